@@ -1,0 +1,61 @@
+# The interpreter that makes the virtual environments (3.11 to 3.13).
+PYTHON ?= python3
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+# A function that cannot keep its compiled modules starts twice as slowly.
+unexport PYTHONDONTWRITEBYTECODE
+export SAM_CLI_TELEMETRY = 0
+
+.DEFAULT_GOAL := help
+.PHONY: help run test unit lint format bench deploy build clean
+
+help: ## what this Makefile can do
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/local.stamp ## the whole service on this machine, until Ctrl-C
+	@exec $(BIN)/python -m local run
+
+deploy: $(VENV)/local.stamp ## template.yaml into the running local cloud, or whatever answers at AWS_ENDPOINT_URL
+	@exec $(BIN)/python -m local deploy
+
+unit: $(VENV)/dev.stamp ## the tests of seconds
+	$(BIN)/pytest -x -q tests/unit
+
+test: $(VENV)/dev.stamp .venv-tools/stamp lint ## lint, types and every test
+	$(BIN)/pytest tests
+
+lint: $(VENV)/dev.stamp .venv-tools/stamp ## style, types, the template
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	bash tests/lint_template.sh
+
+format: $(VENV)/dev.stamp ## put the code into its one shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/dev.stamp ## measure; the table also goes to tests/bench/results.txt
+	$(BIN)/python -m tests.bench
+
+build: .venv-tools/stamp ## the deployable artefacts, into .aws-sam
+	.venv-tools/bin/sam build
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .venv-tools .build .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/local.stamp: requirements/local.txt layers/core/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/local.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/local.stamp
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@touch $@
+
+.venv-tools/stamp: requirements/tools.txt
+	$(PYTHON) -m venv .venv-tools
+	.venv-tools/bin/pip install --quiet --disable-pip-version-check -r requirements/tools.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""The ports' connections to the outside: DynamoDB, SQS, S3, HTTP targets."""
