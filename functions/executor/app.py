@@ -1,0 +1,20 @@
+"""The executor: runs the attempts that the task queue asks for."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+
+from task_service.batch import Batch
+from task_service.bootstrap import services
+
+logger = Logger()
+metrics = Metrics()
+batch = Batch(metrics)
+
+
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Handle a batch of messages; names those that have to come again."""
+    logger.append_keys(request_id=context.aws_request_id)
+    execution = services().execution
+    return batch.run(event, context, execution.handle)

@@ -1,0 +1,232 @@
+"""Tasks in the DynamoDB table.
+
+             claim                       finish | retry
+    ──┬────────┬───────────────┬───────────┬──────────┬──►  time
+      │ created, attempt = n   │  pending, lease in   │
+      │                        │  the future          │
+      └─ nobody works on it    └─ its holder does     └─ pending, lease in the past: the holder has crashed
+
+Every change names in its condition what it has seen, so of two that see the same, one wins.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from task_service.adapters import aws
+from task_service.domain.task import Body, Done, Failed, Message, Retry, State, Task
+from task_service.domain.template import TaskTemplate
+from task_service.ports import Claim
+
+Item = dict[str, Any]
+
+_WORDS: Final = {
+    "#state": "state",
+    "#attempt": "attempt",
+    "#lease": "lease",
+    "#error": "error",
+    "#result": "result",
+}
+"""Attribute names that DynamoDB reserves, or that read better in one style."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DynamoDbTasks:
+    """The tasks of one table."""
+
+    client: Any
+    table: str
+
+    def add(self, task: Task) -> None:
+        """Write a new task; returns once it is durable."""
+        aws.request(self.client.put_item, TableName=self.table, Item=to_item(task))
+
+    def remove(self, task_id: str) -> None:
+        """Take a task back that was promised to nobody."""
+        aws.request(self.client.delete_item, TableName=self.table, Key=key(task_id))
+
+    def get(self, task_id: str) -> Task | None:
+        """The task; read consistently."""
+        answer = aws.request(self.client.get_item, TableName=self.table, Key=key(task_id), ConsistentRead=True)
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+    def ping(self) -> None:
+        """Return where the table answers."""
+        aws.request(self.client.get_item, TableName=self.table, Key=key("-"), ProjectionExpression="pk")
+
+    def claim(self, message: Message, *, now: datetime, lease_until: datetime, holder: str) -> Claim:
+        """Take the lease, if the message's attempt is due or the lease of a crashed holder has ended."""
+        attempt_is_due = "#state = :created AND #attempt = :attempt"
+        holder_has_crashed = "#state = :pending AND #lease < :now"
+        take_it = "#state = :pending, #lease = :lease_until, holder = :holder"
+        claim = self._change(
+            message.task_id,
+            f"SET {take_it}, startedAt = if_not_exists(startedAt, :now) REMOVE notBefore",
+            f"({attempt_is_due}) OR ({holder_has_crashed})",
+            {
+                ":created": {"S": State.CREATED},
+                ":pending": {"S": State.PENDING},
+                ":attempt": {"N": str(message.attempt)},
+                ":now": _time(now),
+                ":lease_until": _time(lease_until),
+                ":holder": {"S": holder},
+            },
+        )
+        # A claim whose answer got lost on the way is repeated by the client, and then meets itself.
+        met_itself = claim.task is not None and claim.task.state is State.PENDING and claim.task.holder == holder
+        return replace(claim, won=claim.won or met_itself)
+
+    def finish(self, task: Task, end: Done | Failed, *, result: Body | None, now: datetime) -> bool:
+        """End a claimed task. False: the lease was lost, the task is no longer ours."""
+        done = isinstance(end, Done)
+        sets = ["#state = :state", "finishedAt = :now"]
+        removes = ["#lease"]
+        values: Item = {":state": {"S": State.DONE if done else State.FAILED}, ":now": _time(now)}
+        if isinstance(end, Failed):
+            sets.append("#error = :error")
+            values[":error"] = {"S": end.error}
+        else:
+            removes.append("#error")
+        if result is not None:
+            sets.append("#result = :result")
+            values[":result"] = _body(result)
+        return self._change_claimed(task, sets, removes, values, end.response_code)
+
+    def retry(self, task: Task, decision: Retry, *, not_before: datetime) -> bool:
+        """Give a claimed task back for its next attempt. False: the lease was lost."""
+        sets = ["#state = :state", "#attempt = :next", "notBefore = :not_before", "#error = :error"]
+        values: Item = {
+            ":state": {"S": State.CREATED},
+            ":next": {"N": str(task.attempt + 1)},
+            ":not_before": _time(not_before),
+            ":error": {"S": decision.error},
+        }
+        return self._change_claimed(task, sets, ["#lease"], values, decision.response_code)
+
+    def abandon(self, message: Message, *, error: str, now: datetime) -> Claim:
+        """Fail a task that nobody works on and whose current attempt is the message's."""
+        nobody_works_on_it = "#state = :created OR (#state = :pending AND #lease < :now)"
+        attempt_is_the_message_s = "#attempt = :attempt"
+        return self._change(
+            message.task_id,
+            "SET #state = :failed, #error = :error, finishedAt = :now REMOVE #lease, notBefore, holder",
+            f"({nobody_works_on_it}) AND {attempt_is_the_message_s}",
+            {
+                ":created": {"S": State.CREATED},
+                ":pending": {"S": State.PENDING},
+                ":failed": {"S": State.FAILED},
+                ":error": {"S": error},
+                ":attempt": {"N": str(message.attempt)},
+                ":now": _time(now),
+            },
+        )
+
+    def _change_claimed(
+        self, task: Task, sets: list[str], removes: list[str], values: Item, response_code: int | None
+    ) -> bool:
+        if response_code is not None:
+            sets = [*sets, "responseCode = :code"]
+            values = {**values, ":code": {"N": str(response_code)}}
+        else:
+            removes = [*removes, "responseCode"]
+        lease_is_ours = "#state = :pending AND holder = :holder"
+        change = self._change(
+            task.id,
+            f"SET {', '.join(sets)} REMOVE {', '.join(removes)}",
+            lease_is_ours,
+            {**values, ":pending": {"S": State.PENDING}, ":holder": {"S": task.holder or ""}},
+            values_after="NONE",
+        )
+        # The holder stays in the record until the next claim, so a write that is repeated because its answer got
+        # lost recognises itself, and what has to follow it does follow.
+        seen = change.task
+        met_itself = seen is not None and seen.state is not State.PENDING and seen.holder == task.holder
+        return change.won or met_itself
+
+    def _change(
+        self, task_id: str, update: str, condition: str, values: Item, *, values_after: str = "ALL_NEW"
+    ) -> Claim:
+        names = {placeholder: name for placeholder, name in _WORDS.items() if placeholder in update + condition}
+        try:
+            answer = aws.request(
+                self.client.update_item,
+                TableName=self.table,
+                Key=key(task_id),
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=values,
+                ReturnValues=values_after,
+                # The record as it is comes with the refusal, which saves reading it.
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as refusal:
+            if not aws.is_condition_failure(refusal):
+                raise
+            item: Any = refusal.response.get("Item")
+            return Claim(won=False, task=from_item(item) if item else None)
+        return Claim(won=True, task=from_item(answer["Attributes"]) if "Attributes" in answer else None)
+
+
+def key(task_id: str) -> Item:
+    """The primary key of a task's record."""
+    return {"pk": {"S": f"TASK#{task_id}"}, "sk": {"S": "TASK"}}
+
+
+def to_item(task: Task) -> Item:
+    """The record of a task that has just been created."""
+    return {
+        **key(task.id),
+        "id": {"S": task.id},
+        "state": {"S": task.state},
+        "attempt": {"N": str(task.attempt)},
+        "template": {"S": task.template.document},
+        "request": _body(task.request),
+        "cacheNamespace": {"S": task.cache_namespace},
+        "cacheScope": {"S": task.cache_scope},
+        "createdAt": _time(task.created_at),
+        # DynamoDB's time to live counts in seconds.
+        "expiresAt": {"N": str(int(task.expires_at.timestamp()))},
+    }
+
+
+def from_item(item: Item) -> Task:
+    """The task of a record."""
+    return Task(
+        id=item["id"]["S"],
+        template=TaskTemplate.from_text(item["template"]["S"]),
+        request=_read_body(item["request"]),
+        cache_namespace=item["cacheNamespace"]["S"],
+        cache_scope=item["cacheScope"]["S"],
+        state=State(item["state"]["S"]),
+        attempt=int(item["attempt"]["N"]),
+        created_at=_read_time(item["createdAt"]),
+        expires_at=datetime.fromtimestamp(int(item["expiresAt"]["N"]), UTC),
+        not_before=_read_time(item["notBefore"]) if "notBefore" in item else None,
+        lease_until=_read_time(item["lease"]) if "lease" in item else None,
+        holder=item["holder"]["S"] if "holder" in item else None,
+        started_at=_read_time(item["startedAt"]) if "startedAt" in item else None,
+        finished_at=_read_time(item["finishedAt"]) if "finishedAt" in item else None,
+        response_code=int(item["responseCode"]["N"]) if "responseCode" in item else None,
+        result=_read_body(item["result"]) if "result" in item else None,
+        error=item["error"]["S"] if "error" in item else None,
+    )
+
+
+def _body(body: Body) -> Item:
+    return {"S": body.text} if body.text is not None else {"M": {"blob": {"S": body.blob}}}
+
+
+def _read_body(value: Item) -> Body:
+    return Body(text=value["S"]) if "S" in value else Body(blob=value["M"]["blob"]["S"])
+
+
+def _time(moment: datetime) -> Item:
+    """Milliseconds since 1970."""
+    return {"N": str(round(moment.timestamp() * 1000))}
+
+
+def _read_time(value: Item) -> datetime:
+    return datetime.fromtimestamp(int(value["N"]) / 1000, UTC)

@@ -1,0 +1,41 @@
+"""Errors as API responses: the members of v1.1.0 and those of RFC 9457 in one JSON object."""
+
+import json
+import logging
+from http import HTTPStatus
+from typing import Final
+from uuid import uuid4
+
+from aws_lambda_powertools.event_handler import Response
+
+from task_service.domain.errors import TaskServiceError
+
+log: Final = logging.getLogger("task")
+
+
+def response(error: Exception) -> Response[str]:
+    """The response for an error; logs it under the id that the client is told."""
+    known = error if isinstance(error, TaskServiceError) else TaskServiceError("internal error")
+    error_id = str(uuid4())
+    is_ours = known.status >= 500
+    log.log(
+        logging.ERROR if is_ours else logging.INFO,
+        known.message,
+        extra={"action": "refuse", "error_id": error_id, "status": known.status},
+        exc_info=error if is_ours else None,
+    )
+    body = {
+        "id": error_id,
+        "kind": known.kind,
+        "message": known.message,
+        "type": "about:blank",
+        "title": HTTPStatus(known.status).phrase,
+        "status": known.status,
+        "detail": known.message,
+    }
+    return Response(
+        status_code=known.status,
+        content_type="application/json",
+        body=json.dumps(body, ensure_ascii=False),
+        headers=dict(known.headers),
+    )

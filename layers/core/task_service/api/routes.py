@@ -1,0 +1,116 @@
+"""The routes: parse, call one use case, map the outcome."""
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from aws_lambda_powertools import Metrics
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.metrics import MetricUnit
+
+from task_service import VERSION
+from task_service.api import problem, request
+from task_service.api.status import HTTP_STATUS, task_status
+from task_service.bootstrap import Services
+from task_service.domain.errors import MethodNotAllowed, NotFound
+
+log: Final = logging.getLogger("task")
+
+Handler = Callable[..., Response[str]]
+
+
+class Api:
+    """The HTTP API of the service."""
+
+    def __init__(self, services: Callable[[], Services], metrics: Metrics) -> None:
+        self._services = services
+        self._metrics = metrics
+        self._resolver = APIGatewayRestResolver()
+        # The one list of what this API offers: resource of template.yaml, method, handler.
+        routes: tuple[tuple[str, str, Handler], ...] = (
+            ("/v1/task/{taskName}", "POST", self._create_task),
+            ("/v1/taskResult/{taskID}", "GET", self._task_result),
+            ("/v1/taskStatus/{taskID}", "GET", self._task_status),
+            ("/v1/taskTemplates", "GET", self._list_templates),
+            ("/v1/taskTemplates/{name}", "GET", self._get_template),
+            ("/v1/taskTemplates/{name}", "PUT", self._put_template),
+            ("/v1/taskTemplates/{name}", "DELETE", self._delete_template),
+            ("/liveness", "GET", self._liveness),
+            ("/readiness", "GET", self._readiness),
+        )
+        self._allowed: dict[str, list[str]] = {}
+        for resource, method, handler in routes:
+            self._allowed.setdefault(resource, []).append(method)
+            self._resolver.route(resource.replace("{", "<").replace("}", ">"), method=method)(handler)
+        self._resolver.not_found(self._no_route)
+        self._resolver.exception_handler(Exception)(problem.response)
+
+    def resolve(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """API Gateway's response to its event."""
+        return self._resolver.resolve(request.routed(event), context)
+
+    @property
+    def _event(self) -> dict[str, Any]:
+        return self._resolver.current_event.raw_event
+
+    def _no_route(self, _: Exception) -> Response[str]:
+        methods = self._allowed.get(str(self._event.get("resource")))
+        if not methods:
+            return problem.response(NotFound())
+        return problem.response(MethodNotAllowed(headers={"Allow": ", ".join(methods)}))
+
+    def _create_task(self, taskName: str) -> Response[str]:
+        name = request.decoded(taskName)
+        task_id = self._services().creation.create(
+            name,
+            request.payload(self._event),
+            cache_namespace=request.header(self._event, "x-cache-namespace") or "",
+            cache_scope=request.header(self._event, "x-cache-scope") or "",
+        )
+        self._metrics.add_metric("Created", MetricUnit.Count, 1)
+        log.info("task created", extra={"action": "create", "task_id": task_id, "task": name})
+        return _json(200, json.dumps({"taskID": task_id}))
+
+    def _task_result(self, taskID: str) -> Response[str]:
+        return _json(200, self._services().reading.result(request.decoded(taskID)))
+
+    def _task_status(self, taskID: str) -> Response[str]:
+        task = self._services().reading.task(request.decoded(taskID))
+        return _json(HTTP_STATUS[task.state], json.dumps(task_status(task), ensure_ascii=False))
+
+    def _list_templates(self) -> Response[str]:
+        limit, cursor = request.query(self._event, "limit"), request.query(self._event, "next")
+        return _json(200, self._services().editing.page(limit=limit, cursor=cursor))
+
+    def _get_template(self, name: str) -> Response[str]:
+        stored = self._services().editing.get(request.decoded(name))
+        return _json(200, stored.document, ETag=f'"{stored.etag}"')
+
+    def _put_template(self, name: str) -> Response[str]:
+        stored, is_new = self._services().editing.put(
+            request.decoded(name),
+            request.payload(self._event),
+            if_match=request.header(self._event, "If-Match"),
+            if_none_match=request.header(self._event, "If-None-Match"),
+        )
+        return _json(201 if is_new else 200, stored.document, ETag=f'"{stored.etag}"')
+
+    def _delete_template(self, name: str) -> Response[str]:
+        if_match = request.header(self._event, "If-Match")
+        self._services().editing.delete(request.decoded(name), if_match=if_match)
+        return Response(status_code=204, body="")
+
+    def _liveness(self) -> Response[str]:
+        return _json(200, _HEALTH)
+
+    def _readiness(self) -> Response[str]:
+        self._services().readiness.check()
+        return _json(200, _HEALTH)
+
+
+_HEALTH: Final = json.dumps({"service": "task", "status": "up", "version": VERSION})
+
+
+def _json(status: int, body: str, **headers: str) -> Response[str]:
+    return Response(status_code=status, content_type="application/json", body=body, headers=dict(headers))

@@ -1,0 +1,35 @@
+"""A task's state as the API shows it."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from task_service.domain.task import State, Task
+
+HTTP_STATUS: Final[dict[State, int]] = {
+    State.DONE: 200,
+    State.CREATED: 201,
+    State.PENDING: 202,
+    State.FAILED: 207,
+    State.CANCELLED: 207,
+}
+"""The HTTP status that a state is answered with."""
+
+
+def task_status(task: Task) -> dict[str, Any]:
+    """The body of `taskStatus`; members that do not apply yet are null."""
+    return {
+        "id": task.id,
+        "name": task.template.name,
+        "status": task.state.value,
+        "attempts": task.attempt if task.started_at else 0,
+        "responseCode": task.response_code,
+        "createdAt": _timestamp(task.created_at),
+        "startedAt": _timestamp(task.started_at),
+        "finishedAt": _timestamp(task.finished_at),
+        "error": task.error,
+    }
+
+
+def _timestamp(moment: datetime | None) -> str | None:
+    """RFC 3339 with milliseconds."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None

@@ -1,0 +1,103 @@
+"""Batches of queue messages: handled side by side, reported one by one."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, Final, Protocol
+
+from aws_lambda_powertools import Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from task_service.adapters.sqs_queue import from_text
+from task_service.bootstrap import utc_now
+from task_service.domain.errors import Unavailable
+from task_service.domain.task import Message
+from task_service.usecases.execute_task import Handled, Step
+
+log: Final = logging.getLogger("task")
+
+BATCH_SIZE: Final = 10
+"""The event source's; every message of a batch starts at once."""
+
+
+class Handler(Protocol):
+    """Takes the step that a message asks for."""
+
+    def __call__(self, message: Message, *, receipt: str, deadline: datetime) -> Step:
+        """Raises Unavailable where the step has to be repeated."""
+
+
+class Batch:
+    """Runs batches in threads, so that a slow target holds up no other task."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(BATCH_SIZE, thread_name_prefix="task")
+
+    def run(self, event: dict[str, Any], context: Any, handle: Handler) -> dict[str, Any]:
+        """Handle the records of an SQS event; the response names the messages that have to come again.
+
+        See https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html for its form.
+        """
+        deadline = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
+        records = event.get("Records", [])
+
+        def step(record: dict[str, Any]) -> Step | None:
+            return self._step(record, deadline, handle)
+
+        # One message needs no thread.
+        steps = [step(records[0])] if len(records) == 1 else list(self._threads.map(step, records))
+        for done in filter(None, steps):
+            self._measure(done)
+        again = [
+            record["messageId"]
+            for record, done in zip(records, steps, strict=True)
+            if done is None or done.handled is Handled.KEEP
+        ]
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
+
+    def _step(self, record: dict[str, Any], deadline: datetime, handle: Handler) -> Step | None:
+        """The step that was taken, None where it has to be taken again."""
+        about = {
+            "message_id": record["messageId"],
+            "receives": record["attributes"]["ApproximateReceiveCount"],
+        }
+        try:
+            message = from_text(record["body"])
+            about |= {"task_id": message.task_id, "attempt": message.attempt}
+            step = handle(message, receipt=record["receiptHandle"], deadline=deadline)
+        except Unavailable as error:
+            log.warning(str(error), extra={"action": "keep", **about})
+            return None
+        except Exception:
+            log.exception("message could not be handled", extra={"action": "keep", **about})
+            return None
+        log.info(step.event, extra={"action": "step", **about, **_outcome(step)})
+        return step
+
+    def _measure(self, step: Step) -> None:
+        add: Callable[..., None] = self._metrics.add_metric
+        if step.event == "retried":
+            add("Retried", MetricUnit.Count, 1)
+        if step.event in ("done", "failed") and step.task is not None and step.ended_at is not None:
+            add("Done" if step.event == "done" else "Failed", MetricUnit.Count, 1)
+            latency = step.ended_at - step.task.created_at
+            add("CreateToDone", MetricUnit.Milliseconds, latency.total_seconds() * 1000)
+            add("Attempts", MetricUnit.Count, step.task.attempt)
+
+
+def _outcome(step: Step) -> dict[str, Any]:
+    if step.task is None:
+        return {}
+    outcome: dict[str, Any] = {"task": step.task.template.name}
+    if step.decision is not None:
+        outcome["response_code"] = step.decision.response_code
+        reason = getattr(step.decision, "error", None)
+        if reason:
+            outcome["reason"] = reason
+    return outcome

@@ -1,0 +1,174 @@
+"""Settings and wiring: the only place that reads the environment and builds clients."""
+
+import os
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property
+from typing import Any
+
+from task_service import VERSION
+from task_service.adapters import aws
+from task_service.adapters.dynamodb_tasks import DynamoDbTasks
+from task_service.adapters.dynamodb_templates import DynamoDbTaskTemplates
+from task_service.adapters.s3_bodies import S3Bodies
+from task_service.adapters.sqs_queue import SqsTaskQueue
+from task_service.template_cache import TemplateCache
+from task_service.usecases.create_task import TaskCreation
+from task_service.usecases.execute_task import TaskExecution
+from task_service.usecases.fail_abandoned import AbandonedTasks
+from task_service.usecases.read_task import TaskReading
+from task_service.usecases.readiness import Readiness
+from task_service.usecases.task_templates import TemplateEditing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What a deployment can set."""
+
+    table: str
+    queue_url: str
+    bucket: str
+    template_writes: bool = False
+    template_cache: timedelta = timedelta(seconds=30)
+    retention: timedelta = timedelta(days=30)
+    max_task_retries: int = 10
+    executor_timeout: timedelta = timedelta(seconds=60)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """The settings of a function's environment. Raises KeyError or ValueError, naming the variable."""
+        return cls(
+            table=environment["TABLE_NAME"],
+            queue_url=environment["QUEUE_URL"],
+            bucket=environment["BUCKET_NAME"],
+            template_writes=_switch(environment, "TEMPLATE_WRITES", default=False),
+            template_cache=timedelta(seconds=_number(environment, "TEMPLATE_CACHE_SECONDS", default=30)),
+            retention=timedelta(days=_number(environment, "RETENTION_DAYS", default=30)),
+            max_task_retries=int(_number(environment, "EXECUTOR_MAX_TASK_RETRIES", default=10)),
+            executor_timeout=timedelta(seconds=_number(environment, "EXECUTOR_TIMEOUT_SECONDS", default=60)),
+        )
+
+
+@dataclass(frozen=True)
+class Services:
+    """The use cases, each wired to its adapters when it is first asked for."""
+
+    settings: Settings
+
+    @cached_property
+    def creation(self) -> TaskCreation:
+        """Creates tasks."""
+        return TaskCreation(
+            templates=self._template_cache,
+            tasks=self._tasks,
+            queue=self._queue,
+            bodies=self._bodies,
+            clock=utc_now,
+            retention=self.settings.retention,
+        )
+
+    @cached_property
+    def reading(self) -> TaskReading:
+        """Answers questions about tasks."""
+        return TaskReading(tasks=self._tasks, bodies=self._bodies, clock=utc_now)
+
+    @cached_property
+    def editing(self) -> TemplateEditing:
+        """Writes and reads task templates."""
+        return TemplateEditing(
+            templates=self._templates,
+            cache=self._template_cache,
+            writes=self.settings.template_writes,
+            executor_timeout=self.settings.executor_timeout,
+        )
+
+    @cached_property
+    def readiness(self) -> Readiness:
+        """Says whether the service can work."""
+        return Readiness(tasks=self._tasks, queue=self._queue)
+
+    @cached_property
+    def execution(self) -> TaskExecution:
+        """Runs attempts."""
+        # requests is a third of an import that only the executor needs.
+        from task_service.adapters.http_target import RequestsTarget
+        from task_service.adapters.no_policies import NoPolicies
+
+        return TaskExecution(
+            tasks=self._tasks,
+            queue=self._queue,
+            bodies=self._bodies,
+            target=RequestsTarget(),
+            policies=NoPolicies(),
+            clock=utc_now,
+            draw=random.random,
+            pause=time.sleep,
+            default_max_attempts=1 + self.settings.max_task_retries,
+            user_agent=f"task-service/{VERSION}",
+        )
+
+    @cached_property
+    def abandoned(self) -> AbandonedTasks:
+        """Takes dead letters."""
+        return AbandonedTasks(tasks=self._tasks, queue=self._queue, clock=utc_now)
+
+    @cached_property
+    def _session(self) -> Any:
+        return aws.session()
+
+    @cached_property
+    def _dynamodb(self) -> Any:
+        return aws.client(self._session, "dynamodb")
+
+    @cached_property
+    def _tasks(self) -> DynamoDbTasks:
+        return DynamoDbTasks(client=self._dynamodb, table=self.settings.table)
+
+    @cached_property
+    def _templates(self) -> DynamoDbTaskTemplates:
+        return DynamoDbTaskTemplates(client=self._dynamodb, table=self.settings.table)
+
+    @cached_property
+    def _template_cache(self) -> TemplateCache:
+        return TemplateCache(templates=self._templates, clock=utc_now, keep=self.settings.template_cache)
+
+    @cached_property
+    def _queue(self) -> SqsTaskQueue:
+        return SqsTaskQueue(client=aws.client(self._session, "sqs"), url=self.settings.queue_url)
+
+    @cached_property
+    def _bodies(self) -> S3Bodies:
+        s3 = cache(lambda: aws.client(self._session, "s3"))
+        return S3Bodies(client=s3, bucket=self.settings.bucket)
+
+
+@cache
+def services() -> Services:
+    """The services of this process, wired by its environment on the first call."""
+    return Services(Settings.from_environment(os.environ))
+
+
+def utc_now() -> datetime:
+    """The current time."""
+    return datetime.now(UTC)
+
+
+def _number(environment: Mapping[str, str], name: str, *, default: float) -> float:
+    text = environment.get(name) or str(default)
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(f"{name} is {text!r}, a number is expected") from None
+    if number < 0:
+        raise ValueError(f"{name} is {text!r}, it cannot be negative")
+    return number
+
+
+def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = environment.get(name) or ("on" if default else "off")
+    if text.lower() not in ("on", "off", "true", "false"):
+        raise ValueError(f"{name} is {text!r}, on or off is expected")
+    return text.lower() in ("on", "true")

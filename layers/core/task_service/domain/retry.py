@@ -1,0 +1,119 @@
+"""Deciding what follows from an attempt. Pure: nothing here waits, draws or looks at a clock."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from task_service.domain import json_text
+from task_service.domain.task import Decision, Done, Failed, Retry
+from task_service.domain.template import RetryPolicy
+
+RETRYABLE_STATUSES: Final = frozenset({408, 425, 429})
+"""Beside 5xx, the statuses that say "later": timeout, too early, too many requests."""
+
+MAX_RETRY_AFTER: Final = timedelta(hours=24)
+"""A target that asks to be left alone for longer is not waited for."""
+
+_EXCERPT: Final = 200
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answered:
+    """The target answered."""
+
+    status: int
+    result: str
+    """Its answer as JSON text."""
+    retry_after: str | None = None
+    """The header of that name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """There was no answer to use."""
+
+    reason: str
+    """For people; names no address."""
+    can_retry: bool
+    """Whether another attempt can mend it."""
+    response_code: int | None = None
+
+
+def decide(
+    outcome: Answered | Refused,
+    *,
+    attempt: int,
+    policy: RetryPolicy,
+    default_max_attempts: int,
+    accept: tuple[str, ...],
+    now: datetime,
+    draw: float,
+) -> Decision:
+    """What follows from `outcome` of attempt number `attempt`; `draw` is a random number in [0, 1)."""
+    if isinstance(outcome, Answered) and is_accepted(outcome.status, accept):
+        return Done(result=outcome.result, response_code=outcome.status)
+    code: int | None
+    if isinstance(outcome, Answered):
+        reason = f"the target answered {outcome.status}: {_excerpt(outcome.result)}"
+        can_retry, code = is_retryable(outcome.status), outcome.status
+        wait = retry_after(outcome.retry_after, now)
+    else:
+        reason, can_retry, code, wait = outcome.reason, outcome.can_retry, outcome.response_code, None
+    max_attempts = policy.max_attempts or default_max_attempts
+    if not can_retry:
+        return Failed(error=reason, response_code=code)
+    if attempt >= max_attempts:
+        return Failed(error=f"{reason} (attempt {attempt} of {max_attempts})", response_code=code)
+    if wait is not None and wait > MAX_RETRY_AFTER:
+        longest = f"{MAX_RETRY_AFTER.total_seconds():.0f} s"
+        return Failed(
+            error=f"{reason} (it asks to wait {wait.total_seconds():.0f} s, at most {longest} are waited)",
+            response_code=code,
+        )
+    delay = backoff(attempt, policy, draw) + (wait or timedelta())
+    return Retry(delay=delay, error=reason, response_code=code)
+
+
+def backoff(attempt: int, policy: RetryPolicy, draw: float) -> timedelta:
+    """Exponential backoff with full jitter.
+
+    Full jitter draws from zero to the exponential bound, which spreads the retries of many tasks best
+    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+    """
+    # 2**32 of the smallest delay is beyond every maximum; larger powers would only overflow.
+    bound = min(policy.max_delay.total_seconds(), policy.min_delay.total_seconds() * 2 ** min(attempt - 1, 32))
+    return timedelta(seconds=bound * draw)
+
+
+def retry_after(header: str | None, now: datetime) -> timedelta | None:
+    """How long a Retry-After header asks to wait: seconds or a date (RFC 9110, 10.2.3); None: it says nothing."""
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        # More digits than a century has seconds mean "never" just as well.
+        return timedelta(seconds=int(text)) if len(text) < 10 else timedelta.max
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(date - now, timedelta())
+
+
+def is_retryable(status: int) -> bool:
+    """Whether a later attempt may be answered differently."""
+    return status in RETRYABLE_STATUSES or 500 <= status <= 599
+
+
+def is_accepted(status: int, accept: tuple[str, ...]) -> bool:
+    """Whether `status` finishes the task well."""
+    if not accept:
+        return not is_retryable(status)
+    return any(pattern in ("*", str(status), f"{status // 100}xx") for pattern in accept)
+
+
+def _excerpt(result: str) -> str:
+    return result if len(result) <= _EXCERPT else f"{result[:_EXCERPT]}… ({json_text.size(result)} bytes)"

@@ -1,0 +1,121 @@
+"""A task: one HTTP call, or one policy evaluation, on its way from created to its end.
+
+                    claim                       finish
+    created(n) ───────────────► pending(n) ─────────────────► done | failed
+        ▲                          │  ▲  │
+        │      retry: n + 1        │  └──┘ claim again, once the lease of a crashed holder has ended
+        └──────────────────────────┘
+
+Every arrow is one conditional write; the conditions stand in `adapters/dynamodb_tasks.py`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from task_service.domain.template import TaskTemplate
+
+
+class State(StrEnum):
+    """Where a task stands."""
+
+    CREATED = "created"
+    """Waits for its first or next attempt."""
+    PENDING = "pending"
+    """An executor holds a lease and works on it."""
+    DONE = "done"
+    """Ended well; there is a result."""
+    FAILED = "failed"
+    """Ended badly; `error` says why."""
+    CANCELLED = "cancelled"
+    """Ended on request."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing happens to the task any more."""
+        return self in (State.DONE, State.FAILED, State.CANCELLED)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Body:
+    """A JSON text, kept in the record or in the bucket."""
+
+    text: str | None = None
+    """The text itself, where it is kept in the record."""
+    blob: str | None = None
+    """Its key in the bucket, where it is not."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """What travels through the queue: attempt `attempt` of task `task_id` is due."""
+
+    task_id: str
+    attempt: int
+    not_before: datetime | None = None
+    """The attempt may not start before; None: at once."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """A task as the table has it."""
+
+    id: str
+    template: TaskTemplate
+    """A snapshot: changing the template does not change a task under way."""
+    request: Body
+    cache_namespace: str
+    cache_scope: str
+    state: State
+    attempt: int
+    """The number of the current or last attempt, from 1."""
+    created_at: datetime
+    expires_at: datetime
+    """When its retention ends and the record may vanish."""
+    not_before: datetime | None = None
+    """When the next attempt is due, while a retry is scheduled."""
+    lease_until: datetime | None = None
+    """Until when its holder may work on it, while it is pending."""
+    holder: str | None = None
+    """Who holds the lease, or held it last."""
+    started_at: datetime | None = None
+    """When its first attempt started."""
+    finished_at: datetime | None = None
+    response_code: int | None = None
+    """HTTP status of the target's last answer."""
+    result: Body | None = None
+    error: str | None = None
+    """Why the last attempt failed."""
+
+    def message(self) -> Message:
+        """The message that makes this task's next attempt happen."""
+        return Message(task_id=self.id, attempt=self.attempt, not_before=self.not_before)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """The task ends well, with this result."""
+
+    result: str
+    response_code: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """The task ends badly, for this reason."""
+
+    error: str
+    response_code: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retry:
+    """The attempt failed; the next one is due after `delay`."""
+
+    delay: timedelta
+    error: str
+    response_code: int | None = None
+
+
+Decision = Done | Failed | Retry
+"""What follows from an attempt."""

@@ -1,0 +1,151 @@
+"""What the use cases need from outside. Every port has an adapter in `adapters` and a fake in `testing`.
+
+A port that cannot do its work now raises `domain.errors.Unavailable`; whether it was done after all is then unknown.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from task_service.domain.retry import Answered
+from task_service.domain.task import Body, Done, Failed, Message, Retry, Task
+from task_service.domain.template import StoredTemplate
+
+Clock = Callable[[], datetime]
+"""The current time, aware and in UTC."""
+
+Draw = Callable[[], float]
+"""A random number in [0, 1)."""
+
+Pause = Callable[[float], None]
+"""Waits that many seconds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """A page of templates, ordered by name."""
+
+    items: list[StoredTemplate]
+    next: str | None
+    """The last name of this page where more follow."""
+
+
+class TaskTemplates(Protocol):
+    """The task templates in the table."""
+
+    def get(self, name: str) -> StoredTemplate | None:
+        """The template of that name; read consistently."""
+
+    def put(self, template: StoredTemplate, *, if_match: str | None, if_new: bool) -> bool | None:
+        """Write it, where `if_match` is the stored version's tag or `if_new` and there is none.
+
+        Returns whether it is new, or None where the condition did not hold.
+        """
+
+    def delete(self, name: str, *, if_match: str | None) -> bool | None:
+        """Delete it. Returns whether there was one, or None where the condition did not hold."""
+
+    def page(self, *, limit: int, after: str | None) -> Page:
+        """Up to `limit` templates with names greater than `after`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """The outcome of claiming a task."""
+
+    won: bool
+    task: Task | None
+    """As it is now; None: there is no record."""
+
+
+class Tasks(Protocol):
+    """The tasks in the table. Every change is one conditional write; see `domain.task` for the states."""
+
+    def add(self, task: Task) -> None:
+        """Write a new task; returns once it is durable."""
+
+    def remove(self, task_id: str) -> None:
+        """Take a task back that was promised to nobody."""
+
+    def get(self, task_id: str) -> Task | None:
+        """The task; read consistently."""
+
+    def ping(self) -> None:
+        """Return where the table answers."""
+
+    def claim(self, message: Message, *, now: datetime, lease_until: datetime, holder: str) -> Claim:
+        """Take the lease, if the message's attempt is due or the lease of a crashed holder has ended.
+
+        `holder` is a name that no other claim uses.
+        """
+
+    def finish(self, task: Task, end: Done | Failed, *, result: Body | None, now: datetime) -> bool:
+        """End a claimed task. False: the lease was lost, the task is no longer ours."""
+
+    def retry(self, task: Task, decision: Retry, *, not_before: datetime) -> bool:
+        """Give a claimed task back for its next attempt. False: the lease was lost."""
+
+    def abandon(self, message: Message, *, error: str, now: datetime) -> Claim:
+        """Fail a task that nobody works on and whose current attempt is the message's."""
+
+
+class TaskQueue(Protocol):
+    """The task queue."""
+
+    def send(self, message: Message, *, delay_seconds: int = 0) -> None:
+        """Put a message into the queue, at most MAX_DELAY_SECONDS delayed; returns once it is durable."""
+
+    def ping(self) -> None:
+        """Return where the queue answers."""
+
+    def postpone(self, receipt: str, *, seconds: int) -> None:
+        """Keep a received message, which will not be deleted, from appearing again for that long."""
+
+
+class Bodies(Protocol):
+    """Where bodies and results live: small ones in the record itself, large ones in a bucket."""
+
+    def store(self, key: str, text: str) -> Body:
+        """Make `text` ready to be written into a record; a large one is durable under `key` on return."""
+
+    def load(self, body: Body) -> str:
+        """The text of a stored body."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HttpCall:
+    """One HTTP call to a target."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: str | None
+    """JSON text."""
+
+
+class HttpTarget(Protocol):
+    """The HTTP endpoints that tasks call."""
+
+    def call(self, call: HttpCall, *, deadline: datetime) -> Answered:
+        """Make the call; it ends before `deadline`, whatever the target does.
+
+        Raises CallRefused where there is no answer to use.
+        """
+
+
+class PolicyEngine(Protocol):
+    """Evaluates Rego policies."""
+
+    def evaluate(self, policy: str, input_text: str, *, deadline: datetime) -> str:
+        """The policy's result for an input, both JSON texts. Raises CallRefused."""
+
+
+class CallRefused(Exception):
+    """A call or an evaluation brought no answer to use."""
+
+    def __init__(self, reason: str, *, can_retry: bool, response_code: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.can_retry = can_retry
+        self.response_code = response_code

@@ -1,0 +1,311 @@
+"""In-memory fakes of every port, for tests of the use cases.
+
+The contract tests run on these and on the adapters alike, so what a use case meets here it meets on AWS.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from task_service.domain.errors import Unavailable
+from task_service.domain.retry import Answered
+from task_service.domain.task import Body, Done, Failed, Message, Retry, State, Task
+from task_service.domain.template import StoredTemplate
+from task_service.ports import CallRefused, Claim, HttpCall, Page
+
+T = TypeVar("T")
+
+
+@dataclass
+class FakeClock:
+    """A clock that moves when it is told to."""
+
+    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Let that much time pass."""
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass
+class Faults:
+    """Makes the next calls of a fake fail."""
+
+    before: int = 0
+    """So many calls fail without having done anything."""
+    after: int = 0
+    """So many calls do their work, and their answers get lost."""
+
+    def around(self, work: Callable[[], T]) -> T:
+        """Do `work`, unless it is to fail."""
+        if self.before:
+            self.before -= 1
+            raise Unavailable("fake: refused")
+        done = work()
+        if self.after:
+            self.after -= 1
+            raise Unavailable("fake: the answer got lost")
+        return done
+
+
+@dataclass
+class InMemoryTasks:
+    """The tasks of a table."""
+
+    records: dict[str, Task] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+    writes: int = 0
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def add(self, task: Task) -> None:
+        """Write a new task."""
+        self.faults.around(lambda: self._put(task))
+
+    def remove(self, task_id: str) -> None:
+        """Take a task back."""
+        self.faults.around(lambda: self.records.pop(task_id, None))
+
+    def get(self, task_id: str) -> Task | None:
+        """The task."""
+        return self.faults.around(lambda: self.records.get(task_id))
+
+    def ping(self) -> None:
+        """Return where the table answers."""
+        self.faults.around(lambda: None)
+
+    def claim(self, message: Message, *, now: datetime, lease_until: datetime, holder: str) -> Claim:
+        """Take the lease, if the message's attempt is due or the lease of a crashed holder has ended."""
+
+        def change() -> Claim:
+            task = self.records.get(message.task_id)
+            if task is None:
+                return Claim(won=False, task=None)
+            due = task.state is State.CREATED and task.attempt == message.attempt
+            if not (due or _lease_has_ended(task, now)):
+                return Claim(won=task.state is State.PENDING and task.holder == holder, task=task)
+            return Claim(
+                won=True,
+                task=self._put(
+                    replace(
+                        task,
+                        state=State.PENDING,
+                        lease_until=lease_until,
+                        holder=holder,
+                        started_at=task.started_at or now,
+                        not_before=None,
+                    )
+                ),
+            )
+
+        return self._change(change)
+
+    def finish(self, task: Task, end: Done | Failed, *, result: Body | None, now: datetime) -> bool:
+        """End a claimed task."""
+        done = isinstance(end, Done)
+        return self._change_claimed(
+            task,
+            lambda record: replace(
+                record,
+                state=State.DONE if done else State.FAILED,
+                finished_at=now,
+                lease_until=None,
+                result=result if result is not None else record.result,
+                error=end.error if isinstance(end, Failed) else None,
+                response_code=end.response_code,
+            ),
+        )
+
+    def retry(self, task: Task, decision: Retry, *, not_before: datetime) -> bool:
+        """Give a claimed task back for its next attempt."""
+        return self._change_claimed(
+            task,
+            lambda record: replace(
+                record,
+                state=State.CREATED,
+                attempt=task.attempt + 1,
+                not_before=not_before,
+                lease_until=None,
+                error=decision.error,
+                response_code=decision.response_code,
+            ),
+        )
+
+    def abandon(self, message: Message, *, error: str, now: datetime) -> Claim:
+        """Fail a task that nobody works on and whose current attempt is the message's."""
+
+        def change() -> Claim:
+            task = self.records.get(message.task_id)
+            free = task is not None and (task.state is State.CREATED or _lease_has_ended(task, now))
+            if task is None or not free or task.attempt != message.attempt:
+                return Claim(won=False, task=task)
+            failed = replace(
+                task,
+                state=State.FAILED,
+                error=error,
+                finished_at=now,
+                lease_until=None,
+                not_before=None,
+                holder=None,
+            )
+            return Claim(won=True, task=self._put(failed))
+
+        return self._change(change)
+
+    def _change(self, change: Callable[[], T]) -> T:
+        with self._lock:
+            return self.faults.around(change)
+
+    def _change_claimed(self, task: Task, changed: Callable[[Task], Task]) -> bool:
+        def change() -> bool:
+            record = self.records.get(task.id)
+            if record is None or record.holder != task.holder:
+                return False
+            if record.state is State.PENDING:
+                self._put(changed(record))
+            return True
+
+        return self._change(change)
+
+    def _put(self, task: Task) -> Task:
+        self.writes += 1
+        self.records[task.id] = task
+        return task
+
+
+@dataclass
+class InMemoryTemplates:
+    """The task templates of a table."""
+
+    records: dict[str, StoredTemplate] = field(default_factory=dict)
+    reads: int = 0
+
+    def get(self, name: str) -> StoredTemplate | None:
+        """The template of that name."""
+        self.reads += 1
+        return self.records.get(name)
+
+    def put(self, template: StoredTemplate, *, if_match: str | None, if_new: bool) -> bool | None:
+        """Write it, where the condition holds."""
+        known = self.records.get(template.name)
+        if (if_new and known is not None) or not _matches(known, if_match):
+            return None
+        self.records[template.name] = template
+        return known is None
+
+    def delete(self, name: str, *, if_match: str | None) -> bool | None:
+        """Delete it, where the condition holds."""
+        if not _matches(self.records.get(name), if_match):
+            return None
+        return self.records.pop(name, None) is not None
+
+    def page(self, *, limit: int, after: str | None) -> Page:
+        """Up to `limit` templates with names greater than `after`."""
+        names = sorted(name for name in self.records if after is None or name > after)
+        taken = names[:limit]
+        return Page(items=[self.records[name] for name in taken], next=taken[-1] if len(names) > limit else None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A message in the fake queue."""
+
+    message: Message
+    delay_seconds: int
+
+
+@dataclass
+class InMemoryQueue:
+    """A queue."""
+
+    sent: list[Sent] = field(default_factory=list)
+    postponed: list[tuple[str, int]] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
+
+    def send(self, message: Message, *, delay_seconds: int = 0) -> None:
+        """Put a message into the queue."""
+        if not 0 <= delay_seconds <= 900:
+            raise ValueError(f"SQS takes delays from 0 to 900 s, not {delay_seconds}")
+        self.faults.around(lambda: self.sent.append(Sent(message=message, delay_seconds=delay_seconds)))
+
+    def postpone(self, receipt: str, *, seconds: int) -> None:
+        """Keep a received message from appearing again for that long."""
+        self.faults.around(lambda: self.postponed.append((receipt, seconds)))
+
+    def ping(self) -> None:
+        """Return where the queue answers."""
+        self.faults.around(lambda: None)
+
+
+@dataclass
+class InMemoryBodies:
+    """Bodies; those longer than `inline_bytes` under a key."""
+
+    inline_bytes: int = 100
+    blobs: dict[str, str] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+
+    def store(self, key: str, text: str) -> Body:
+        """Make `text` ready to be written into a record."""
+        if len(text.encode()) <= self.inline_bytes:
+            return Body(text=text)
+        self.faults.around(lambda: self.blobs.__setitem__(key, text))
+        return Body(blob=key)
+
+    def load(self, body: Body) -> str:
+        """The text of a stored body."""
+        if body.text is not None:
+            return body.text
+        return self.faults.around(lambda: self.blobs[body.blob or ""])
+
+
+@dataclass
+class ScriptedTarget:
+    """A target that answers, or refuses, as it is told, one after the other; the last answer stays."""
+
+    answers: list[Answered | CallRefused] = field(default_factory=lambda: [Answered(status=200, result="{}")])
+    calls: list[HttpCall] = field(default_factory=list)
+    during: Callable[[], None] = lambda: None
+    """Happens while a call is under way."""
+
+    def call(self, call: HttpCall, *, deadline: datetime) -> Answered:
+        """Make the call."""
+        self.calls.append(call)
+        self.during()
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, CallRefused):
+            raise answer
+        return answer
+
+
+@dataclass
+class ScriptedPolicies:
+    """Policies by name, each a function of the input's JSON text."""
+
+    policies: dict[str, Callable[[str], str]] = field(default_factory=dict)
+
+    def evaluate(self, policy: str, input_text: str, *, deadline: datetime) -> str:
+        """The policy's result."""
+        if policy not in self.policies:
+            raise CallRefused(f"policy {policy!r} is not known", can_retry=False)
+        return self.policies[policy](input_text)
+
+
+def draws(numbers: Iterable[float]) -> Callable[[], float]:
+    """Random numbers that are known beforehand."""
+    remaining = iter(numbers)
+    return lambda: next(remaining)
+
+
+def _lease_has_ended(task: Task, now: datetime) -> bool:
+    return task.state is State.PENDING and task.lease_until is not None and task.lease_until < now
+
+
+def _matches(known: StoredTemplate | None, if_match: str | None) -> bool:
+    if if_match is None:
+        return True
+    return known is not None and if_match in ("*", known.etag)

@@ -1,0 +1,82 @@
+"""Creating a task: acknowledged means durable."""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import uuid4
+
+from task_service.domain import json_text
+from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
+from task_service.domain.task import State, Task
+from task_service.ports import Bodies, Clock, TaskQueue, Tasks
+from task_service.template_cache import TemplateCache
+
+log: Final = logging.getLogger("task")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCreation:
+    """Creates tasks."""
+
+    templates: TemplateCache
+    tasks: Tasks
+    queue: TaskQueue
+    bodies: Bodies
+    clock: Clock
+    retention: timedelta
+
+    def create(self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "") -> str:
+        """Create a task of the template `name` with the JSON text `payload`; returns its id.
+
+        On return the record is in the table and its message in the queue. Raises BadRequest, TooLarge, NotFound,
+        and Unavailable, after which the task does not run unless the queue took the message without saying so.
+        """
+        check_payload(payload)
+        template = self.templates.get(name)
+        if template is None:
+            raise NotFound("task template not found")
+        task_id = str(uuid4())
+        now = self.clock()
+        task = Task(
+            id=task_id,
+            template=template,
+            request=self.bodies.store(f"requests/{task_id}", payload),
+            cache_namespace=cache_namespace or template.cache_namespace,
+            cache_scope=cache_scope or template.cache_scope,
+            state=State.CREATED,
+            attempt=1,
+            created_at=now,
+            expires_at=now + self.retention,
+        )
+        self.tasks.add(task)
+        try:
+            self.queue.send(task.message())
+        except Unavailable:
+            self._take_back(task_id)
+            raise
+        return task_id
+
+    def _take_back(self, task_id: str) -> None:
+        """Remove a record without a message. Where that fails too it stays until its retention ends: nobody was
+        told its id, and no message will start it."""
+        try:
+            self.tasks.remove(task_id)
+        except Unavailable as error:
+            log.warning(
+                "record without message stays",
+                extra={"action": "take_back", "task_id": task_id, "reason": str(error)},
+            )
+
+
+def check_payload(payload: str) -> None:
+    """Check that `payload` is a JSON text that this service carries. Raises BadRequest, TooLarge."""
+    if not payload.strip(" \t\r\n"):
+        raise BadRequest("missing required payload")
+    fault = json_text.too_large(payload)
+    if fault:
+        raise TooLarge(f"payload too large: {fault}")
+    try:
+        json_text.check(payload)
+    except json_text.InvalidJson as error:
+        raise BadRequest(f"payload is not valid JSON: {error}") from None

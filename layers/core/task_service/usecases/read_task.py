@@ -1,0 +1,33 @@
+"""Reading a task's result and status."""
+
+from dataclasses import dataclass
+
+from task_service.domain.errors import NotFound, TaskFailed
+from task_service.domain.task import State, Task
+from task_service.ports import Bodies, Clock, Tasks
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskReading:
+    """Answers questions about tasks."""
+
+    tasks: Tasks
+    bodies: Bodies
+    clock: Clock
+
+    def result(self, task_id: str) -> str:
+        """The result of a task as JSON text. Raises NotFound where there is none yet, TaskFailed."""
+        task = self.task(task_id)
+        if task.state is State.DONE and task.result is not None:
+            return self.bodies.load(task.result)
+        if task.state in (State.FAILED, State.CANCELLED):
+            raise TaskFailed(f"task {task.state}: {task.error}" if task.error else f"task {task.state}")
+        raise NotFound("no result, task is not completed")
+
+    def task(self, task_id: str) -> Task:
+        """The task. Raises NotFound for an unknown id or one whose retention has ended."""
+        task = self.tasks.get(task_id)
+        # The table removes expired records in its own time, which can be days.
+        if task is None or task.expires_at <= self.clock():
+            raise NotFound("task is not found")
+        return task

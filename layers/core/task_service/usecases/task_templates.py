@@ -1,0 +1,134 @@
+"""Writing and reading task templates."""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from task_service.domain import json_text
+from task_service.domain.errors import BadRequest, NotFound, PreconditionFailed, TurnedOff
+from task_service.domain.template import StoredTemplate
+from task_service.ports import TaskTemplates
+from task_service.template_cache import TemplateCache
+from task_service.usecases.create_task import check_payload
+
+DEFAULT_LIMIT: Final = 50
+MAX_LIMIT: Final = 100
+MAX_NAME_BYTES: Final = 1_000
+MAX_DOCUMENT_BYTES: Final = 64_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemplateEditing:
+    """Task templates, as their authors see them."""
+
+    templates: TaskTemplates
+    cache: TemplateCache
+    writes: bool
+    executor_timeout: timedelta
+
+    def get(self, name: str) -> StoredTemplate:
+        """The template of that name. Raises NotFound."""
+        stored = self.templates.get(name)
+        if stored is None:
+            raise NotFound("task template not found")
+        return stored
+
+    def put(
+        self, name: str, payload: str, *, if_match: str | None = None, if_none_match: str | None = None
+    ) -> tuple[StoredTemplate, bool]:
+        """Write a template; returns it as stored and whether it is new.
+
+        `if_match` and `if_none_match` are the headers of those names (RFC 9110, 13.1). Raises BadRequest, which
+        names the member, its fault and what is allowed, PreconditionFailed and TurnedOff.
+        """
+        self._check_writes()
+        if if_none_match not in (None, "*"):
+            raise BadRequest("If-None-Match: only * is supported, for writing a new template")
+        document = self._validate(name, payload)
+        stored = StoredTemplate(name=name, document=document, etag=_etag(document))
+        is_new = self.templates.put(stored, if_match=_tag(if_match), if_new=if_none_match == "*")
+        if is_new is None:
+            raise PreconditionFailed(
+                "a template of this name exists already" if if_none_match else "the template has been changed since"
+            )
+        self.cache.forget(name)
+        return stored, is_new
+
+    def delete(self, name: str, *, if_match: str | None = None) -> None:
+        """Delete a template. Raises NotFound, PreconditionFailed and TurnedOff."""
+        self._check_writes()
+        found = self.templates.delete(name, if_match=_tag(if_match))
+        if found is None:
+            raise PreconditionFailed("the template has been changed since, or is gone")
+        if not found:
+            raise NotFound("task template not found")
+        self.cache.forget(name)
+
+    def page(self, *, limit: str | None, cursor: str | None) -> str:
+        """A page of templates as the JSON text {"items": […], "next": …}. Raises BadRequest."""
+        page = self.templates.page(limit=_limit(limit), after=_read_cursor(cursor))
+        items = ",".join(template.document for template in page.items)
+        following = json.dumps(None if page.next is None else _cursor(page.next))
+        return f'{{"items":[{items}],"next":{following}}}'
+
+    def _check_writes(self) -> None:
+        if not self.writes:
+            raise TurnedOff("writing templates is turned off in this deployment (TEMPLATE_WRITES)")
+
+    def _validate(self, name: str, payload: str) -> str:
+        """The template's document as it is stored."""
+        # Validation is needed here only, and importing it is a third of a cold start.
+        from task_service.template_schema import validate
+
+        if not name.strip() or json_text.size(name) > MAX_NAME_BYTES:
+            raise BadRequest(f"name: 1 to {MAX_NAME_BYTES} bytes are allowed, not only spaces")
+        check_payload(payload)
+        if json_text.size(payload) > MAX_DOCUMENT_BYTES:
+            raise BadRequest(f"the template is larger than {MAX_DOCUMENT_BYTES} bytes")
+        document: Mapping[str, Any] = validate(name, payload, longest_timeout=self.executor_timeout - _MARGIN)
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+_MARGIN: Final = timedelta(seconds=10)
+"""What an executor needs beside the longest call: to start it, and to write down how it ended."""
+
+
+def _etag(document: str) -> str:
+    """A strong tag of the content: the same template has the same tag, whoever wrote it."""
+    return hashlib.sha256(document.encode()).hexdigest()[:32]
+
+
+def _tag(header: str | None) -> str | None:
+    """The tag in an If-Match header. Raises BadRequest."""
+    if header is None or header.strip() == "*":
+        return header and "*"
+    tag = header.strip()
+    if len(tag) < 2 or not (tag.startswith('"') and tag.endswith('"')) or "," in tag:
+        raise BadRequest("If-Match: one tag in double quotes, as in ETag, or * is allowed")
+    return tag[1:-1]
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_LIMIT
+    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= MAX_LIMIT):
+        raise BadRequest(f"limit: {text!r} is not a number from 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+def _cursor(name: str) -> str:
+    return base64.urlsafe_b64encode(name.encode()).decode()
+
+
+def _read_cursor(cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
+    try:
+        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise BadRequest("next: not a cursor that this service has given") from None
