@@ -26,7 +26,7 @@ def routed(event: Event) -> dict[str, Any]:
     sent = str(event.get("path") or "")
     if sent.endswith("/") or "//" in sent:
         # API Gateway matches these like the paths without; they name no resource here.
-        return {**event, "path": f"{sent.rstrip('/')}/", "resource": ""}
+        return {**event, "path": "/", "resource": ""}
     for name, value in (event.get("pathParameters") or {}).items():
         path = path.replace(f"{{{name}}}", quote(value, safe=_SEGMENT))
     return {**event, "path": path}

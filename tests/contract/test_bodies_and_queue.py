@@ -1,0 +1,77 @@
+"""What every implementation of the Bodies port does, and the queue's adapter."""
+
+import json
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from task_service.adapters.sqs_queue import SqsTaskQueue, from_text
+from task_service.domain.errors import NotFound, Unavailable
+from task_service.domain.task import Body, Message
+from task_service.ports import Bodies
+from tests.builders import NOW
+from tests.contract.conftest import BOTH, Clients
+
+
+@BOTH
+@pytest.mark.parametrize("text", ['{"b": 1,  "a": 123456789012345678901}', json.dumps("ü" * 100_000)])
+def test_a_body_is_loaded_as_it_was_stored(bodies: Bodies, text: str) -> None:
+    assert bodies.load(bodies.store(f"requests/{uuid4()}", text)) == text
+
+
+@BOTH
+def test_only_a_large_body_goes_under_its_key(bodies: Bodies) -> None:
+    key = f"requests/{uuid4()}"
+    small, large = "1" * 32_000, "1" * 32_001
+    assert bodies.store(key, small) == Body(text=small)
+    assert bodies.store(key, large) == Body(blob=key)
+
+
+@pytest.mark.parametrize("kind", ["adapter"])
+def test_a_body_that_is_gone_is_not_found(bodies: Bodies) -> None:
+    with pytest.raises(NotFound):
+        bodies.load(Body(blob=f"requests/{uuid4()}"))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Message(task_id="t", attempt=1),
+        Message(task_id="t", attempt=7, not_before=NOW + timedelta(milliseconds=1_234)),
+    ],
+)
+def test_a_message_arrives_as_it_was_sent(queue: SqsTaskQueue, message: Message) -> None:
+    queue.send(message)
+    received = receive(queue)
+    assert len(received) == 1
+    assert from_text(received[0]["Body"]) == message
+
+
+def test_a_delayed_message_is_not_there_yet(queue: SqsTaskQueue) -> None:
+    queue.send(Message(task_id="t", attempt=1), delay_seconds=900)
+    assert receive(queue) == []
+
+
+def test_a_postponed_message_comes_back_when_it_is_due(queue: SqsTaskQueue) -> None:
+    queue.send(Message(task_id="t", attempt=1))
+    receipt = receive(queue)[0]["ReceiptHandle"]
+    queue.postpone(receipt, seconds=0)
+    assert len(receive(queue)) == 1
+
+
+def test_the_queue_answers(queue: SqsTaskQueue) -> None:
+    queue.ping()
+
+
+def test_a_queue_that_is_gone_is_unavailable(queue: SqsTaskQueue, clients: Clients) -> None:
+    gone = SqsTaskQueue(client=clients.client("sqs"), url=queue.url + "-gone")
+    with pytest.raises(Unavailable, match="sqs: "):
+        gone.ping()
+    with pytest.raises(Unavailable):
+        gone.send(Message(task_id="t", attempt=1))
+
+
+def receive(queue: SqsTaskQueue) -> list[dict[str, str]]:
+    answer = queue.client.receive_message(QueueUrl=queue.url, MaxNumberOfMessages=10)
+    return list(answer.get("Messages", []))

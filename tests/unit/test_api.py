@@ -1,0 +1,330 @@
+"""The API: API Gateway's events in, its responses out."""
+
+import base64
+import json
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+from urllib.parse import quote
+
+import pytest
+from aws_lambda_powertools import Metrics
+
+from task_service.api.routes import Api
+from task_service.bootstrap import Services
+from task_service.domain.task import Body, State
+from task_service.template_cache import TemplateCache
+from task_service.testing import FakeClock, InMemoryBodies, InMemoryQueue, InMemoryTasks, InMemoryTemplates
+from task_service.usecases.create_task import TaskCreation
+from task_service.usecases.read_task import TaskReading
+from task_service.usecases.readiness import Readiness
+from task_service.usecases.task_templates import TemplateEditing
+from tests.builders import NOW, stored_template, task
+
+RESOURCES = {
+    "/v1/task/": "/v1/task/{taskName}",
+    "/v1/taskResult/": "/v1/taskResult/{taskID}",
+    "/v1/taskStatus/": "/v1/taskStatus/{taskID}",
+    "/v1/taskTemplates/": "/v1/taskTemplates/{name}",
+}
+
+
+class World:
+    """The API on fakes."""
+
+    def __init__(self) -> None:
+        self.tasks = InMemoryTasks()
+        self.queue = InMemoryQueue()
+        self.templates = InMemoryTemplates(records={"greet": stored_template()})
+        bodies, clock = InMemoryBodies(), FakeClock(NOW)
+        cache = TemplateCache(templates=self.templates, clock=clock, keep=timedelta())
+        services = SimpleNamespace(
+            creation=TaskCreation(
+                templates=cache,
+                tasks=self.tasks,
+                queue=self.queue,
+                bodies=bodies,
+                clock=clock,
+                retention=timedelta(days=1),
+            ),
+            reading=TaskReading(tasks=self.tasks, bodies=bodies, clock=clock),
+            editing=TemplateEditing(
+                templates=self.templates, cache=cache, writes=True, executor_timeout=timedelta(seconds=60)
+            ),
+            readiness=Readiness(tasks=self.tasks, queue=self.queue),
+        )
+        self.metrics = Metrics(namespace="Test", service="task")
+        self.api = Api(lambda: cast(Services, services), self.metrics)
+
+    def ask(self, method: str, path: str, **event: Any) -> "Answer":
+        """The answer to a request, whose path is given as it is sent."""
+        resource, parameters = path, None
+        for prefix, pattern in RESOURCES.items():
+            if path.startswith(prefix):
+                name = pattern[pattern.index("{") + 1 : -1]
+                resource, parameters = pattern, {name: path.removeprefix(prefix)}
+        whole: dict[str, Any] = {
+            "httpMethod": method,
+            "path": path,
+            "resource": resource,
+            "pathParameters": parameters,
+            "headers": {},
+            "multiValueHeaders": {},
+            "queryStringParameters": None,
+            "multiValueQueryStringParameters": None,
+            "requestContext": {"requestId": "r"},
+            "body": None,
+            "isBase64Encoded": False,
+        }
+        answer = Answer(self.api.resolve(whole | event, SimpleNamespace(aws_request_id="r")))
+        self.metrics.clear_metrics()
+        return answer
+
+
+class Answer:
+    def __init__(self, response: dict[str, Any]) -> None:
+        self.status: int = response["statusCode"]
+        self.text: str = response["body"]
+        self.headers = {name: values[0] for name, values in response["multiValueHeaders"].items()}
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def assert_problem(answer: Answer, status: int, kind: int, message: str) -> None:
+    assert answer.status == status
+    assert answer.headers["Content-Type"] == "application/json"
+    body = answer.json
+    assert set(body) == {"id", "kind", "message", "type", "title", "status", "detail"}
+    assert (body["kind"], body["status"], body["message"]) == (kind, status, message)
+    assert body["id"]
+
+
+class TestCreating:
+    @pytest.mark.parametrize(
+        "body", ['"text"', "1", "null", "true", "[1]", "{}", "[]", '{"b":1, "a":12345678901234567890}']
+    )
+    def test_any_json_value_is_taken_as_sent(self, world: World, body: str) -> None:
+        answer = world.ask("POST", "/v1/task/greet", body=body)
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "application/json"
+        assert list(answer.json) == ["taskID"]
+        assert world.tasks.records[answer.json["taskID"]].request == Body(text=body)
+
+    @pytest.mark.parametrize(
+        "content_type", [None, "application/json; charset=utf-8", "application/x-www-form-urlencoded", "text/plain"]
+    )
+    def test_the_content_type_does_not_matter(self, world: World, content_type: str | None) -> None:
+        headers = {"content-type": content_type} if content_type else {}
+        assert world.ask("POST", "/v1/task/greet", body="{}", headers=headers).status == 200
+
+    def test_cache_headers_are_read_in_any_case(self, world: World) -> None:
+        headers = {"X-Cache-Namespace": "n", "x-cache-scope": "s"}
+        answer = world.ask("POST", "/v1/task/greet", body="1", headers=headers)
+        record = world.tasks.records[answer.json["taskID"]]
+        assert (record.cache_namespace, record.cache_scope) == ("n", "s")
+
+    @pytest.mark.parametrize(
+        "name", ["müßig 名前", "a b", "a+b", "100%", "a%20b", "a/b", "a?b#c", '"quoted"', "~-._!$&'()*,;=:@", "…"]
+    )
+    def test_a_name_is_decoded_once(self, world: World, name: str) -> None:
+        world.templates.records[name] = stored_template(name)
+        answer = world.ask("POST", f"/v1/task/{quote(name, safe='')}", body="1")
+        assert answer.status == 200
+        assert world.tasks.records[answer.json["taskID"]].template.name == name
+
+    def test_a_name_that_is_sent_unencoded_is_understood(self, world: World) -> None:
+        world.templates.records['a "b" é'] = stored_template('a "b" é')
+        assert world.ask("POST", '/v1/task/a "b" é', body="1").status == 200
+
+    def test_a_name_that_is_not_utf_8_is_refused(self, world: World) -> None:
+        assert_problem(world.ask("POST", "/v1/task/%ff", body="1"), 400, 1, "the name in the path is not valid UTF-8")
+
+    def test_an_unknown_template_is_not_found(self, world: World) -> None:
+        assert_problem(world.ask("POST", "/v1/task/nobody", body="1"), 404, 5, "task template not found")
+
+    @pytest.mark.parametrize("body", [None, "", " \n"])
+    def test_no_payload_is_refused(self, world: World, body: str | None) -> None:
+        assert_problem(world.ask("POST", "/v1/task/greet", body=body), 400, 1, "missing required payload")
+
+    @pytest.mark.parametrize("body", ["{", "NaN", "\ufeff{}", "{} {}", "[" * 10_001 + "]" * 10_001])
+    def test_malformed_json_is_refused_with_what_and_where(self, world: World, body: str) -> None:
+        answer = world.ask("POST", "/v1/task/greet", body=body)
+        assert answer.status == 400
+        assert answer.json["kind"] == 1
+        assert answer.json["message"].startswith("payload is not valid JSON: ")
+
+    def test_bytes_that_are_not_utf_8_are_refused(self, world: World) -> None:
+        body = base64.b64encode(b'"\xff"').decode()
+        answer = world.ask("POST", "/v1/task/greet", body=body, isBase64Encoded=True)
+        assert_problem(answer, 400, 1, "payload is not valid UTF-8: at byte 1")
+        answer = world.ask("POST", "/v1/task/greet", body='"\ufffd"')
+        assert answer.status == 400
+        assert "not valid UTF-8 at character 1" in answer.json["message"]
+
+    def test_a_base64_body_is_decoded(self, world: World) -> None:
+        body = base64.b64encode('"é"'.encode()).decode()
+        answer = world.ask("POST", "/v1/task/greet", body=body, isBase64Encoded=True)
+        assert world.tasks.records[answer.json["taskID"]].request == Body(text='"é"')
+
+    def test_a_body_beyond_the_limit_is_413(self, world: World) -> None:
+        answer = world.ask("POST", "/v1/task/greet", body='"' + "x" * 5_000_000 + '"')
+        assert_problem(answer, 413, 1, "payload too large: 5000002 bytes, at most 5000000 are allowed")
+
+    def test_a_queue_that_does_not_answer_is_503_without_details(self, world: World) -> None:
+        world.queue.faults.before = 1
+        answer = world.ask("POST", "/v1/task/greet", body="1")
+        assert answer.status == 503
+        assert answer.json["kind"] == 7
+        assert "http" not in answer.text
+
+    def test_an_unforeseen_fault_is_500_without_details(self, world: World) -> None:
+        def fail(_: object) -> None:
+            raise RuntimeError("secret 10.0.0.1")
+
+        world.tasks.add = fail  # type: ignore[method-assign,assignment]
+        assert_problem(world.ask("POST", "/v1/task/greet", body="1"), 500, 7, "internal error")
+
+
+class TestReading:
+    @pytest.mark.parametrize("result", ['"text"', "[1,2]", "7", "null", '{"b": 1,  "a": 123456789012345678901}'])
+    def test_a_result_is_given_as_it_came(self, world: World, result: str) -> None:
+        world.tasks.records["t"] = task("t", state=State.DONE, result=Body(text=result))
+        answer = world.ask("GET", "/v1/taskResult/t")
+        assert (answer.status, answer.text) == (200, result)
+        assert answer.headers["Content-Type"] == "application/json"
+
+    @pytest.mark.parametrize("accept", ["text/html", "application/xml", "*/*", "nonsense"])
+    def test_json_comes_whatever_is_accepted(self, world: World, accept: str) -> None:
+        world.tasks.records["t"] = task("t", state=State.DONE, result=Body(text="1"))
+        answer = world.ask("GET", "/v1/taskResult/t", headers={"accept": accept})
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+
+    @pytest.mark.parametrize("state", [State.CREATED, State.PENDING])
+    def test_a_result_that_is_not_there_yet_is_404(self, world: World, state: State) -> None:
+        world.tasks.records["t"] = task("t", state=state)
+        assert_problem(world.ask("GET", "/v1/taskResult/t"), 404, 5, "no result, task is not completed")
+
+    def test_a_failed_task_is_424_with_the_reason(self, world: World) -> None:
+        world.tasks.records["t"] = task("t", state=State.FAILED, error="the target answered 500")
+        answer = world.ask("GET", "/v1/taskResult/t")
+        assert_problem(answer, 424, 0, "task failed: the target answered 500")
+
+    @pytest.mark.parametrize("path", ["/v1/taskResult/nobody", "/v1/taskStatus/nobody"])
+    def test_an_unknown_id_is_404(self, world: World, path: str) -> None:
+        assert_problem(world.ask("GET", path), 404, 5, "task is not found")
+
+    @pytest.mark.parametrize("path", ["/v1/taskResult/t", "/v1/taskStatus/t"])
+    def test_a_task_whose_retention_has_ended_is_gone(self, world: World, path: str) -> None:
+        world.tasks.records["t"] = task("t", state=State.DONE, result=Body(text="1"), expires_at=NOW)
+        assert_problem(world.ask("GET", path), 404, 5, "task is not found")
+
+    @pytest.mark.parametrize(
+        ("state", "status"),
+        [(State.DONE, 200), (State.CREATED, 201), (State.PENDING, 202), (State.FAILED, 207), (State.CANCELLED, 207)],
+    )
+    def test_the_status_says_where_a_task_stands(self, world: World, state: State, status: int) -> None:
+        world.tasks.records["t"] = task(
+            "t", state=state, attempt=2, started_at=NOW, response_code=503, error="the target answered 503"
+        )
+        answer = world.ask("GET", "/v1/taskStatus/t")
+        assert answer.status == status
+        assert answer.json == {
+            "id": "t",
+            "name": "greet",
+            "status": state.value,
+            "attempts": 2,
+            "responseCode": 503,
+            "createdAt": "2026-01-01T00:00:00.000Z",
+            "startedAt": "2026-01-01T00:00:00.000Z",
+            "finishedAt": None,
+            "error": "the target answered 503",
+        }
+
+    def test_a_task_that_has_not_started_has_no_attempts(self, world: World) -> None:
+        world.tasks.records["t"] = task("t")
+        assert world.ask("GET", "/v1/taskStatus/t").json["attempts"] == 0
+
+
+class TestRoutes:
+    @pytest.mark.parametrize(
+        ("method", "path", "allow"),
+        [
+            ("GET", "/v1/task/greet", "POST"),
+            ("HEAD", "/v1/task/greet", "POST"),
+            ("OPTIONS", "/v1/task/greet", "POST"),
+            ("DELETE", "/v1/taskResult/t", "GET"),
+            ("POST", "/v1/taskTemplates/greet", "GET, PUT, DELETE"),
+            ("HEAD", "/liveness", "GET"),
+        ],
+    )
+    def test_a_wrong_method_is_405_with_what_is_allowed(self, world: World, method: str, path: str, allow: str) -> None:
+        answer = world.ask(method, path)
+        assert_problem(answer, 405, 0, "method not allowed")
+        assert answer.headers["Allow"] == allow
+
+    @pytest.mark.parametrize(
+        "path", ["/", "/nowhere", "/v1/task/", "/v1/task/greet/", "/v1//task/greet", "/liveness/", "/v1/taskTemplates/"]
+    )
+    def test_what_names_no_resource_is_404(self, world: World, path: str) -> None:
+        assert_problem(world.ask("POST", path, body="1"), 404, 5, "not found")
+
+    def test_a_base_path_of_a_custom_domain_does_not_matter(self, world: World) -> None:
+        answer = world.ask(
+            "POST",
+            "/base/v1/task/greet",
+            body="1",
+            resource="/v1/task/{taskName}",
+            pathParameters={"taskName": "greet"},
+        )
+        assert answer.status == 200
+
+
+class TestHealth:
+    @pytest.mark.parametrize("path", ["/liveness", "/readiness"])
+    def test_a_service_that_is_up_says_so(self, world: World, path: str) -> None:
+        answer = world.ask("GET", path)
+        assert answer.status == 200
+        assert answer.json == {"service": "task", "status": "up", "version": "2.0.0"}
+
+    @pytest.mark.parametrize(("part", "name"), [("tasks", "table"), ("queue", "queue")])
+    def test_readiness_names_what_does_not_answer(self, world: World, part: str, name: str) -> None:
+        getattr(world, part).faults.before = 1
+        assert_problem(world.ask("GET", "/readiness"), 503, 7, f"not ready: the {name} does not answer")
+
+
+class TestTemplates:
+    def test_a_template_is_written_read_replaced_and_deleted(self, world: World) -> None:
+        body = '{"url":"https://a.example/","method":"GET"}'
+        created = world.ask("PUT", "/v1/taskTemplates/a%2Fb", body=body)
+        assert created.status == 201
+        assert created.json == {"name": "a/b", "url": "https://a.example/", "method": "GET"}
+        read = world.ask("GET", "/v1/taskTemplates/a%2Fb")
+        assert (read.status, read.text, read.headers["ETag"]) == (200, created.text, created.headers["ETag"])
+        replaced = world.ask("PUT", "/v1/taskTemplates/a%2Fb", body=body, headers={"if-match": read.headers["ETag"]})
+        assert replaced.status == 200
+        assert world.ask("DELETE", "/v1/taskTemplates/a%2Fb").status == 204
+        assert_problem(world.ask("GET", "/v1/taskTemplates/a%2Fb"), 404, 5, "task template not found")
+
+    def test_a_stale_edit_is_412(self, world: World) -> None:
+        body = '{"url":"https://a.example/","method":"GET"}'
+        answer = world.ask("PUT", "/v1/taskTemplates/greet", body=body, headers={"If-Match": '"stale"'})
+        assert_problem(answer, 412, 0, "the template has been changed since")
+
+    def test_templates_are_listed(self, world: World) -> None:
+        answer = world.ask("GET", "/v1/taskTemplates", multiValueQueryStringParameters={"limit": ["1"]})
+        assert answer.status == 200
+        assert [item["name"] for item in answer.json["items"]] == ["greet"]
+        assert answer.json["next"] is None
+
+
+def test_every_error_is_logged_under_its_id(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="task")
+    answer = world.ask("POST", "/v1/task/nobody", body="1")
+    assert answer.json["id"] in {getattr(record, "error_id", None) for record in caplog.records}

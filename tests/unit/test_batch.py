@@ -1,0 +1,104 @@
+"""Batches: side by side, reported one by one."""
+
+import json
+import threading
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aws_lambda_powertools import Metrics
+
+from task_service.batch import Batch
+from task_service.domain.errors import Unavailable
+from task_service.domain.task import Done, Message, Retry
+from task_service.usecases.execute_task import Handled, Step
+from tests.builders import NOW, task
+
+CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
+
+
+def event(*bodies: str) -> dict[str, Any]:
+    return {
+        "Records": [
+            {
+                "messageId": f"m{number}",
+                "receiptHandle": f"r{number}",
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": "1"},
+            }
+            for number, body in enumerate(bodies)
+        ]
+    }
+
+
+def message(task_id: str) -> str:
+    return json.dumps({"id": task_id, "attempt": 1})
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    metrics = Metrics(namespace="Test", service="task")
+    metrics.clear_metrics()
+    return metrics
+
+
+def failures(response: dict[str, Any]) -> list[str]:
+    return [item["itemIdentifier"] for item in response["batchItemFailures"]]
+
+
+def test_only_the_messages_that_have_to_come_again_are_reported(metrics: Metrics) -> None:
+    def handle(message: Message, *, receipt: str, deadline: datetime) -> Step:
+        if message.task_id == "down":
+            raise Unavailable
+        if message.task_id == "broken":
+            raise RuntimeError("a bug")
+        handled = Handled.KEEP if message.task_id == "leased" else Handled.DELETE
+        return Step(handled=handled, event="any")
+
+    bodies = [message(task_id) for task_id in ("fine", "down", "broken", "leased", "fine")]
+    response = Batch(metrics).run(event(*bodies, "not ours", '{"id":1}', "[]"), CONTEXT, handle)
+    assert failures(response) == ["m1", "m2", "m3", "m5", "m6", "m7"]
+
+
+def test_an_empty_batch_is_fine(metrics: Metrics) -> None:
+    def handle(message: Message, *, receipt: str, deadline: datetime) -> Step:
+        raise AssertionError("nothing to handle")
+
+    assert Batch(metrics).run({"Records": []}, CONTEXT, handle) == {"batchItemFailures": []}
+
+
+def test_the_messages_of_a_batch_run_side_by_side(metrics: Metrics) -> None:
+    together = threading.Barrier(10, timeout=5)
+
+    def handle(message: Message, *, receipt: str, deadline: datetime) -> Step:
+        together.wait()
+        return Step(handled=Handled.DELETE, event="done")
+
+    response = Batch(metrics).run(event(*[message(str(n)) for n in range(10)]), CONTEXT, handle)
+    assert failures(response) == []
+
+
+def test_what_was_done_is_measured(metrics: Metrics) -> None:
+    def handle(message: Message, *, receipt: str, deadline: datetime) -> Step:
+        if message.task_id == "retried":
+            decision: Done | Retry = Retry(delay=timedelta(), error="busy")
+        else:
+            decision = Done(result="1")
+        return Step(
+            handled=Handled.DELETE,
+            event=message.task_id,
+            task=task(created_at=NOW, attempt=2),
+            decision=decision,
+            ended_at=NOW.replace(second=1),
+        )
+
+    Batch(metrics).run(event(*[message(name) for name in ("done", "failed", "retried", "lost")]), CONTEXT, handle)
+    measured = {name: values["Value"] for name, values in metrics.metric_set.items()}
+    assert measured == {
+        "Done": [1.0],
+        "Failed": [1.0],
+        "Retried": [1.0],
+        "CreateToDone": [1000.0, 1000.0],
+        "Attempts": [2.0, 2.0],
+    }

@@ -1,0 +1,162 @@
+"""Creating tasks: acknowledged means durable."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
+from task_service.domain.task import Body, Message, State
+from task_service.template_cache import TemplateCache
+from task_service.testing import FakeClock, InMemoryBodies, InMemoryQueue, InMemoryTasks, InMemoryTemplates, Sent
+from task_service.usecases.create_task import TaskCreation
+from tests.builders import stored_template
+
+
+@dataclass
+class World:
+    templates: InMemoryTemplates = field(default_factory=InMemoryTemplates)
+    tasks: InMemoryTasks = field(default_factory=InMemoryTasks)
+    queue: InMemoryQueue = field(default_factory=InMemoryQueue)
+    bodies: InMemoryBodies = field(default_factory=InMemoryBodies)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    @property
+    def creation(self) -> TaskCreation:
+        return TaskCreation(
+            templates=TemplateCache(templates=self.templates, clock=self.clock, keep=timedelta(seconds=30)),
+            tasks=self.tasks,
+            queue=self.queue,
+            bodies=self.bodies,
+            clock=self.clock,
+            retention=timedelta(days=30),
+        )
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.templates.records["greet"] = stored_template(cacheNamespace="login", cacheScope="user")
+    return world
+
+
+def test_a_created_task_is_in_the_table_and_its_message_in_the_queue(world: World) -> None:
+    task_id = world.creation.create("greet", '{"n": 1}')
+
+    task = world.tasks.records[task_id]
+    assert task.state is State.CREATED
+    assert task.request == Body(text='{"n": 1}')
+    assert task.expires_at == world.clock.now + timedelta(days=30)
+    assert world.queue.sent == [Sent(message=Message(task_id=task_id, attempt=1), delay_seconds=0)]
+    assert world.tasks.writes == 1
+
+
+def test_a_task_keeps_its_template_as_it_was(world: World) -> None:
+    task_id = world.creation.create("greet", "1")
+    world.templates.records["greet"] = stored_template(url="http://other.example/")
+    assert world.tasks.records[task_id].template.url == "http://127.0.0.1:9/greet"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "scope", "expected"),
+    [
+        ("", "", ("login", "user")),
+        ("mine", "", ("mine", "user")),
+        ("", "all", ("login", "all")),
+        ("mine", "all", ("mine", "all")),
+    ],
+)
+def test_each_cache_header_overrides_its_half(
+    world: World, namespace: str, scope: str, expected: tuple[str, str]
+) -> None:
+    task_id = world.creation.create("greet", "1", cache_namespace=namespace, cache_scope=scope)
+    task = world.tasks.records[task_id]
+    assert (task.cache_namespace, task.cache_scope) == expected
+
+
+def test_a_large_payload_goes_to_the_bucket_before_the_record_is_written(world: World) -> None:
+    payload = '"' + "x" * 200 + '"'
+    task_id = world.creation.create("greet", payload)
+    assert world.tasks.records[task_id].request == Body(blob=f"requests/{task_id}")
+    assert world.bodies.blobs == {f"requests/{task_id}": payload}
+
+
+def test_an_unknown_template_is_not_found(world: World) -> None:
+    with pytest.raises(NotFound, match=r"^task template not found$"):
+        world.creation.create("nobody", "1")
+
+
+@pytest.mark.parametrize("payload", ["", " ", "\r\n\t "])
+def test_a_blank_payload_is_refused(world: World, payload: str) -> None:
+    with pytest.raises(BadRequest, match=r"^missing required payload$"):
+        world.creation.create("greet", payload)
+
+
+def test_a_malformed_payload_is_refused_with_its_place(world: World) -> None:
+    with pytest.raises(BadRequest, match="payload is not valid JSON: Expecting value at line 1 column 6"):
+        world.creation.create("greet", '{"a":oops}')
+
+
+def test_a_payload_beyond_the_limit_is_refused_with_the_limit(world: World) -> None:
+    with pytest.raises(TooLarge, match="at most 5000000 are allowed"):
+        world.creation.create("greet", "1" * 5_000_001)
+
+
+def test_a_refused_payload_reads_nothing(world: World) -> None:
+    with pytest.raises(BadRequest):
+        world.creation.create("greet", "oops")
+    assert world.templates.reads == 0
+
+
+def test_a_record_whose_message_is_not_taken_is_removed(world: World) -> None:
+    world.queue.faults.before = 1
+    with pytest.raises(Unavailable):
+        world.creation.create("greet", "1")
+    assert world.tasks.records == {}
+
+
+def test_a_message_that_was_taken_all_the_same_meets_no_record(world: World) -> None:
+    world.queue.faults.after = 1
+    with pytest.raises(Unavailable):
+        world.creation.create("greet", "1")
+    assert len(world.queue.sent) == 1
+    assert world.tasks.records == {}
+
+
+def test_the_client_gets_the_error_of_the_queue_also_where_the_record_cannot_be_removed(world: World) -> None:
+    world.queue.faults.before = 1
+    creation = world.creation
+
+    def break_the_table() -> None:
+        world.tasks.faults.before = 1
+
+    add = world.tasks.add
+    world.tasks.add = lambda task: (add(task), break_the_table())[0]  # type: ignore[method-assign,func-returns-value]
+    with pytest.raises(Unavailable):
+        creation.create("greet", "1")
+    assert len(world.tasks.records) == 1
+
+
+def test_a_record_that_cannot_be_written_sends_nothing(world: World) -> None:
+    world.tasks.faults.before = 1
+    with pytest.raises(Unavailable):
+        world.creation.create("greet", "1")
+    assert world.queue.sent == []
+
+
+def test_templates_are_remembered_for_their_time(world: World) -> None:
+    creation = world.creation
+    creation.create("greet", "1")
+    creation.create("greet", "1")
+    assert world.templates.reads == 1
+    world.clock.advance(31)
+    creation.create("greet", "1")
+    assert world.templates.reads == 2
+
+
+def test_a_missing_template_is_not_remembered(world: World) -> None:
+    creation = world.creation
+    with pytest.raises(NotFound):
+        creation.create("late", "1")
+    world.templates.records["late"] = stored_template("late")
+    assert creation.create("late", "1")

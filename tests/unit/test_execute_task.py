@@ -1,0 +1,338 @@
+"""Executing tasks: every message, in every state it can meet, and every crash between two steps."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from task_service.domain.errors import Unavailable
+from task_service.domain.retry import Answered
+from task_service.domain.task import Body, Message, State, Task
+from task_service.ports import CallRefused
+from task_service.testing import (
+    FakeClock,
+    InMemoryBodies,
+    InMemoryQueue,
+    InMemoryTasks,
+    ScriptedPolicies,
+    ScriptedTarget,
+    Sent,
+)
+from task_service.usecases.execute_task import Handled, Step, TaskExecution
+from tests.builders import NOW, task, template
+
+LEASE = timedelta(seconds=60)
+
+
+@dataclass
+class World:
+    tasks: InMemoryTasks = field(default_factory=InMemoryTasks)
+    queue: InMemoryQueue = field(default_factory=InMemoryQueue)
+    bodies: InMemoryBodies = field(default_factory=InMemoryBodies)
+    target: ScriptedTarget = field(default_factory=ScriptedTarget)
+    policies: ScriptedPolicies = field(default_factory=ScriptedPolicies)
+    clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
+    draw: float = 0.5
+    pauses: list[float] = field(default_factory=list)
+
+    def handle(self, message: Message | None = None) -> Step:
+        execution = TaskExecution(
+            tasks=self.tasks,
+            queue=self.queue,
+            bodies=self.bodies,
+            target=self.target,
+            policies=self.policies,
+            clock=self.clock,
+            draw=lambda: self.draw,
+            pause=self._pause,
+            default_max_attempts=3,
+            user_agent="task-service/test",
+        )
+        message = message or Message(task_id="task-1", attempt=1)
+        return execution.handle(message, receipt="receipt-1", deadline=self.clock() + LEASE)
+
+    def _pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.clock.advance(seconds)
+
+    def given(self, **changes: Any) -> None:
+        self.tasks.records["task-1"] = task(**changes)
+
+    @property
+    def record(self) -> Task:
+        return self.tasks.records["task-1"]
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.given()
+    return world
+
+
+def refused(reason: str = "reset", *, can_retry: bool = True) -> CallRefused:
+    return CallRefused(reason, can_retry=can_retry)
+
+
+class TestARun:
+    def test_a_task_is_claimed_called_and_done_in_two_writes(self, world: World) -> None:
+        world.target.answers = [Answered(status=201, result='{"id": 7}')]
+        step = world.handle()
+        assert (step.handled, step.event) == (Handled.DELETE, "done")
+        assert world.record.state is State.DONE
+        assert world.record.result == Body(text='{"id": 7}')
+        assert world.record.response_code == 201
+        assert world.record.started_at == world.record.finished_at == NOW
+        assert world.tasks.writes == 2
+        assert world.queue.sent == []
+
+    def test_it_is_pending_under_a_lease_while_the_target_works(self, world: World) -> None:
+        seen: list[Task] = []
+        world.target.during = lambda: seen.append(world.record)
+        world.handle()
+        assert seen[0].state is State.PENDING
+        assert seen[0].lease_until == NOW + LEASE
+
+    def test_the_call_carries_body_agent_and_idempotency_key(self, world: World) -> None:
+        world.given(template=template(headers={"X-Tenant": "a", "user-agent": "mine"}))
+        world.handle()
+        call = world.target.calls[0]
+        assert call.body == '{"n":1}'
+        assert call.headers == {
+            "user-agent": "mine",
+            "X-Tenant": "a",
+            "Accept": "*/*",
+            "Content-Type": "application/json",
+            "Idempotency-Key": "task-1",
+        }
+
+    def test_the_agent_says_who_calls(self, world: World) -> None:
+        world.handle()
+        assert world.target.calls[0].headers["User-Agent"] == "task-service/test"
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_get_and_head_send_no_body(self, world: World, method: str) -> None:
+        world.given(template=template(method=method))
+        world.handle()
+        assert world.target.calls[0].body is None
+        assert "Content-Type" not in world.target.calls[0].headers
+
+    def test_large_bodies_come_from_and_go_to_the_bucket(self, world: World) -> None:
+        world.bodies.blobs["requests/task-1"] = "[1]"
+        world.given(request=Body(blob="requests/task-1"))
+        result = '"' + "x" * 500 + '"'
+        world.target.answers = [Answered(status=200, result=result)]
+        world.handle()
+        assert world.target.calls[0].body == "[1]"
+        assert world.record.result == Body(blob="results/task-1/1")
+        assert world.bodies.blobs["results/task-1/1"] == result
+
+    def test_a_result_beyond_the_limit_fails_the_task_with_the_reason(self, world: World) -> None:
+        world.target.answers = [Answered(status=200, result="1" * 5_000_001)]
+        assert world.handle().event == "failed"
+        assert world.record.error == "the result is too large: 5000001 bytes, at most 5000000 are allowed"
+
+
+class TestPolicies:
+    def test_a_request_policy_takes_the_place_of_the_call(self, world: World) -> None:
+        world.given(template=template(requestPolicy="a/b/c/1"))
+        world.policies.policies = {"a/b/c/1": lambda text: f'{{"saw":{text}}}'}
+        world.handle()
+        assert world.target.calls == []
+        assert world.record.result == Body(text='{"saw":{"n":1}}')
+
+    def test_response_and_final_policy_replace_the_response_in_turn(self, world: World) -> None:
+        world.given(template=template(responsePolicy="r", finalPolicy="f"))
+        world.policies.policies = {"r": lambda text: f"[{text}]", "f": lambda text: f'{{"final":{text}}}'}
+        world.target.answers = [Answered(status=200, result="7")]
+        world.handle()
+        assert world.record.result == Body(text='{"final":[7]}')
+        assert world.record.response_code == 200
+
+    def test_an_unknown_policy_fails_the_task_at_once(self, world: World) -> None:
+        world.given(template=template(requestPolicy="nowhere"))
+        assert world.handle().event == "failed"
+        assert world.record.error == "policy 'nowhere' is not known"
+
+
+class TestAFailedAttempt:
+    def test_it_is_written_then_sent_with_its_delay(self, world: World) -> None:
+        world.target.answers = [Answered(status=503, result="1", retry_after="10")]
+        step = world.handle()
+        assert (step.handled, step.event) == (Handled.DELETE, "retried")
+        due = NOW + timedelta(seconds=10.5)
+        assert world.record.state is State.CREATED
+        assert world.record.attempt == 2
+        assert world.record.not_before == due
+        assert world.record.error == "the target answered 503: 1"
+        message = Message(task_id="task-1", attempt=2, not_before=due)
+        assert world.queue.sent == [Sent(message=message, delay_seconds=11)]
+
+    def test_the_last_one_fails_the_task(self, world: World) -> None:
+        world.given(attempt=3)
+        world.target.answers = [refused("the connection to the target failed")]
+        step = world.handle(Message(task_id="task-1", attempt=3))
+        assert (step.handled, step.event) == (Handled.DELETE, "failed")
+        assert world.record.state is State.FAILED
+        assert world.record.error == "the connection to the target failed (attempt 3 of 3)"
+        assert world.queue.sent == []
+
+    def test_a_retry_that_succeeds_leaves_no_error(self, world: World) -> None:
+        world.given(attempt=2, error="the target answered 503: 1", response_code=503)
+        assert world.handle(Message(task_id="task-1", attempt=2)).event == "done"
+        assert world.record.error is None
+        assert world.record.response_code == 200
+
+    def test_a_delay_beyond_what_the_queue_takes_hops(self, world: World) -> None:
+        world.target.answers = [Answered(status=503, result="1", retry_after="2000")]
+        world.handle()
+        assert world.queue.sent[0].delay_seconds == 900
+
+        hops = [world.queue.sent[0]]
+        world.target.answers = [Answered(status=200, result="1")]
+        while True:
+            world.clock.advance(hops[-1].delay_seconds)
+            step = world.handle(hops[-1].message)
+            if step.event != "hopped":
+                break
+            hops.append(world.queue.sent[-1])
+        assert [hop.delay_seconds for hop in hops] == [900, 900, 201]
+        assert step.event == "done"
+        assert len(world.target.calls) == 2
+
+    def test_an_early_message_touches_no_record(self, world: World) -> None:
+        world.given(attempt=2)
+        message = Message(task_id="task-1", attempt=2, not_before=NOW + timedelta(seconds=5))
+        assert world.handle(message).event == "hopped"
+        assert world.tasks.writes == 0
+        assert world.queue.sent == [Sent(message=message, delay_seconds=5)]
+
+
+class TestAMessageThatComesAgain:
+    def test_after_its_run_it_calls_nobody(self, world: World) -> None:
+        world.handle()
+        step = world.handle()
+        assert (step.handled, step.event) == (Handled.DELETE, "finished")
+        assert len(world.target.calls) == 1
+
+    def test_during_its_run_it_goes_back_until_the_lease_has_ended(self, world: World) -> None:
+        steps: list[Step] = []
+
+        def deliver_again() -> None:
+            world.target.during = lambda: None
+            world.clock.advance(20)
+            steps.append(world.handle())
+
+        world.target.during = deliver_again
+        world.handle()
+        assert (steps[0].handled, steps[0].event) == (Handled.KEEP, "leased")
+        assert world.queue.postponed == [("receipt-1", 40)]
+        assert len(world.target.calls) == 1
+
+    def test_for_an_attempt_that_is_over_it_sends_the_next_one_again(self, world: World) -> None:
+        due = NOW + timedelta(seconds=30)
+        world.given(attempt=2, not_before=due)
+        step = world.handle(Message(task_id="task-1", attempt=1))
+        assert (step.handled, step.event) == (Handled.DELETE, "resent")
+        assert world.queue.sent == [
+            Sent(message=Message(task_id="task-1", attempt=2, not_before=due), delay_seconds=30)
+        ]
+        assert world.target.calls == []
+
+    def test_without_a_record_it_is_dropped(self, world: World) -> None:
+        step = world.handle(Message(task_id="nobody", attempt=1))
+        assert (step.handled, step.event) == (Handled.DELETE, "unknown")
+
+
+class TestACrash:
+    def test_while_the_target_works_is_taken_up_when_the_lease_has_ended(self, world: World) -> None:
+        def die() -> None:
+            raise KeyboardInterrupt
+
+        world.target.during = die
+        with pytest.raises(KeyboardInterrupt):
+            world.handle()
+        world.target.during = lambda: None
+
+        assert world.handle().event == "leased"
+        world.clock.advance(61)
+        assert world.handle().event == "done"
+        assert world.record.attempt == 1
+
+    def test_a_holder_that_comes_back_too_late_changes_nothing(self, world: World) -> None:
+        def be_overtaken() -> None:
+            world.target.during = lambda: None
+            world.clock.advance(61)
+            world.target.answers = [Answered(status=200, result='"second"'), Answered(status=200, result='"first"')]
+            assert world.handle().event == "done"
+
+        world.target.during = be_overtaken
+        assert world.handle().event == "lost"
+        assert world.record.result == Body(text='"second"')
+
+    def test_between_writing_a_retry_and_sending_it_loses_nothing(self, world: World) -> None:
+        world.target.answers = [Answered(status=500, result="1")]
+        world.queue.faults.before = 1
+        with pytest.raises(Unavailable):
+            world.handle()
+        assert world.record.attempt == 2
+        assert world.queue.sent == []
+
+        assert world.handle().event == "resent"
+        assert world.queue.sent[0].message.attempt == 2
+
+
+class TestATableThatDoesNotAnswer:
+    def test_before_the_call_nothing_happens(self, world: World) -> None:
+        world.tasks.faults.before = 1
+        with pytest.raises(Unavailable):
+            world.handle()
+        assert world.target.calls == []
+
+    @pytest.mark.parametrize("status", [200, 500])
+    def test_after_the_call_the_write_is_repeated_not_the_call(self, world: World, status: int) -> None:
+        world.target.answers = [Answered(status=status, result="1")]
+
+        def break_the_table() -> None:
+            world.tasks.faults.before = 4
+
+        world.target.during = break_the_table
+        step = world.handle()
+        assert step.event == ("done" if status == 200 else "retried")
+        assert world.pauses == [0.1, 0.2, 0.4, 0.8]
+        assert len(world.target.calls) == 1
+
+    def test_it_is_insisted_for_no_longer_than_the_lease(self, world: World) -> None:
+        def break_the_table() -> None:
+            world.tasks.faults.before = 1_000
+
+        world.target.during = break_the_table
+        with pytest.raises(Unavailable):
+            world.handle()
+        assert sum(world.pauses) < LEASE.total_seconds()
+        assert sum(world.pauses) > LEASE.total_seconds() - 6
+
+    @pytest.mark.parametrize(("status", "event"), [(200, "done"), (500, "retried")])
+    def test_a_write_whose_answer_got_lost_recognises_itself(self, world: World, status: int, event: str) -> None:
+        world.target.answers = [Answered(status=status, result="1")]
+
+        def lose_the_next_answer() -> None:
+            world.tasks.faults.after = 1
+
+        world.target.during = lose_the_next_answer
+        assert world.handle().event == event
+        assert len(world.queue.sent) == (1 if event == "retried" else 0)
+
+    def test_a_bucket_that_refuses_the_result_is_insisted_on(self, world: World) -> None:
+        world.target.answers = [Answered(status=200, result='"' + "x" * 500 + '"')]
+        world.bodies.faults.before = 2
+        assert world.handle().event == "done"
+        assert len(world.target.calls) == 1
+
+    def test_a_bucket_that_refuses_the_request_repeats_the_step(self, world: World) -> None:
+        world.given(request=Body(blob="requests/task-1"))
+        world.bodies.faults.before = 1
+        with pytest.raises(Unavailable):
+            world.handle()
+        assert world.target.calls == []

@@ -1,0 +1,212 @@
+"""Writing task templates: validated, versioned, paged."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from task_service.domain.errors import BadRequest, NotFound, PreconditionFailed, TooLarge, TurnedOff
+from task_service.domain.template import RetryPolicy
+from task_service.template_cache import TemplateCache
+from task_service.testing import FakeClock, InMemoryTemplates
+from task_service.usecases.task_templates import TemplateEditing
+
+CALL = {"url": "https://api.example/x", "method": "POST"}
+
+
+@pytest.fixture
+def templates() -> InMemoryTemplates:
+    return InMemoryTemplates()
+
+
+@pytest.fixture
+def editing(templates: InMemoryTemplates) -> TemplateEditing:
+    return editor(templates)
+
+
+def editor(templates: InMemoryTemplates, *, writes: bool = True) -> TemplateEditing:
+    return TemplateEditing(
+        templates=templates,
+        cache=TemplateCache(templates=templates, clock=FakeClock(), keep=timedelta(seconds=30)),
+        writes=writes,
+        executor_timeout=timedelta(seconds=60),
+    )
+
+
+def test_a_template_is_stored_as_written_without_what_is_not_set(editing: TemplateEditing) -> None:
+    stored, is_new = editing.put("x", json.dumps({**CALL, "requestPolicy": "", "cacheScope": None, "method": "post"}))
+    assert is_new
+    assert json.loads(stored.document) == {"name": "x", "url": "https://api.example/x", "method": "POST"}
+
+
+def test_every_member_arrives(editing: TemplateEditing) -> None:
+    members: dict[str, Any] = {
+        **CALL,
+        "name": "x",
+        "responsePolicy": "r",
+        "finalPolicy": "f",
+        "cacheNamespace": "n",
+        "cacheScope": "s",
+        "headers": {"Authorization": "Basic abc"},
+        "timeoutSeconds": 2.5,
+        "retry": {"maxAttempts": 4, "minDelaySeconds": 0.5, "maxDelaySeconds": 8},
+        "acceptStatus": [200, "4xx", "*"],
+    }
+    template = editing.put("x", json.dumps(members))[0].parse()
+    assert template.timeout == timedelta(seconds=2.5)
+    assert template.retry == RetryPolicy(
+        max_attempts=4, min_delay=timedelta(seconds=0.5), max_delay=timedelta(seconds=8)
+    )
+    assert template.accept_status == ("200", "4xx", "*")
+    assert template.headers == {"Authorization": "Basic abc"}
+    assert (template.response_policy, template.final_policy) == ("r", "f")
+    assert (template.cache_namespace, template.cache_scope) == ("n", "s")
+
+
+def test_an_exported_template_of_the_first_generation_is_accepted(editing: TemplateEditing) -> None:
+    exported = {
+        "_id": {"$oid": "63fa2f16b70ed89144e3710f"},
+        "cacheNamespace": "",
+        "cacheScope": "",
+        "finalPolicy": "",
+        "method": "GET",
+        "name": "policyTask",
+        "requestPolicy": "example/example/1.0",
+        "responsePolicy": "",
+        "url": "",
+    }
+    stored, _ = editing.put("policyTask", json.dumps(exported))
+    assert stored.parse().request_policy == "example/example/1.0"
+
+
+@pytest.mark.parametrize(
+    ("members", "fault"),
+    [
+        ({}, "either requestPolicy, or both url and method are needed"),
+        ({"url": "https://a.example"}, "either requestPolicy, or both url and method"),
+        ({"url": "", "method": "GET"}, "either requestPolicy, or both url and method"),
+        ({**CALL, "method": "BREW"}, "method: one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS is allowed"),
+        ({**CALL, "url": "ftp://a.example"}, "url: the scheme 'ftp' is not supported; http://host/"),
+        ({**CALL, "url": "a.example/x"}, "url: the scheme is missing"),
+        ({**CALL, "url": "https:///x"}, "url: the host is missing"),
+        ({**CALL, "url": "https://a.example:99999"}, "url: Port out of range"),
+        ({**CALL, "url": "https://a b/"}, "url: white space"),
+        ({**CALL, "url": 7}, "url: Input should be a valid string"),
+        ({**CALL, "color": "red"}, "color: is not a member of a template; name, url, method"),
+        ({**CALL, "name": "y"}, "name: 'y' is not the name in the path, 'x'"),
+        ({**CALL, "timeoutSeconds": 0}, "timeoutSeconds: Input should be greater than 0"),
+        ({**CALL, "timeoutSeconds": 51}, "timeoutSeconds: at most 50 is allowed in this deployment"),
+        ({**CALL, "retry": {"maxAttempts": 0}}, "retry.maxAttempts: Input should be greater than or equal to 1"),
+        ({**CALL, "retry": {"maxAttempts": 1.5}}, "retry.maxAttempts: Input should be a valid integer"),
+        ({**CALL, "retry": {"times": 1}}, "retry.times: is not a member"),
+        ({**CALL, "retry": {"minDelaySeconds": 9, "maxDelaySeconds": 1}}, "minDelaySeconds cannot be greater"),
+        ({**CALL, "acceptStatus": ["6xx"]}, "acceptStatus: '6xx' is not a status; 100 to 599"),
+        ({**CALL, "acceptStatus": 200}, "acceptStatus: Input should be a valid list"),
+        ({**CALL, "headers": {"a b": "1"}}, "headers: 'a b' is not a header name"),
+        ({**CALL, "headers": {"A": "1\r\nB: 2"}}, "headers: A: characters of ISO 8859-1"),
+        ({**CALL, "headers": {"Content-Length": "1"}}, "Content-Length is set by the service itself"),
+        ({**CALL, "headers": {"Idempotency-Key": "1"}}, "Idempotency-Key is set by the service itself"),
+    ],
+)
+def test_a_faulty_template_is_refused_with_member_fault_and_what_is_allowed(
+    editing: TemplateEditing, templates: InMemoryTemplates, members: dict[str, Any], fault: str
+) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        editing.put("x", json.dumps(members))
+    assert fault in refusal.value.message
+    assert templates.records == {}
+
+
+def test_several_faults_are_told_together(editing: TemplateEditing) -> None:
+    with pytest.raises(BadRequest, match=r"method: .*; timeoutSeconds: "):
+        editing.put("x", json.dumps({**CALL, "method": "BREW", "timeoutSeconds": -1}))
+
+
+@pytest.mark.parametrize(
+    "payload", ["[]", '"x"', "null", "oops", "", "[" * 9_000 + "]" * 9_000, '{"name": ' + "9" * 5_000 + "}"]
+)
+def test_what_is_no_object_is_refused(editing: TemplateEditing, payload: str) -> None:
+    with pytest.raises(BadRequest):
+        editing.put("x", payload)
+
+
+def test_a_template_larger_than_a_record_is_refused(editing: TemplateEditing) -> None:
+    with pytest.raises((BadRequest, TooLarge), match="larger than 64000 bytes"):
+        editing.put("x", json.dumps({**CALL, "requestPolicy": "p" * 70_000}))
+
+
+@pytest.mark.parametrize("name", [" ", "é" * 501])
+def test_a_name_that_cannot_be_a_key_is_refused(editing: TemplateEditing, name: str) -> None:
+    with pytest.raises(BadRequest, match="name: 1 to 1000 bytes"):
+        editing.put(name, json.dumps(CALL))
+
+
+def test_an_edit_of_a_version_that_has_gone_is_refused(editing: TemplateEditing) -> None:
+    first, _ = editing.put("x", json.dumps(CALL))
+    editing.put("x", json.dumps({**CALL, "method": "PUT"}), if_match=f'"{first.etag}"')
+    with pytest.raises(PreconditionFailed, match="changed since"):
+        editing.put("x", json.dumps({**CALL, "method": "GET"}), if_match=f'"{first.etag}"')
+    assert editing.get("x").parse().method == "PUT"
+
+
+def test_a_new_template_can_insist_on_being_new(editing: TemplateEditing) -> None:
+    editing.put("x", json.dumps(CALL), if_none_match="*")
+    with pytest.raises(PreconditionFailed, match="exists already"):
+        editing.put("x", json.dumps(CALL), if_none_match="*")
+
+
+def test_an_edit_can_insist_on_editing(editing: TemplateEditing) -> None:
+    with pytest.raises(PreconditionFailed):
+        editing.put("x", json.dumps(CALL), if_match="*")
+
+
+@pytest.mark.parametrize("tag", ["abc", '"a", "b"', '"', 'W/"a"'])
+def test_a_condition_that_cannot_be_understood_is_refused(editing: TemplateEditing, tag: str) -> None:
+    with pytest.raises(BadRequest, match="If-Match"):
+        editing.put("x", json.dumps(CALL), if_match=tag)
+
+
+def test_a_template_is_deleted_once(editing: TemplateEditing) -> None:
+    stored, _ = editing.put("x", json.dumps(CALL))
+    with pytest.raises(PreconditionFailed):
+        editing.delete("x", if_match='"other"')
+    editing.delete("x", if_match=f'"{stored.etag}"')
+    with pytest.raises(NotFound):
+        editing.delete("x")
+    with pytest.raises(NotFound):
+        editing.get("x")
+
+
+def test_writing_can_be_turned_off(templates: InMemoryTemplates) -> None:
+    editing = editor(templates, writes=False)
+    with pytest.raises(TurnedOff):
+        editing.put("x", json.dumps(CALL))
+    with pytest.raises(TurnedOff):
+        editing.delete("x")
+
+
+def test_pages_follow_each_other_to_the_end(editing: TemplateEditing) -> None:
+    for name in "edcba":
+        editing.put(name, json.dumps(CALL))
+    names: list[str] = []
+    cursor = None
+    while True:
+        page = json.loads(editing.page(limit="2", cursor=cursor))
+        names += [item["name"] for item in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert names == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "", "9" * 9, "²"])
+def test_a_limit_out_of_bounds_is_refused(editing: TemplateEditing, limit: str) -> None:
+    with pytest.raises(BadRequest, match=r"limit: .* is not a number from 1 to 100"):
+        editing.page(limit=limit, cursor=None)
+
+
+@pytest.mark.parametrize("cursor", ["%", "é", "/w==", "abc"])
+def test_a_cursor_of_somebody_else_is_refused(editing: TemplateEditing, cursor: str) -> None:
+    with pytest.raises(BadRequest, match="next: not a cursor"):
+        editing.page(limit=None, cursor=cursor)
