@@ -1,24 +1,21 @@
-"""HTTP targets, called with requests under a time budget that holds.
+"""HTTP targets, called with requests under a time budget that holds, and with bounded memory."""
 
-A timeout in requests is one for every single wait for the network; a target that sends a byte now and then holds its
-caller for ever. Here every wait of a call, through connecting, redirects, headers and body, gets what is left until
-the call's deadline.
-"""
-
-import io
+import codecs
+import http.client
+import json
 import socket
-import threading
-import time
+import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from functools import partial
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import LocationParseError
+import urllib3.exceptions
 
+from task_service.adapters.http_budget import BudgetAdapter, budget
 from task_service.domain import json_text
 from task_service.domain.retry import Answered
 from task_service.ports import CallRefused, HttpCall
@@ -31,14 +28,14 @@ class RequestsTarget:
     """Calls HTTP targets; connections are kept and shared, cookies are not."""
 
     def __init__(self) -> None:
-        self._adapter = _BudgetAdapter(pool_connections=32, pool_maxsize=_POOL, max_retries=0)
+        self._adapter = BudgetAdapter(pool_connections=32, pool_maxsize=_POOL, max_retries=0)
 
     def call(self, call: HttpCall, *, deadline: datetime) -> Answered:
         """Make the call; it ends before `deadline`, whatever the target does. Raises CallRefused."""
-        budget = (deadline - datetime.now(UTC)).total_seconds()
-        if budget <= 0:
+        seconds = (deadline - datetime.now(UTC)).total_seconds()
+        if seconds <= 0:
             raise CallRefused("there was no time left for the call", can_retry=True)
-        _budget.start(budget)
+        budget.start(seconds)
         session = requests.Session()
         # Proxies and credentials of the environment are not the target's business.
         session.trust_env = False
@@ -51,7 +48,7 @@ class RequestsTarget:
                 headers=call.headers,
                 data=None if call.body is None else call.body.encode("utf-8"),
                 stream=True,
-                timeout=budget,
+                hooks={"response": partial(_end_redirect, session)},
             ) as response:
                 return Answered(
                     status=response.status_code,
@@ -59,102 +56,11 @@ class RequestsTarget:
                     retry_after=response.headers.get("Retry-After"),
                 )
         except Exception as error:
-            raise _refusal(error, budget) from error
-
-
-# -- the budget
-
-
-class _Budget(threading.local):
-    """The time left for the call that this thread makes."""
-
-    ends = 0.0
-
-    def start(self, seconds: float) -> None:
-        self.ends = _now() + seconds
-
-    def left(self) -> float:
-        """Seconds that are left. Raises TimeoutError at the end."""
-        left = self.ends - _now()
-        if left <= 0:
-            raise TimeoutError("the budget of the call is used up")
-        return left
-
-
-_budget: Final = _Budget()
-
-
-class _BudgetSocket:
-    """A connected socket whose every wait ends with the budget of the calling thread."""
-
-    def __init__(self, connected: socket.socket) -> None:
-        self._socket = connected
-
-    def sendall(self, data: bytes) -> None:
-        self._socket.settimeout(_budget.left())
-        self._socket.sendall(data)
-
-    def makefile(self, mode: str, *_: object) -> io.BufferedReader:
-        """What http.client reads the answer from."""
-        return io.BufferedReader(_BudgetReader(self._socket))
-
-    def settimeout(self, _: float | None) -> None:
-        """The budget decides, not the timeout that urllib3 sets for a whole connection."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._socket, name)
-
-
-class _BudgetReader(io.RawIOBase):
-    def __init__(self, connected: socket.socket) -> None:
-        self._socket = connected
-        # The socket's own file keeps it open until the answer is read, also where the connection is closed before.
-        self._raw = connected.makefile("rb", buffering=0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._socket.settimeout(_budget.left())
-        return self._raw.readinto(buffer)
+            raise _refusal(error, seconds) from error
 
     def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _BudgetConnection(HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        self.timeout = _budget.left()
-        return super()._new_conn()
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock = cast(socket.socket, _BudgetSocket(self.sock))
-
-
-class _BudgetTlsConnection(HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        self.timeout = _budget.left()
-        return super()._new_conn()
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock = cast(socket.socket, _BudgetSocket(self.sock))
-
-
-class _BudgetPool(HTTPConnectionPool):
-    ConnectionCls = _BudgetConnection
-
-
-class _BudgetTlsPool(HTTPSConnectionPool):
-    ConnectionCls = _BudgetTlsConnection
-
-
-class _BudgetAdapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _BudgetPool, "https": _BudgetTlsPool}
+        """Close the connections that are kept."""
+        self._adapter.close()
 
 
 # -- the answer
@@ -162,6 +68,19 @@ class _BudgetAdapter(HTTPAdapter):
 
 class _TooMuch(Exception):
     """The target sends more than is carried."""
+
+
+def _end_redirect(session: requests.Session, response: requests.Response, **__: Any) -> None:
+    """Read a redirect's body, which requests would read without a limit, and refuse URLs that it stumbles over."""
+    if not response.is_redirect:
+        return
+    with response:
+        _read(response)
+    try:
+        # Looking at the port checks it.
+        _ = urlsplit(session.get_redirect_target(response) or "").port
+    except ValueError as error:
+        raise requests.exceptions.InvalidURL(str(error)) from error
 
 
 def _read(response: requests.Response) -> bytes:
@@ -172,64 +91,79 @@ def _read(response: requests.Response) -> bytes:
         if len(body) > json_text.MAX_BYTES:
             raise _TooMuch
         # Also where the answer trickles in from a buffer, without any wait.
-        _budget.left()
+        budget.left()
     return bytes(body)
 
 
 def _as_json(response: requests.Response, body: bytes) -> str:
     """The answer as JSON text: as it is where it is JSON, else its text as a JSON string, null where it is empty."""
-    if not body:
+    text = _text(body, response.encoding)
+    if not text:
         return "null"
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return json_text.from_text(_decode(body, response.encoding))
-    if not text.strip(" \t\r\n"):
-        return "null" if not text else json_text.from_text(text)
     return text if json_text.is_valid(text) else json_text.from_text(text)
 
 
-def _decode(body: bytes, encoding: str | None) -> str:
-    try:
-        return body.decode(encoding or "utf-8", errors="replace")
-    except LookupError:
-        return body.decode("utf-8", errors="replace")
+_NOT_FOR_TEXT: Final = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
+"""Codecs of Python's own (https://docs.python.org/3/library/codecs.html#text-encodings) that no target means, some of
+them very slow."""
+
+
+def _text(body: bytes, charset: str | None) -> str:
+    """The text of an answer: Unicode where it is that, by its first bytes (RFC 4627, 3), else what it claims to be."""
+    with suppress(UnicodeDecodeError):
+        return body.decode(json.detect_encoding(body))
+    # There may be no such charset, or it is none of text, or it cannot replace what it cannot read.
+    with suppress(LookupError, ValueError):
+        if charset and codecs.lookup(charset).name not in _NOT_FOR_TEXT:
+            return body.decode(charset, errors="replace")
+    return body.decode("utf-8", errors="replace")
 
 
 # -- the failures
 
 
-_CANNOT_BE_MENDED: Final = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-    requests.exceptions.InvalidHeader,
-    LocationParseError,
-    UnicodeError,
+_MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], bool, str], ...]] = (
+    ((_TooMuch,), False, f"the target answered with more than {json_text.MAX_BYTES} bytes"),
+    (
+        (TimeoutError, requests.exceptions.Timeout),
+        True,
+        "the target did not answer completely within {seconds:.3g} s",
+    ),
+    (
+        (
+            requests.exceptions.InvalidURL,
+            requests.exceptions.InvalidSchema,
+            requests.exceptions.MissingSchema,
+            urllib3.exceptions.LocationParseError,
+            UnicodeError,
+        ),
+        False,
+        "the URL, or one that the target redirects to, is not valid",
+    ),
+    ((requests.exceptions.TooManyRedirects,), False, "the target redirects too often"),
+    ((ssl.SSLError, requests.exceptions.SSLError), True, "the target's TLS could not be verified or negotiated"),
+    ((ConnectionRefusedError,), True, "the target could not be reached: connection refused"),
+    ((socket.gaierror,), True, "the target could not be reached: its name was not found"),
+    ((http.client.RemoteDisconnected,), True, "the target closed the connection without an answer"),
+    ((ConnectionResetError,), True, "the target reset the connection"),
+    (
+        (http.client.HTTPException, urllib3.exceptions.HTTPError),
+        True,
+        "the target's answer broke off or is not valid HTTP",
+    ),
+    ((requests.exceptions.InvalidHeader,), False, "a header of the call is not valid"),
+    ((requests.exceptions.RequestException, OSError), True, "the connection to the target failed"),
 )
+"""What failures mean: whether another attempt can mend it, and the reason. The first that is found among an error and
+its causes counts. No reason names an address: it may be one of an internal network."""
 
 
-def _refusal(error: Exception, budget: float) -> CallRefused:
-    """What a failed call means. Its reason names no address: it may be one of an internal network."""
-    if isinstance(error, _TooMuch):
-        return CallRefused(f"the target answered with more than {json_text.MAX_BYTES} bytes", can_retry=False)
-    if isinstance(error, _CANNOT_BE_MENDED):
-        return CallRefused("the URL, or one that the target redirects to, is not valid", can_retry=False)
-    if isinstance(error, requests.exceptions.TooManyRedirects):
-        return CallRefused("the target redirects too often", can_retry=False)
+def _refusal(error: Exception, seconds: float) -> CallRefused:
+    """What a failed call means. Raises the error itself where it has no meaning."""
     causes = list(_causes(error))
-    if any(isinstance(cause, (TimeoutError, requests.exceptions.Timeout)) for cause in causes):
-        return CallRefused(f"the target did not answer completely within {budget:.0f} s", can_retry=True)
-    if isinstance(error, (requests.exceptions.SSLError)):
-        return CallRefused("the target's TLS could not be verified or negotiated", can_retry=True)
-    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return CallRefused("the target could not be reached: connection refused", can_retry=True)
-    if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return CallRefused("the target could not be reached: its name was not found", can_retry=True)
-    if isinstance(error, (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)):
-        return CallRefused("the target's answer broke off or could not be decoded", can_retry=True)
-    if isinstance(error, (requests.exceptions.RequestException, OSError)):
-        return CallRefused("the connection to the target failed", can_retry=True)
+    for kinds, can_retry, reason in _MEANINGS:
+        if any(isinstance(cause, kinds) for cause in causes):
+            return CallRefused(reason.format(seconds=seconds), can_retry=can_retry)
     raise error
 
 
@@ -249,7 +183,3 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
             for argument in (*current.args, getattr(current, "reason", None))
             if isinstance(argument, BaseException)
         ]
-
-
-def _now() -> float:
-    return time.monotonic()

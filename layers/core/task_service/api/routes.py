@@ -27,6 +27,7 @@ class Api:
         self._services = services
         self._metrics = metrics
         self._resolver = APIGatewayRestResolver()
+        self._about: dict[str, Any] = {}
         # The one list of what this API offers: resource of template.yaml, method, handler.
         routes: tuple[tuple[str, str, Handler], ...] = (
             ("/v1/task/{taskName}", "POST", self._create_task),
@@ -47,8 +48,11 @@ class Api:
         self._resolver.exception_handler(Exception)(problem.response)
 
     def resolve(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
-        """API Gateway's response to its event."""
-        return self._resolver.resolve(request.routed(event), context)
+        """API Gateway's response to its event; one log line for each."""
+        self._about = {"method": event["httpMethod"], "route": event["resource"]}
+        response: dict[str, Any] = self._resolver.resolve(request.routed(event), context)
+        log.info("answered", extra={"action": "answer", "status": response["statusCode"], **self._about})
+        return response
 
     @property
     def _event(self) -> dict[str, Any]:
@@ -69,15 +73,19 @@ class Api:
             cache_scope=request.header(self._event, "x-cache-scope") or "",
         )
         self._metrics.add_metric("Created", MetricUnit.Count, 1)
-        log.info("task created", extra={"action": "create", "task_id": task_id, "task": name})
+        self._about |= {"task_id": task_id, "task": name}
         return _json(200, json.dumps({"taskID": task_id}))
 
     def _task_result(self, taskID: str) -> Response[str]:
-        return _json(200, self._services().reading.result(request.decoded(taskID)))
+        return _json(200, self._services().reading.result(self._task_id(taskID)))
 
     def _task_status(self, taskID: str) -> Response[str]:
-        task = self._services().reading.task(request.decoded(taskID))
+        task = self._services().reading.task(self._task_id(taskID))
         return _json(HTTP_STATUS[task.state], json.dumps(task_status(task), ensure_ascii=False))
+
+    def _task_id(self, segment: str) -> str:
+        self._about["task_id"] = request.decoded(segment)
+        return str(self._about["task_id"])
 
     def _list_templates(self) -> Response[str]:
         limit, cursor = request.query(self._event, "limit"), request.query(self._event, "next")
