@@ -134,6 +134,12 @@ class _Lines(io.BufferedReader):
     last = b""
     """The line read last."""
 
+    def read(self, size: int | None = -1) -> bytes:
+        # urllib3 would read a chunk of size -1 to its end, wherever that is.
+        if size is None or size < 0:
+            raise http.client.HTTPException("no answer is read without a limit")
+        return super().read(size)
+
     def readline(self, size: int | None = -1) -> bytes:
         self.last = super().readline(size)
         return self.last

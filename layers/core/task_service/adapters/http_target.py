@@ -141,11 +141,15 @@ _MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], bool, str], ...]] 
         "the URL, or one that the target redirects to, is not valid",
     ),
     ((requests.exceptions.TooManyRedirects,), False, "the target redirects too often"),
-    ((ssl.SSLError, requests.exceptions.SSLError), True, "the target's TLS could not be verified or negotiated"),
     ((ConnectionRefusedError,), True, "the target could not be reached: connection refused"),
     ((socket.gaierror,), True, "the target could not be reached: its name was not found"),
-    ((http.client.RemoteDisconnected,), True, "the target closed the connection without an answer"),
+    (
+        (http.client.RemoteDisconnected, ssl.SSLEOFError),
+        True,
+        "the target closed the connection without an answer",
+    ),
     ((ConnectionResetError,), True, "the target reset the connection"),
+    ((ssl.SSLError, requests.exceptions.SSLError), True, "the target's TLS could not be verified or negotiated"),
     (
         (http.client.HTTPException, urllib3.exceptions.HTTPError),
         True,

@@ -1,0 +1,157 @@
+"""Builds the core layer: the libraries of requirements.txt and the package task_service, small and compiled.
+
+    python layers/core/build.py TARGET_DIR [--python-version 3.13] [--platform manylinux2014_aarch64]
+
+makes TARGET_DIR/python, by default for the running interpreter and this machine. Equal input makes equal
+files, whatever the target is called; libraries are installed again only when what they depend on has changed.
+
+For the cold start, botocore's API models are cut down to the operations that the functions call (reading them
+is most of what making a client costs), and modules are compiled: Lambda's file system is read-only, so every
+new instance would have to compile again what does not come compiled.
+"""
+
+import argparse
+import gzip
+import hashlib
+import json
+import os
+import platform
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+PACKAGE = HERE / "task_service"
+REQUIREMENTS = HERE / "requirements.txt"
+OPERATIONS_MODULE = PACKAGE / "adapters" / "aws_operations.py"
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+# Zip archives know no earlier time; one fixed time makes equal content an equal archive.
+FIXED_TIME = 315_619_200
+
+
+def build(target: Path, python_version: str, wheel_platform: str | None) -> None:
+    """The layer's folder, complete, at target/python."""
+    compiler = find_interpreter(python_version)
+    libraries, stamp = target / "python", target / ".libraries"
+    machine = wheel_platform or platform.platform()
+    inputs = b"".join(path.read_bytes() for path in (Path(__file__), REQUIREMENTS, OPERATIONS_MODULE))
+    key = hashlib.sha256(f"{python_version} {machine}\n".encode() + inputs).hexdigest()
+    if not (libraries.is_dir() and stamp.is_file() and stamp.read_text() == key):
+        stamp.unlink(missing_ok=True)
+        shutil.rmtree(libraries, ignore_errors=True)
+        install_libraries(libraries, python_version, wheel_platform)
+        trim_models(libraries / "botocore" / "data")
+        compile_modules(compiler, libraries, target)
+        stamp.write_text(key)
+    package = libraries / PACKAGE.name
+    shutil.rmtree(package, ignore_errors=True)
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    compile_modules(compiler, package, target)
+    for path in (*libraries.rglob("*"), libraries, stamp):
+        os.utime(path, (FIXED_TIME, FIXED_TIME))
+
+
+def find_interpreter(python_version: str) -> str:
+    """The interpreter that compiles the modules; what it makes fits its own version only."""
+    name = f"python{python_version}"
+    found = sys.executable if python_version == RUNNING else shutil.which(name)
+    # pyenv's shims are found, but run only where their version is selected.
+    if found is None or subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode:
+        sys.exit(f"build.py: no working {name} on PATH, which has to compile the layer")
+    return found
+
+
+def install_libraries(libraries: Path, python_version: str, wheel_platform: str | None) -> None:
+    """Exactly what requirements.txt names, with its licences, without commands, tests and pip's notes."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-compile", "--no-deps", "--target", str(libraries), "--requirement", str(REQUIREMENTS)]
+    if wheel_platform is None and python_version != RUNNING:
+        wheel_platform = f"manylinux2014_{platform.machine()}"
+    if wheel_platform is not None:
+        command += ["--only-binary=:all:", "--platform", wheel_platform, "--python-version", python_version]
+    if code := subprocess.run(command, check=False).returncode:
+        sys.exit(f"build.py: pip could not install {REQUIREMENTS.name} (exit code {code})")
+    for folder in (libraries / "bin", *libraries.glob("*/tests"), *libraries.rglob("__pycache__")):
+        shutil.rmtree(folder, ignore_errors=True)
+    for note in ("RECORD", "INSTALLER", "REQUESTED"):
+        for path in libraries.glob(f"*.dist-info/{note}"):
+            path.unlink()
+
+
+def trim_models(data: Path) -> None:
+    """Leaves of botocore's data what the clients of OPERATIONS read, uncompressed."""
+    operations: dict[str, tuple[str, ...]] = runpy.run_path(str(OPERATIONS_MODULE))["OPERATIONS"]
+    for path in list(data.glob("*/*/*")):
+        names = operations.get(path.parts[-3], ())
+        if names and path.name == "service-2.json.gz":
+            model = json.loads(gzip.decompress(path.read_bytes()))
+            write_json(path.with_suffix(""), trim_model(model, names))
+        elif names and path.name == "endpoint-rule-set-1.json.gz":
+            rules = json.loads(gzip.decompress(path.read_bytes()))
+            write_json(path.with_suffix(""), without_documentation(rules))
+        if not (names and path.name == "service-2.sdk-extras.json"):
+            path.unlink()
+    for folder in (*data.glob("*/*/"), *data.glob("*/")):
+        if folder.is_dir() and not list(folder.glob("**/service-2.json")):
+            shutil.rmtree(folder)
+    endpoints = json.loads((data / "endpoints.json").read_bytes())
+    for partition in endpoints["partitions"]:
+        partition["services"] = {k: v for k, v in partition["services"].items() if k in operations}
+    write_json(data / "endpoints.json", endpoints)
+
+
+def trim_model(model: dict[str, Any], names: tuple[str, ...]) -> Any:
+    """The API model with these operations and the shapes that they reach, without descriptions."""
+    if unknown := set(names) - model["operations"].keys():
+        sys.exit(f"build.py: {model['metadata']['serviceId']} has no operation {', '.join(sorted(unknown))}")
+    operations = {name: model["operations"][name] for name in sorted(names)}
+    reached: set[str] = set()
+    unread: list[Any] = [operations]
+    while unread:
+        value = unread.pop()
+        if isinstance(value, dict):
+            shape = value.get("shape")
+            if isinstance(shape, str) and shape not in reached:
+                reached.add(shape)
+                unread.append(model["shapes"][shape])
+        if isinstance(value, dict | list):
+            unread.extend(value.values() if isinstance(value, dict) else value)
+    shapes = {name: shape for name, shape in model["shapes"].items() if name in reached}
+    return without_documentation({**model, "operations": operations, "shapes": shapes})
+
+
+def without_documentation(value: Any) -> Any:
+    """The same JSON with empty descriptions: botocore wants some of them to be there, and reads none."""
+    if isinstance(value, list):
+        return [without_documentation(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    # What is called documentation without being a string is a member of that name.
+    return {
+        key: "" if key == "documentation" and isinstance(member, str) else without_documentation(member)
+        for key, member in value.items()
+    }
+
+
+def write_json(path: Path, value: Any) -> None:
+    """The value as JSON without white space."""
+    path.write_text(json.dumps(value, separators=(",", ":")))
+
+
+def compile_modules(compiler: str, folder: Path, target: Path) -> None:
+    """Compiled modules that are never compared with their sources, and name the paths they have on Lambda."""
+    command = [compiler, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
+    if subprocess.run([*command, "-s", str(target), "-p", "/opt", str(folder)], check=False).returncode:
+        sys.exit(f"build.py: not every module under {folder.name} compiles")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Builds the core layer.")
+    parser.add_argument("target", type=Path, help="the layer is made in TARGET/python")
+    parser.add_argument("--python-version", default=RUNNING, help="default: that of the running interpreter")
+    parser.add_argument("--platform", help="default: this machine's")
+    arguments = parser.parse_args()
+    build(arguments.target.resolve(), arguments.python_version, arguments.platform)

@@ -1,0 +1,129 @@
+"""The built functions run with nothing but what is deployed: their folder, the layer, and Lambda's own runtime."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.cloud import LocalCloud
+from local.ports import HOST, claim
+from tests.behaviours import answer
+from tests.built.conftest import Resources, Started, sample
+from tests.built.runtime import PROJECT, Build, BuiltFunction
+from tests.targets import HttpTarget
+
+SAMPLES = {
+    "api-create-task": "ApiFunction",
+    "api-liveness": "ApiFunction",
+    "api-put-template": "ApiFunction",
+    "api-task-result": "ApiFunction",
+    "executor": "ExecutorFunction",
+    "failures": "FailuresFunction",
+}
+# More than is kept in a record, so that it goes through the bucket.
+LARGE = json.dumps({"text": "x" * 100_000})
+
+
+def test_every_function_and_every_sample_event_is_tested(build: Build) -> None:
+    assert set(SAMPLES.values()) == build.functions().keys()
+    assert SAMPLES.keys() == {path.stem for path in (PROJECT / "events").glob("*.json")}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_event_is_handled(function: Started, name: str) -> None:
+    result = function(SAMPLES[name]).invoke(sample(name))
+
+    assert result == {"batchItemFailures": []} if "Records" in sample(name) else result["statusCode"] < 500
+
+
+def test_the_api_says_that_it_is_up_and_ready(function: Started) -> None:
+    for path in ("/liveness", "/readiness"):
+        result = function("ApiFunction").invoke({**sample("api-liveness"), "resource": path, "path": path})
+
+        assert (result["statusCode"], json.loads(result["body"])["status"]) == (200, "up")
+
+
+@pytest.mark.parametrize("request_body", ['{"name": "Ada"}', LARGE], ids=["small", "large"])
+def test_a_task_is_created_run_and_read(
+    function: Started, cloud: LocalCloud, resources: Resources, request_body: str
+) -> None:
+    with HttpTarget() as target:
+        url = target.on("/greet", answer(body=LARGE.encode()))
+        task_id = create(function, {"name": "hello", "url": url, "method": "POST"}, request_body)
+        message = receive(cloud, resources)
+
+        outcome = function("ExecutorFunction").invoke(with_body("executor", message))
+
+        assert outcome == {"batchItemFailures": []}
+        assert [call.body.decode() for call in target.calls] == [request_body]
+    assert json.loads(message) == {"id": task_id, "attempt": 1}
+    result = read(function, "/v1/taskResult/{taskID}", task_id)
+    assert (result["statusCode"], result["body"]) == (200, LARGE)
+
+
+def test_a_dead_letter_fails_its_task(function: Started, cloud: LocalCloud, resources: Resources) -> None:
+    task_id = create(function, {"name": "hello", "url": f"http://{HOST}:9/", "method": "POST"}, "{}")
+
+    outcome = function("FailuresFunction").invoke(with_body("failures", receive(cloud, resources)))
+
+    assert outcome == {"batchItemFailures": []}
+    status = json.loads(read(function, "/v1/taskStatus/{taskID}", task_id)["body"])
+    assert (status["status"], "executor" in status["error"]) == ("failed", True)
+
+
+def test_an_unreachable_cloud_is_an_error_answer(build: Build, resources: Resources, log: Path) -> None:
+    nowhere = f"http://{HOST}:{claim(0, 'nothing')}"
+    names = resources.by_logical_id()
+    with BuiltFunction(build, "ApiFunction", endpoint_url=nowhere, resources=names, log=log) as api:
+        result = api.invoke(sample("api-create-task"))
+
+    problem = json.loads(result["body"])
+    assert (result["statusCode"], problem["status"], problem["kind"]) == (503, 503, 7)
+    assert nowhere not in result["body"]
+
+
+def test_a_missing_library_fails_the_start(
+    build: Build, resources: Resources, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Build, "layer", build.folder / "NoLayer")
+    names = resources.by_logical_id()
+    with (
+        BuiltFunction(build, "ApiFunction", endpoint_url=f"http://{HOST}:9", resources=names, log=log) as api,
+        pytest.raises(AssertionError, match="ImportModuleError"),
+    ):
+        api.invoke(sample("api-liveness"))
+
+
+def create(function: Started, template: Mapping[str, Any], request_body: str) -> str:
+    """The id of a new task of this template."""
+    put = {**sample("api-put-template"), "body": json.dumps(template)}
+    assert function("ApiFunction").invoke(put)["statusCode"] in (200, 201)
+    created = function("ApiFunction").invoke({**sample("api-create-task"), "body": request_body})
+    assert created["statusCode"] == 200
+    task_id: str = json.loads(created["body"])["taskID"]
+    return task_id
+
+
+def receive(cloud: LocalCloud, resources: Resources) -> str:
+    """The body of the only message in the queue, which is taken out."""
+    sqs = cloud.client("sqs")
+    received = sqs.receive_message(QueueUrl=resources.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=5)
+    (message,) = received["Messages"]
+    sqs.delete_message(QueueUrl=resources.queue_url, ReceiptHandle=message["ReceiptHandle"])
+    body: str = message["Body"]
+    return body
+
+
+def read(function: Started, resource: str, task_id: str) -> Any:
+    """The answer about a task."""
+    path = resource.replace("{taskID}", task_id)
+    event = {**sample("api-task-result"), "resource": resource, "path": path, "pathParameters": {"taskID": task_id}}
+    return function("ApiFunction").invoke(event)
+
+
+def with_body(name: str, body: str) -> dict[str, Any]:
+    """A sample queue event with its first message only, which says something else."""
+    event = sample(name)
+    return {"Records": [{**event["Records"][0], "body": body}]}

@@ -1,0 +1,75 @@
+"""The built layer, without a function: what it holds, and that what was cut away is not missed."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.built.runtime import RUNNING, Build
+
+# Makes the clients as the functions do, and answers every request itself.
+ASK_EVERY_CLIENT = """
+import json
+from botocore.awsrequest import AWSResponse
+from task_service.adapters import aws
+
+BODY = {"dynamodb": b"{}", "sqs": b"{}", "s3": b""}
+CALLS = {
+    "dynamodb": ("get_item", {"TableName": "t", "Key": {"pk": {"S": "a"}}}),
+    "sqs": ("send_message", {"QueueUrl": "https://sqs.%(region)s.%(suffix)s/1/q", "MessageBody": "m"}),
+    "s3": ("put_object", {"Bucket": "b", "Key": "k", "Body": b"x"}),
+}
+asked = {}
+session = aws.session()
+for service, (operation, parameters) in CALLS.items():
+    client = aws.client(session, service)
+
+    def answer(request, service=service, **_):
+        asked[service] = request.url
+        return AWSResponse(request.url, 200, {}, type("Raw", (), {"stream": lambda self: [BODY[service]]})())
+
+    client.meta.events.register("before-send.*", answer)
+    getattr(client, operation)(**parameters)
+print(json.dumps(asked))
+"""
+
+
+def test_every_module_is_compiled_for_the_runtime_only(build: Build) -> None:
+    python = build.layer / "python"
+    tag = f"cpython-{RUNNING.replace('.', '')}"
+
+    modules = {path.relative_to(python) for path in python.rglob("*.py")}
+    compiled = {path.relative_to(python) for path in python.rglob("*.pyc")}
+
+    assert compiled == {path.parent / "__pycache__" / f"{path.stem}.{tag}.pyc" for path in modules}
+
+
+@pytest.mark.parametrize(
+    ("region", "suffix"),
+    [("eu-central-1", "amazonaws.com"), ("us-gov-west-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn")],
+)
+def test_clients_find_the_services_of_aws(build: Build, region: str, suffix: str) -> None:
+    # The local cloud cannot show this: its address is given, AWS's come from the models' endpoint rules.
+    script = ASK_EVERY_CLIENT.replace("%(region)s", region).replace("%(suffix)s", suffix)
+    asked = subprocess.run(
+        [f"{sys.base_prefix}/bin/python{RUNNING}", "-S", "-c", script],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(build.layer / "python"),
+            "AWS_DEFAULT_REGION": region,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert asked.returncode == 0, asked.stderr
+    assert json.loads(asked.stdout) == {
+        "dynamodb": f"https://dynamodb.{region}.{suffix}/",
+        "sqs": f"https://sqs.{region}.{suffix}/",
+        "s3": f"https://s3.{region}.{suffix}/b/k",
+    }
