@@ -6,6 +6,19 @@ from typing import Any
 
 from task_service.domain.task import Body, State, Task
 from task_service.domain.template import StoredTemplate, TaskTemplate
+from task_service.template_cache import TemplateCache
+from task_service.testing import (
+    FakeClock,
+    InMemoryBodies,
+    InMemoryLists,
+    InMemoryQueue,
+    InMemoryTasks,
+    InMemoryTemplates,
+    ScriptedPolicies,
+    ScriptedTarget,
+)
+from task_service.usecases.attempt import Attempts
+from task_service.usecases.run_list import ListRun
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -26,10 +39,17 @@ def stored_template(name: str = "greet", *, etag: str = "tag-1", **members: Any)
     return StoredTemplate(name=name, document=document(name, **members), etag=etag)
 
 
+def template_cache(templates: InMemoryTemplates, clock: FakeClock) -> TemplateCache[TaskTemplate]:
+    """What remembers task templates for half a minute."""
+    keep = timedelta(seconds=30)
+    return TemplateCache(templates=templates, parse=TaskTemplate.from_text, clock=clock, keep=keep)
+
+
 def task(task_id: str = "task-1", **changes: Any) -> Task:
     """A task that has just been created."""
     values: dict[str, Any] = {
         "id": task_id,
+        "name": "greet",
         "template": template(),
         "request": Body(text='{"n":1}'),
         "cache_namespace": "",
@@ -40,3 +60,44 @@ def task(task_id: str = "task-1", **changes: Any) -> Task:
         "expires_at": NOW + timedelta(days=30),
     }
     return Task(**(values | changes))
+
+
+def attempts(tasks: InMemoryTasks, queue: InMemoryQueue, **changes: Any) -> Attempts:
+    """What makes attempts, against a target that answers {}."""
+    values: dict[str, Any] = {
+        "tasks": tasks,
+        "queue": queue,
+        "bodies": InMemoryBodies(),
+        "target": ScriptedTarget(),
+        "policies": ScriptedPolicies(),
+        "clock": FakeClock(NOW),
+        "draw": lambda: 0.5,
+        "pause": lambda seconds: None,
+        "default_max_attempts": 3,
+        "user_agent": "task-service/test",
+    }
+    return Attempts(**(values | changes))
+
+
+def list_run(tasks: InMemoryTasks, queue: InMemoryQueue, **changes: Any) -> ListRun:
+    """What runs task lists, on fakes."""
+    values: dict[str, Any] = {
+        "lists": InMemoryLists(tasks),
+        "tasks": tasks,
+        "queue": queue,
+        "bodies": InMemoryBodies(),
+        "policies": ScriptedPolicies(),
+        "attempts": attempts(tasks, queue),
+        "clock": FakeClock(NOW),
+    }
+    return ListRun(**(values | changes))
+
+
+def list_document(*groups: str, final_policy: str = "", **members: Any) -> str:
+    """The JSON document of a list template with groups as "sequential 3", whose tasks are t0, t1, t2."""
+    document: dict[str, Any] = {"name": "many", "groups": []}
+    for group in groups:
+        execution, size = group.split()
+        tasks = [f"t{position}" for position in range(int(size))]
+        document["groups"].append({"execution": execution, "tasks": tasks, "finalPolicy": final_policy})
+    return json.dumps(document | members)

@@ -16,5 +16,4 @@ batch = Batch(metrics)
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle a batch of messages; names those that have to come again."""
     logger.append_keys(request_id=context.aws_request_id)
-    execution = services().execution
-    return batch.run(event, context, execution.handle)
+    return batch.run(event, context, services().execution.handle)

@@ -7,15 +7,16 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-
 from local.cloud import LocalCloud
+
 from task_service.adapters import aws
+from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
 from task_service.adapters.dynamodb_tasks import DynamoDbTasks
-from task_service.adapters.dynamodb_templates import DynamoDbTaskTemplates
+from task_service.adapters.dynamodb_templates import TASK_TEMPLATE, DynamoDbTemplates
 from task_service.adapters.s3_bodies import S3Bodies
 from task_service.adapters.sqs_queue import SqsTaskQueue
-from task_service.ports import Bodies, Tasks, TaskTemplates
-from task_service.testing import InMemoryBodies, InMemoryTasks, InMemoryTemplates
+from task_service.ports import Bodies, TaskLists, Tasks, Templates
+from task_service.testing import InMemoryBodies, InMemoryLists, InMemoryTasks, InMemoryTemplates
 
 BOTH = pytest.mark.parametrize("kind", ["fake", "adapter"])
 
@@ -56,11 +57,19 @@ def tasks(kind: str, request: pytest.FixtureRequest) -> Tasks:
 
 
 @pytest.fixture
-def templates(kind: str, request: pytest.FixtureRequest) -> TaskTemplates:
+def lists(kind: str, tasks: Tasks, request: pytest.FixtureRequest) -> TaskLists:
+    if isinstance(tasks, InMemoryTasks):
+        return InMemoryLists(tasks)
+    cloud, clients = request.getfixturevalue("cloud"), request.getfixturevalue("clients")
+    return DynamoDbTaskLists(client=clients.client("dynamodb"), table=cloud.outputs["TableName"])
+
+
+@pytest.fixture
+def templates(kind: str, request: pytest.FixtureRequest) -> Templates:
     if kind == "fake":
         return InMemoryTemplates()
     cloud, clients = request.getfixturevalue("cloud"), request.getfixturevalue("clients")
-    return DynamoDbTaskTemplates(client=clients.client("dynamodb"), table=cloud.outputs["TableName"])
+    return DynamoDbTemplates(client=clients.client("dynamodb"), table=cloud.outputs["TableName"], kind=TASK_TEMPLATE)
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
-"""What every implementation of the TaskTemplates port does."""
+"""What every implementation of the Templates port does."""
 
 from dataclasses import replace
 from uuid import uuid4
 
-from task_service.ports import TaskTemplates
+from task_service.ports import Templates
 from tests.builders import stored_template
 from tests.contract.conftest import BOTH
 
@@ -14,13 +14,13 @@ def name() -> str:
     return f"contract/{uuid4().hex} é%"
 
 
-def test_a_template_is_read_as_it_was_written(templates: TaskTemplates) -> None:
+def test_a_template_is_read_as_it_was_written(templates: Templates) -> None:
     template = stored_template(name())
     assert templates.put(template, if_match=None, if_new=False) is True
     assert templates.get(template.name) == template
 
 
-def test_writing_it_again_replaces_it(templates: TaskTemplates) -> None:
+def test_writing_it_again_replaces_it(templates: Templates) -> None:
     template = stored_template(name())
     templates.put(template, if_match=None, if_new=False)
     changed = replace(template, etag="tag-2")
@@ -28,11 +28,11 @@ def test_writing_it_again_replaces_it(templates: TaskTemplates) -> None:
     assert templates.get(template.name) == changed
 
 
-def test_an_unknown_template_is_none(templates: TaskTemplates) -> None:
+def test_an_unknown_template_is_none(templates: Templates) -> None:
     assert templates.get(name()) is None
 
 
-def test_a_condition_that_does_not_hold_changes_nothing(templates: TaskTemplates) -> None:
+def test_a_condition_that_does_not_hold_changes_nothing(templates: Templates) -> None:
     template = stored_template(name())
     assert templates.put(template, if_match="tag-1", if_new=False) is None
     assert templates.put(template, if_match="*", if_new=False) is None
@@ -44,7 +44,7 @@ def test_a_condition_that_does_not_hold_changes_nothing(templates: TaskTemplates
     assert templates.get(template.name) == template
 
 
-def test_a_condition_that_holds_lets_the_change_pass(templates: TaskTemplates) -> None:
+def test_a_condition_that_holds_lets_the_change_pass(templates: Templates) -> None:
     template = stored_template(name())
     templates.put(template, if_match=None, if_new=True)
     assert templates.put(replace(template, etag="tag-2"), if_match="tag-1", if_new=False) is False
@@ -53,14 +53,14 @@ def test_a_condition_that_holds_lets_the_change_pass(templates: TaskTemplates) -
     assert templates.get(template.name) is None
 
 
-def test_deleting_says_whether_there_was_one(templates: TaskTemplates) -> None:
+def test_deleting_says_whether_there_was_one(templates: Templates) -> None:
     template = stored_template(name())
     assert templates.delete(template.name, if_match=None) is False
     templates.put(template, if_match=None, if_new=True)
     assert templates.delete(template.name, if_match=None) is True
 
 
-def test_pages_hold_every_template_once_in_order(templates: TaskTemplates) -> None:
+def test_pages_hold_every_template_once_in_order(templates: Templates) -> None:
     written = sorted(name() for _ in range(5))
     for one in written:
         templates.put(stored_template(one), if_match=None, if_new=True)

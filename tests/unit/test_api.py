@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import quote
@@ -13,19 +14,33 @@ from aws_lambda_powertools import Metrics
 from task_service.api.routes import Api
 from task_service.bootstrap import Services
 from task_service.domain.task import Body, State
+from task_service.domain.task_list import TaskListTemplate
 from task_service.template_cache import TemplateCache
-from task_service.testing import FakeClock, InMemoryBodies, InMemoryQueue, InMemoryTasks, InMemoryTemplates
+from task_service.template_schema import validate_list_template, validate_task_template
+from task_service.testing import (
+    FakeClock,
+    InMemoryBodies,
+    InMemoryLists,
+    InMemoryQueue,
+    InMemoryTasks,
+    InMemoryTemplates,
+)
+from task_service.usecases.create_list import ListCreation
 from task_service.usecases.create_task import TaskCreation
+from task_service.usecases.edit_templates import TemplateEditing
+from task_service.usecases.read_list import ListReading
 from task_service.usecases.read_task import TaskReading
 from task_service.usecases.readiness import Readiness
-from task_service.usecases.task_templates import TemplateEditing
-from tests.builders import NOW, stored_template, task
+from tests.builders import NOW, stored_template, task, template_cache
 
 RESOURCES = {
     "/v1/task/": "/v1/task/{taskName}",
     "/v1/taskResult/": "/v1/taskResult/{taskID}",
     "/v1/taskStatus/": "/v1/taskStatus/{taskID}",
     "/v1/taskTemplates/": "/v1/taskTemplates/{name}",
+    "/v1/taskList/": "/v1/taskList/{taskListName}",
+    "/v1/taskListStatus/": "/v1/taskListStatus/{taskListID}",
+    "/v1/taskListTemplates/": "/v1/taskListTemplates/{name}",
 }
 
 
@@ -36,8 +51,14 @@ class World:
         self.tasks = InMemoryTasks()
         self.queue = InMemoryQueue()
         self.templates = InMemoryTemplates(records={"greet": stored_template()})
+        self.list_templates = InMemoryTemplates()
+        self.lists = InMemoryLists(self.tasks)
         bodies, clock = InMemoryBodies(), FakeClock(NOW)
-        cache = TemplateCache(templates=self.templates, clock=clock, keep=timedelta())
+        cache = template_cache(self.templates, clock)
+        list_cache = TemplateCache(
+            templates=self.list_templates, parse=TaskListTemplate.from_text, clock=clock, keep=timedelta()
+        )
+        list_reading = ListReading(lists=self.lists, bodies=bodies, clock=clock)
         services = SimpleNamespace(
             creation=TaskCreation(
                 templates=cache,
@@ -47,9 +68,30 @@ class World:
                 clock=clock,
                 retention=timedelta(days=1),
             ),
-            reading=TaskReading(tasks=self.tasks, bodies=bodies, clock=clock),
-            editing=TemplateEditing(
-                templates=self.templates, cache=cache, writes=True, executor_timeout=timedelta(seconds=60)
+            list_creation=ListCreation(
+                list_templates=list_cache,
+                task_templates=cache,
+                lists=self.lists,
+                queue=self.queue,
+                bodies=bodies,
+                clock=clock,
+                retention=timedelta(days=1),
+            ),
+            reading=TaskReading(tasks=self.tasks, lists=list_reading, bodies=bodies, clock=clock),
+            list_reading=list_reading,
+            task_templates=TemplateEditing(
+                noun="task template",
+                templates=self.templates,
+                cache=cache,
+                writes=True,
+                validate=partial(validate_task_template, longest_timeout=timedelta(seconds=50)),
+            ),
+            list_templates=TemplateEditing(
+                noun="taskList template",
+                templates=self.list_templates,
+                cache=list_cache,
+                writes=True,
+                validate=validate_list_template,
             ),
             readiness=Readiness(tasks=self.tasks, queue=self.queue),
         )
@@ -137,7 +179,7 @@ class TestCreating:
         world.templates.records[name] = stored_template(name)
         answer = world.ask("POST", f"/v1/task/{quote(name, safe='')}", body="1")
         assert answer.status == 200
-        assert world.tasks.records[answer.json["taskID"]].template.name == name
+        assert world.tasks.records[answer.json["taskID"]].name == name
 
     def test_a_name_that_is_sent_unencoded_is_understood(self, world: World) -> None:
         world.templates.records['a "b" é'] = stored_template('a "b" é')
@@ -230,8 +272,9 @@ class TestReading:
         [(State.DONE, 200), (State.CREATED, 201), (State.PENDING, 202), (State.FAILED, 207), (State.CANCELLED, 207)],
     )
     def test_the_status_says_where_a_task_stands(self, world: World, state: State, status: int) -> None:
+        started = None if state is State.CREATED else NOW
         world.tasks.records["t"] = task(
-            "t", state=state, attempt=2, started_at=NOW, response_code=503, error="the target answered 503"
+            "t", state=state, attempt=2, started_at=started, response_code=503, error="the target answered 503"
         )
         answer = world.ask("GET", "/v1/taskStatus/t")
         assert answer.status == status
@@ -239,13 +282,18 @@ class TestReading:
             "id": "t",
             "name": "greet",
             "status": state.value,
-            "attempts": 2,
+            "attempts": 2 if started else 0,
             "responseCode": 503,
             "createdAt": "2026-01-01T00:00:00.000Z",
-            "startedAt": "2026-01-01T00:00:00.000Z",
+            "startedAt": "2026-01-01T00:00:00.000Z" if started else None,
             "finishedAt": None,
             "error": "the target answered 503",
         }
+
+    def test_a_task_that_waits_for_a_retry_is_under_way(self, world: World) -> None:
+        world.tasks.records["t"] = task("t", attempt=2, started_at=NOW, not_before=NOW)
+        answer = world.ask("GET", "/v1/taskStatus/t")
+        assert (answer.status, answer.json["status"]) == (202, "pending")
 
     def test_a_task_that_has_not_started_has_no_attempts(self, world: World) -> None:
         world.tasks.records["t"] = task("t")

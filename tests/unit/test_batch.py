@@ -11,8 +11,8 @@ from aws_lambda_powertools import Metrics
 
 from task_service.batch import Batch
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import Done, Message, Retry
-from task_service.usecases.execute_task import Handled, Step
+from task_service.domain.task import Done, GroupStart, Message, Retry
+from task_service.usecases.attempt import Event, Handled, Run, Step
 from tests.builders import NOW, task
 
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
@@ -48,13 +48,14 @@ def failures(response: dict[str, Any]) -> list[str]:
 
 
 def test_only_the_messages_that_have_to_come_again_are_reported(metrics: Metrics) -> None:
-    def handle(message: Message, *, receipt: str, deadline: datetime) -> Step:
+    def handle(message: Message | GroupStart, *, receipt: str, deadline: datetime) -> Step:
+        assert isinstance(message, Message)
         if message.task_id == "down":
             raise Unavailable
         if message.task_id == "broken":
             raise RuntimeError("a bug")
         handled = Handled.KEEP if message.task_id == "leased" else Handled.DELETE
-        return Step(handled=handled, event="any")
+        return Step(handled=handled, event=Event.FINISHED)
 
     bodies = [message(task_id) for task_id in ("fine", "down", "broken", "leased", "fine")]
     response = Batch(metrics).run(event(*bodies, "not ours", '{"id":1}', "[]"), CONTEXT, handle)
@@ -62,7 +63,7 @@ def test_only_the_messages_that_have_to_come_again_are_reported(metrics: Metrics
 
 
 def test_an_empty_batch_is_fine(metrics: Metrics) -> None:
-    def handle(message: Message, *, receipt: str, deadline: datetime) -> Step:
+    def handle(message: Message | GroupStart, *, receipt: str, deadline: datetime) -> Step:
         raise AssertionError("nothing to handle")
 
     assert Batch(metrics).run({"Records": []}, CONTEXT, handle) == {"batchItemFailures": []}
@@ -71,27 +72,23 @@ def test_an_empty_batch_is_fine(metrics: Metrics) -> None:
 def test_the_messages_of_a_batch_run_side_by_side(metrics: Metrics) -> None:
     together = threading.Barrier(10, timeout=5)
 
-    def handle(message: Message, *, receipt: str, deadline: datetime) -> Step:
+    def handle(message: Message | GroupStart, *, receipt: str, deadline: datetime) -> Step:
         together.wait()
-        return Step(handled=Handled.DELETE, event="done")
+        return Step(handled=Handled.DELETE, event=Event.FINISHED)
 
     response = Batch(metrics).run(event(*[message(str(n)) for n in range(10)]), CONTEXT, handle)
     assert failures(response) == []
 
 
 def test_what_was_done_is_measured(metrics: Metrics) -> None:
-    def handle(message: Message, *, receipt: str, deadline: datetime) -> Step:
-        if message.task_id == "retried":
-            decision: Done | Retry = Retry(delay=timedelta(), error="busy")
-        else:
-            decision = Done(result="1")
-        return Step(
-            handled=Handled.DELETE,
-            event=message.task_id,
-            task=task(created_at=NOW, attempt=2),
-            decision=decision,
-            ended_at=NOW.replace(second=1),
-        )
+    def handle(message: Message | GroupStart, *, receipt: str, deadline: datetime) -> Step:
+        assert isinstance(message, Message)
+        event = Event(message.task_id)
+        decision: Done | Retry = Done(result="1")
+        if event is Event.RETRIED:
+            decision = Retry(delay=timedelta(), error="busy")
+        run = Run(event=event, task=task(attempt=2), decision=decision, ended_at=NOW.replace(second=1))
+        return Step(handled=Handled.DELETE, event=event, runs=(run,))
 
     Batch(metrics).run(event(*[message(name) for name in ("done", "failed", "retried", "lost")]), CONTEXT, handle)
     measured = {name: values["Value"] for name, values in metrics.metric_set.items()}

@@ -6,11 +6,10 @@ from datetime import timedelta
 import pytest
 
 from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
-from task_service.domain.task import Body, Message, State
-from task_service.template_cache import TemplateCache
+from task_service.domain.task import Body, Message, State, Task
 from task_service.testing import FakeClock, InMemoryBodies, InMemoryQueue, InMemoryTasks, InMemoryTemplates, Sent
 from task_service.usecases.create_task import TaskCreation
-from tests.builders import stored_template
+from tests.builders import stored_template, template_cache
 
 
 @dataclass
@@ -24,7 +23,7 @@ class World:
     @property
     def creation(self) -> TaskCreation:
         return TaskCreation(
-            templates=TemplateCache(templates=self.templates, clock=self.clock, keep=timedelta(seconds=30)),
+            templates=template_cache(self.templates, self.clock),
             tasks=self.tasks,
             queue=self.queue,
             bodies=self.bodies,
@@ -54,7 +53,12 @@ def test_a_created_task_is_in_the_table_and_its_message_in_the_queue(world: Worl
 def test_a_task_keeps_its_template_as_it_was(world: World) -> None:
     task_id = world.creation.create("greet", "1")
     world.templates.records["greet"] = stored_template(url="http://other.example/")
-    assert world.tasks.records[task_id].template.url == "http://127.0.0.1:9/greet"
+    assert url_of(world.tasks.records[task_id]) == "http://127.0.0.1:9/greet"
+
+
+def url_of(task: Task) -> str:
+    assert task.template is not None
+    return task.template.url
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from task_service.adapters.sqs_queue import from_text
 from task_service.bootstrap import utc_now
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import Message
-from task_service.usecases.execute_task import Handled, Step
+from task_service.domain.task import GroupStart, Message
+from task_service.usecases.attempt import Event, Handled, Run, Step
 
 log: Final = logging.getLogger("task")
 
@@ -25,7 +25,7 @@ BATCH_SIZE: Final = 10
 class Handler(Protocol):
     """Takes the step that a message asks for."""
 
-    def __call__(self, message: Message, *, receipt: str, deadline: datetime) -> Step:
+    def __call__(self, message: Message | GroupStart, *, receipt: str, deadline: datetime) -> Step:
         """Raises Unavailable where the step has to be repeated."""
 
 
@@ -69,7 +69,7 @@ class Batch:
         }
         try:
             message = from_text(record["body"])
-            about |= {"task_id": message.task_id, "attempt": message.attempt}
+            about |= _about(message)
             step = handle(message, receipt=record["receiptHandle"], deadline=deadline)
         except Unavailable as error:
             log.warning(str(error), extra={"action": "keep", **about})
@@ -77,27 +77,39 @@ class Batch:
         except Exception:
             log.exception("message could not be handled", extra={"action": "keep", **about})
             return None
-        log.info(step.event, extra={"action": "step", **about, **_outcome(step)})
+        for run in step.runs:
+            log.info(run.event, extra={"action": "run", **about, **_outcome(run)})
+        if not step.runs or step.event is not step.runs[-1].event:
+            log.info(step.event, extra={"action": "step", **about})
         return step
 
     def _measure(self, step: Step) -> None:
         add: Callable[..., None] = self._metrics.add_metric
-        if step.event == "retried":
-            add("Retried", MetricUnit.Count, 1)
-        if step.event in ("done", "failed") and step.task is not None and step.ended_at is not None:
-            add("Done" if step.event == "done" else "Failed", MetricUnit.Count, 1)
-            latency = step.ended_at - step.task.created_at
-            add("CreateToDone", MetricUnit.Milliseconds, latency.total_seconds() * 1000)
-            add("Attempts", MetricUnit.Count, step.task.attempt)
+        if step.event is Event.FAILED and not step.runs:
+            # A dead letter's task.
+            add("Failed", MetricUnit.Count, 1)
+        for run in step.runs:
+            if run.event is Event.RETRIED:
+                add("Retried", MetricUnit.Count, 1)
+            elif run.event in (Event.DONE, Event.FAILED):
+                add("Done" if run.event is Event.DONE else "Failed", MetricUnit.Count, 1)
+                latency = run.ended_at - run.task.created_at
+                add("CreateToDone", MetricUnit.Milliseconds, latency.total_seconds() * 1000)
+                add("Attempts", MetricUnit.Count, run.task.attempt)
 
 
-def _outcome(step: Step) -> dict[str, Any]:
-    if step.task is None:
-        return {}
-    outcome: dict[str, Any] = {"task": step.task.template.name}
-    if step.decision is not None:
-        outcome["response_code"] = step.decision.response_code
-        reason = getattr(step.decision, "error", None)
-        if reason:
-            outcome["reason"] = reason
-    return outcome
+def _about(message: Message | GroupStart) -> dict[str, Any]:
+    if isinstance(message, GroupStart):
+        return {"list_id": message.list_id, "group": message.group}
+    return {"task_id": message.task_id, "attempt": message.attempt}
+
+
+def _outcome(run: Run) -> dict[str, Any]:
+    outcome: dict[str, Any] = {
+        "task_id": run.task.id,
+        "task": run.task.name,
+        "attempt": run.task.attempt,
+        "response_code": run.decision.response_code,
+    }
+    reason = getattr(run.decision, "error", None)
+    return outcome | {"reason": reason} if reason else outcome

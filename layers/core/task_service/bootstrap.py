@@ -11,17 +11,29 @@ from typing import Any
 
 from task_service import VERSION
 from task_service.adapters import aws
+from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
 from task_service.adapters.dynamodb_tasks import DynamoDbTasks
-from task_service.adapters.dynamodb_templates import DynamoDbTaskTemplates
+from task_service.adapters.dynamodb_templates import LIST_TEMPLATE, TASK_TEMPLATE, DynamoDbTemplates
+from task_service.adapters.no_policies import NoPolicies
 from task_service.adapters.s3_bodies import S3Bodies
 from task_service.adapters.sqs_queue import SqsTaskQueue
+from task_service.domain.task_list import TaskListTemplate
+from task_service.domain.template import TaskTemplate
+from task_service.ports import PolicyEngine
 from task_service.template_cache import TemplateCache
+from task_service.usecases.attempt import Attempts
+from task_service.usecases.create_list import ListCreation
 from task_service.usecases.create_task import TaskCreation
-from task_service.usecases.execute_task import TaskExecution
-from task_service.usecases.fail_abandoned import AbandonedTasks
+from task_service.usecases.edit_templates import TemplateEditing, Validate
+from task_service.usecases.execute_task import Execution
+from task_service.usecases.fail_abandoned import DeadLetters
+from task_service.usecases.read_list import ListReading
 from task_service.usecases.read_task import TaskReading
 from task_service.usecases.readiness import Readiness
-from task_service.usecases.task_templates import TemplateEditing
+from task_service.usecases.run_list import ListRun
+
+EXECUTOR_MARGIN = timedelta(seconds=10)
+"""What an executor needs beside the longest call: to start it, and to write down how it ended."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,8 +74,21 @@ class Services:
     def creation(self) -> TaskCreation:
         """Creates tasks."""
         return TaskCreation(
-            templates=self._template_cache,
+            templates=self._task_template_cache,
             tasks=self._tasks,
+            queue=self._queue,
+            bodies=self._bodies,
+            clock=utc_now,
+            retention=self.settings.retention,
+        )
+
+    @cached_property
+    def list_creation(self) -> ListCreation:
+        """Creates task lists."""
+        return ListCreation(
+            list_templates=self._list_template_cache,
+            task_templates=self._task_template_cache,
+            lists=self._lists,
             queue=self._queue,
             bodies=self._bodies,
             clock=utc_now,
@@ -73,17 +98,37 @@ class Services:
     @cached_property
     def reading(self) -> TaskReading:
         """Answers questions about tasks."""
-        return TaskReading(tasks=self._tasks, bodies=self._bodies, clock=utc_now)
+        return TaskReading(tasks=self._tasks, lists=self.list_reading, bodies=self._bodies, clock=utc_now)
 
     @cached_property
-    def editing(self) -> TemplateEditing:
+    def list_reading(self) -> ListReading:
+        """Answers questions about task lists."""
+        return ListReading(lists=self._lists, bodies=self._bodies, clock=utc_now)
+
+    @cached_property
+    def task_templates(self) -> TemplateEditing:
         """Writes and reads task templates."""
-        return TemplateEditing(
-            templates=self._templates,
-            cache=self._template_cache,
-            writes=self.settings.template_writes,
-            executor_timeout=self.settings.executor_timeout,
-        )
+
+        def validate(name: str, payload: str) -> Mapping[str, Any]:
+            # pydantic is needed here only, and importing it is a third of a cold start.
+            from task_service.template_schema import validate_task_template
+
+            return validate_task_template(
+                name, payload, longest_timeout=self.settings.executor_timeout - EXECUTOR_MARGIN
+            )
+
+        return self._editing("task template", TASK_TEMPLATE, self._task_template_cache, validate)
+
+    @cached_property
+    def list_templates(self) -> TemplateEditing:
+        """Writes and reads task list templates."""
+
+        def validate(name: str, payload: str) -> Mapping[str, Any]:
+            from task_service.template_schema import validate_list_template
+
+            return validate_list_template(name, payload)
+
+        return self._editing("taskList template", LIST_TEMPLATE, self._list_template_cache, validate)
 
     @cached_property
     def readiness(self) -> Readiness:
@@ -91,18 +136,35 @@ class Services:
         return Readiness(tasks=self._tasks, queue=self._queue)
 
     @cached_property
-    def execution(self) -> TaskExecution:
-        """Runs attempts."""
+    def execution(self) -> Execution:
+        """Takes the messages of the task queue."""
+        return Execution(attempts=self._attempts, lists=self._list_run)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        """Takes dead letters."""
+        return DeadLetters(tasks=self._tasks, queue=self._queue, lists=self._list_run, clock=utc_now)
+
+    def _editing(self, noun: str, kind: str, cache: TemplateCache[Any], validate: Validate) -> TemplateEditing:
+        return TemplateEditing(
+            noun=noun,
+            templates=self._templates(kind),
+            cache=cache,
+            writes=self.settings.template_writes,
+            validate=validate,
+        )
+
+    @cached_property
+    def _attempts(self) -> Attempts:
         # requests is a third of an import that only the executor needs.
         from task_service.adapters.http_target import RequestsTarget
-        from task_service.adapters.no_policies import NoPolicies
 
-        return TaskExecution(
+        return Attempts(
             tasks=self._tasks,
             queue=self._queue,
             bodies=self._bodies,
             target=RequestsTarget(),
-            policies=NoPolicies(),
+            policies=self._policies,
             clock=utc_now,
             draw=random.random,
             pause=time.sleep,
@@ -111,9 +173,20 @@ class Services:
         )
 
     @cached_property
-    def abandoned(self) -> AbandonedTasks:
-        """Takes dead letters."""
-        return AbandonedTasks(tasks=self._tasks, queue=self._queue, clock=utc_now)
+    def _list_run(self) -> ListRun:
+        return ListRun(
+            lists=self._lists,
+            tasks=self._tasks,
+            queue=self._queue,
+            bodies=self._bodies,
+            policies=self._policies,
+            attempts=self._attempts,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def _policies(self) -> PolicyEngine:
+        return NoPolicies()
 
     @cached_property
     def _session(self) -> Any:
@@ -128,12 +201,21 @@ class Services:
         return DynamoDbTasks(client=self._dynamodb, table=self.settings.table)
 
     @cached_property
-    def _templates(self) -> DynamoDbTaskTemplates:
-        return DynamoDbTaskTemplates(client=self._dynamodb, table=self.settings.table)
+    def _lists(self) -> DynamoDbTaskLists:
+        return DynamoDbTaskLists(client=self._dynamodb, table=self.settings.table)
+
+    def _templates(self, kind: str) -> DynamoDbTemplates:
+        return DynamoDbTemplates(client=self._dynamodb, table=self.settings.table, kind=kind)
 
     @cached_property
-    def _template_cache(self) -> TemplateCache:
-        return TemplateCache(templates=self._templates, clock=utc_now, keep=self.settings.template_cache)
+    def _task_template_cache(self) -> TemplateCache[TaskTemplate]:
+        templates, keep = self._templates(TASK_TEMPLATE), self.settings.template_cache
+        return TemplateCache(templates=templates, parse=TaskTemplate.from_text, clock=utc_now, keep=keep)
+
+    @cached_property
+    def _list_template_cache(self) -> TemplateCache[TaskListTemplate]:
+        templates, keep = self._templates(LIST_TEMPLATE), self.settings.template_cache
+        return TemplateCache(templates=templates, parse=TaskListTemplate.from_text, clock=utc_now, keep=keep)
 
     @cached_property
     def _queue(self) -> SqsTaskQueue:

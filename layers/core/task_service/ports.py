@@ -3,13 +3,14 @@
 A port that cannot do its work now raises `domain.errors.Unavailable`; whether it was done after all is then unknown.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from task_service.domain.retry import Answered
-from task_service.domain.task import Body, Done, Failed, Message, Retry, Task
+from task_service.domain.task import Body, Done, Failed, GroupStart, Message, Retry, State, Task
+from task_service.domain.task_list import GroupState, TaskList
 from task_service.domain.template import StoredTemplate
 
 Clock = Callable[[], datetime]
@@ -31,8 +32,8 @@ class Page:
     """The last name of this page where more follow."""
 
 
-class TaskTemplates(Protocol):
-    """The task templates in the table."""
+class Templates(Protocol):
+    """The templates of one kind in the table."""
 
     def get(self, name: str) -> StoredTemplate | None:
         """The template of that name; read consistently."""
@@ -74,10 +75,13 @@ class Tasks(Protocol):
     def ping(self) -> None:
         """Return where the table answers."""
 
-    def claim(self, message: Message, *, now: datetime, lease_until: datetime, holder: str) -> Claim:
+    def claim(
+        self, message: Message, *, now: datetime, lease_until: datetime, holder: str, birth: Task | None = None
+    ) -> Claim:
         """Take the lease, if the message's attempt is due or the lease of a crashed holder has ended.
 
-        `holder` is a name that no other claim uses.
+        `holder` is a name that no other claim uses. `birth` is the record of a list's task, which is written when
+        it is first claimed.
         """
 
     def finish(self, task: Task, end: Done | Failed, *, result: Body | None, now: datetime) -> bool:
@@ -86,15 +90,61 @@ class Tasks(Protocol):
     def retry(self, task: Task, decision: Retry, *, not_before: datetime) -> bool:
         """Give a claimed task back for its next attempt. False: the lease was lost."""
 
-    def abandon(self, message: Message, *, error: str, now: datetime) -> Claim:
+    def abandon(self, message: Message, *, error: str, now: datetime, birth: Task | None = None) -> Claim:
         """Fail a task that nobody works on and whose current attempt is the message's."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListRecords:
+    """What is written of a list."""
+
+    task_list: TaskList
+    groups: Mapping[int, GroupState]
+    tasks: Mapping[tuple[int, int], State]
+    """The shown states of the tasks that have started, by group and position."""
+
+
+class TaskLists(Protocol):
+    """The task lists in the table. What moves a list on is written once, however often it is tried."""
+
+    def add(self, task_list: TaskList) -> None:
+        """Write a new list; returns once it is durable."""
+
+    def remove(self, list_id: str) -> None:
+        """Take a list back that was promised to nobody."""
+
+    def get(self, list_id: str) -> TaskList | None:
+        """The list; read consistently."""
+
+    def start_group(self, task_list: TaskList, index: int, *, parallel: int, failed_before: bool) -> GroupState:
+        """Write a group's record, with `parallel` outstanding tasks; the one that is there, where there is one."""
+
+    def end_task(self, list_id: str, index: int, position: int, *, well: bool, parallel: int) -> GroupState | None:
+        """Take a task of a parallel group off the outstanding ones; None while others of its chunk are."""
+
+    def close_group(
+        self, list_id: str, index: int, *, well: bool, result: Body | None = None, error: str | None = None
+    ) -> GroupState:
+        """Write how a group ends, unless that is written; returns what is written then."""
+
+    def end(self, list_id: str, *, well: bool, now: datetime, error: str | None = None) -> bool:
+        """Write how a list ends, unless that is written; returns whether it was not."""
+
+    def records(self, list_id: str) -> ListRecords | None:
+        """All that is written of a list but its tasks' bodies; read consistently."""
+
+    def results(self, list_id: str, index: int) -> list[Body]:
+        """The results of a group's tasks that are done, in order."""
 
 
 class TaskQueue(Protocol):
     """The task queue."""
 
-    def send(self, message: Message, *, delay_seconds: int = 0) -> None:
+    def send(self, message: Message | GroupStart, *, delay_seconds: int = 0) -> None:
         """Put a message into the queue, at most MAX_DELAY_SECONDS delayed; returns once it is durable."""
+
+    def send_all(self, messages: Sequence[Message]) -> None:
+        """Put messages into the queue, in as few requests as possible; returns once all are durable."""
 
     def ping(self) -> None:
         """Return where the queue answers."""

@@ -1,26 +1,29 @@
 """Templates remembered by a warm function for a short time, so that creating a task reads nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Generic, TypeVar
 
-from task_service.domain.template import TaskTemplate
-from task_service.ports import Clock, TaskTemplates
+from task_service.ports import Clock, Templates
+
+T = TypeVar("T")
 
 MAX_ENTRIES: Final = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class TemplateCache:
+class TemplateCache(Generic[T]):
     """Reads templates through a memory of `keep` each. A template that does not exist is not remembered: it may
     be written the next moment, and its author expects to use it at once."""
 
-    templates: TaskTemplates
+    templates: Templates
+    parse: Callable[[str], T]
     clock: Clock
     keep: timedelta
-    _known: dict[str, tuple[datetime, TaskTemplate]] = field(default_factory=dict, init=False)
+    _known: dict[str, tuple[datetime, T]] = field(default_factory=dict, init=False)
 
-    def get(self, name: str) -> TaskTemplate | None:
+    def get(self, name: str) -> T | None:
         """The template of that name, at most `keep` old."""
         now = self.clock()
         known = self._known.get(name)
@@ -30,7 +33,7 @@ class TemplateCache:
         if stored is None:
             self._known.pop(name, None)
             return None
-        template = stored.parse()
+        template = self.parse(stored.document)
         if len(self._known) >= MAX_ENTRIES:
             self._known.clear()
         self._known[name] = (now + self.keep, template)

@@ -4,18 +4,21 @@ The contract tests run on these and on the adapters alike, so what a use case me
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from task_service.domain.errors import Unavailable
 from task_service.domain.retry import Answered
-from task_service.domain.task import Body, Done, Failed, Message, Retry, State, Task
+from task_service.domain.task import Body, Done, Failed, GroupStart, Message, Retry, State, Task
+from task_service.domain.task_list import CHUNK, GroupState, Place, TaskList, place_of
 from task_service.domain.template import StoredTemplate
-from task_service.ports import CallRefused, Claim, HttpCall, Page
+from task_service.ports import CallRefused, Claim, HttpCall, ListRecords, Page
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass
@@ -78,12 +81,14 @@ class InMemoryTasks:
         """Return where the table answers."""
         self.faults.around(lambda: None)
 
-    def claim(self, message: Message, *, now: datetime, lease_until: datetime, holder: str) -> Claim:
+    def claim(
+        self, message: Message, *, now: datetime, lease_until: datetime, holder: str, birth: Task | None = None
+    ) -> Claim:
         """Take the lease, if the message's attempt is due or the lease of a crashed holder has ended."""
 
         def change() -> Claim:
-            task = self.records.get(message.task_id)
-            if task is None:
+            task = self.records.get(message.task_id, birth)
+            if task is None or (task is birth and message.attempt != birth.attempt):
                 return Claim(won=False, task=None)
             due = task.state is State.CREATED and task.attempt == message.attempt
             if not (due or _lease_has_ended(task, now)):
@@ -135,11 +140,13 @@ class InMemoryTasks:
             ),
         )
 
-    def abandon(self, message: Message, *, error: str, now: datetime) -> Claim:
+    def abandon(self, message: Message, *, error: str, now: datetime, birth: Task | None = None) -> Claim:
         """Fail a task that nobody works on and whose current attempt is the message's."""
 
         def change() -> Claim:
-            task = self.records.get(message.task_id)
+            task = self.records.get(message.task_id, birth)
+            if task is birth and birth is not None and message.attempt != birth.attempt:
+                return Claim(won=False, task=None)
             free = task is not None and (task.state is State.CREATED or _lease_has_ended(task, now))
             if task is None or not free or task.attempt != message.attempt:
                 return Claim(won=False, task=task)
@@ -178,8 +185,128 @@ class InMemoryTasks:
 
 
 @dataclass
+class InMemoryLists:
+    """The task lists of a table, beside the tasks of one."""
+
+    tasks: InMemoryTasks
+    lists: dict[str, TaskList] = field(default_factory=dict)
+    groups: dict[tuple[str, int], GroupState] = field(default_factory=dict)
+    chunks: dict[tuple[str, int, int], GroupState] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+    writes: int = 0
+
+    def add(self, task_list: TaskList) -> None:
+        """Write a new list."""
+        self.faults.around(lambda: self._put(self.lists, task_list.id, task_list))
+
+    def remove(self, list_id: str) -> None:
+        """Take a list back."""
+        self.faults.around(lambda: self.lists.pop(list_id, None))
+
+    def get(self, list_id: str) -> TaskList | None:
+        """The list."""
+        return self.faults.around(lambda: self.lists.get(list_id))
+
+    def start_group(self, task_list: TaskList, index: int, *, parallel: int, failed_before: bool) -> GroupState:
+        """Write a group's record, with `parallel` outstanding tasks; the one that is there, where there is one."""
+
+        def start() -> GroupState:
+            known = self.groups.get((task_list.id, index))
+            if known is not None:
+                return known
+            parts = range(parallel)
+            if parallel > CHUNK:
+                parts = range(-(-parallel // CHUNK))
+                for chunk in parts:
+                    positions = range(chunk * CHUNK, min((chunk + 1) * CHUNK, parallel))
+                    whole = GroupState(index=chunk, state=State.PENDING, outstanding=frozenset(positions))
+                    self._put(self.chunks, (task_list.id, index, chunk), whole)
+            group = GroupState(
+                index=index, state=State.PENDING, outstanding=frozenset(parts), failed_before=failed_before
+            )
+            return self._put(self.groups, (task_list.id, index), group)
+
+        return self.faults.around(start)
+
+    def end_task(self, list_id: str, index: int, position: int, *, well: bool, parallel: int) -> GroupState | None:
+        """Take a task of a parallel group off the outstanding ones; None while others of its chunk are."""
+
+        def end() -> GroupState | None:
+            number, ended_well = position, well
+            if parallel > CHUNK:
+                number = position // CHUNK
+                chunk = self._take_off(self.chunks, (list_id, index, number), position, well=well)
+                if chunk.outstanding:
+                    return None
+                ended_well = not chunk.failed
+            return self._take_off(self.groups, (list_id, index), number, well=ended_well)
+
+        return self.faults.around(end)
+
+    def close_group(
+        self, list_id: str, index: int, *, well: bool, result: Body | None = None, error: str | None = None
+    ) -> GroupState:
+        """Write how a group ends, unless that is written; returns what is written then."""
+
+        def close() -> GroupState:
+            group = self.groups[list_id, index]
+            if group.state.is_final:
+                return group
+            state = State.DONE if well else State.FAILED
+            return self._put(self.groups, (list_id, index), replace(group, state=state, result=result, error=error))
+
+        return self.faults.around(close)
+
+    def end(self, list_id: str, *, well: bool, now: datetime, error: str | None = None) -> bool:
+        """Write how a list ends, unless that is written; returns whether it was not."""
+
+        def end() -> bool:
+            task_list = self.lists[list_id]
+            if task_list.state.is_final:
+                return task_list.finished_at == now
+            state = State.DONE if well else State.FAILED
+            self._put(self.lists, list_id, replace(task_list, state=state, finished_at=now, error=error))
+            return True
+
+        return self.faults.around(end)
+
+    def records(self, list_id: str) -> ListRecords | None:
+        """All that is written of a list but its tasks' bodies."""
+        return self.faults.around(lambda: self._records(list_id))
+
+    def results(self, list_id: str, index: int) -> list[Body]:
+        """The results of a group's tasks that are done, in order."""
+        tasks = [(place, task) for place, task in self._tasks(list_id) if place.group == index]
+        ordered = sorted(tasks, key=lambda item: item[0].position)
+        return self.faults.around(lambda: [task.result for _, task in ordered if task.result is not None])
+
+    def _records(self, list_id: str) -> ListRecords | None:
+        if list_id not in self.lists:
+            return None
+        return ListRecords(
+            task_list=self.lists[list_id],
+            groups={index: group for (owner, index), group in self.groups.items() if owner == list_id},
+            tasks={(place.group, place.position): task.shown_state for place, task in self._tasks(list_id)},
+        )
+
+    def _tasks(self, list_id: str) -> list[tuple[Place, Task]]:
+        places = ((place_of(task_id), task) for task_id, task in self.tasks.records.items())
+        return [(place, task) for place, task in places if place is not None and place.list_id == list_id]
+
+    def _take_off(self, records: dict[K, GroupState], key: K, number: int, *, well: bool) -> GroupState:
+        state = records[key]
+        failed = state.failed if well else state.failed | {number}
+        return self._put(records, key, replace(state, outstanding=state.outstanding - {number}, failed=failed))
+
+    def _put(self, records: dict[K, T], key: K, record: T) -> T:
+        self.writes += 1
+        records[key] = record
+        return record
+
+
+@dataclass
 class InMemoryTemplates:
-    """The task templates of a table."""
+    """The templates of one kind in a table."""
 
     records: dict[str, StoredTemplate] = field(default_factory=dict)
     reads: int = 0
@@ -214,7 +341,7 @@ class InMemoryTemplates:
 class Sent:
     """A message in the fake queue."""
 
-    message: Message
+    message: Message | GroupStart
     delay_seconds: int
 
 
@@ -226,11 +353,17 @@ class InMemoryQueue:
     postponed: list[tuple[str, int]] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
 
-    def send(self, message: Message, *, delay_seconds: int = 0) -> None:
+    def send(self, message: Message | GroupStart, *, delay_seconds: int = 0) -> None:
         """Put a message into the queue."""
         if not 0 <= delay_seconds <= 900:
             raise ValueError(f"SQS takes delays from 0 to 900 s, not {delay_seconds}")
         self.faults.around(lambda: self.sent.append(Sent(message=message, delay_seconds=delay_seconds)))
+
+    def send_all(self, messages: Sequence[Message]) -> None:
+        """Put messages into the queue."""
+        for start in range(0, len(messages), 10):
+            batch = messages[start : start + 10]
+            self.faults.around(partial(self.sent.extend, [Sent(message=message, delay_seconds=0) for message in batch]))
 
     def postpone(self, receipt: str, *, seconds: int) -> None:
         """Keep a received message from appearing again for that long."""

@@ -10,17 +10,25 @@ Every change names in its condition what it has seen, so of two that see the sam
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from task_service.adapters import aws
+from task_service.adapters.dynamodb_values import (
+    Item,
+    body_value,
+    expiry_value,
+    read_body,
+    read_expiry,
+    read_time,
+    time_value,
+)
 from task_service.domain.task import Body, Done, Failed, Message, Retry, State, Task
+from task_service.domain.task_list import place_of
 from task_service.domain.template import TaskTemplate
 from task_service.ports import Claim
-
-Item = dict[str, Any]
 
 _WORDS: Final = {
     "#state": "state",
@@ -56,21 +64,24 @@ class DynamoDbTasks:
         """Return where the table answers."""
         aws.request(self.client.get_item, TableName=self.table, Key=key("-"), ProjectionExpression="pk")
 
-    def claim(self, message: Message, *, now: datetime, lease_until: datetime, holder: str) -> Claim:
+    def claim(
+        self, message: Message, *, now: datetime, lease_until: datetime, holder: str, birth: Task | None = None
+    ) -> Claim:
         """Take the lease, if the message's attempt is due or the lease of a crashed holder has ended."""
         attempt_is_due = "#state = :created AND #attempt = :attempt"
         holder_has_crashed = "#state = :pending AND #lease < :now"
         take_it = "#state = :pending, #lease = :lease_until, holder = :holder"
         claim = self._change(
             message.task_id,
-            f"SET {take_it}, startedAt = if_not_exists(startedAt, :now) REMOVE notBefore",
-            f"({attempt_is_due}) OR ({holder_has_crashed})",
+            f"SET {take_it}, startedAt = if_not_exists(startedAt, :now){_birth_sets(birth)} REMOVE notBefore",
+            f"({attempt_is_due}) OR ({holder_has_crashed}){_or_unborn(birth, message)}",
             {
+                **_birth_values(birth),
                 ":created": {"S": State.CREATED},
                 ":pending": {"S": State.PENDING},
                 ":attempt": {"N": str(message.attempt)},
-                ":now": _time(now),
-                ":lease_until": _time(lease_until),
+                ":now": time_value(now),
+                ":lease_until": time_value(lease_until),
                 ":holder": {"S": holder},
             },
         )
@@ -83,7 +94,7 @@ class DynamoDbTasks:
         done = isinstance(end, Done)
         sets = ["#state = :state", "finishedAt = :now"]
         removes = ["#lease"]
-        values: Item = {":state": {"S": State.DONE if done else State.FAILED}, ":now": _time(now)}
+        values: Item = {":state": {"S": State.DONE if done else State.FAILED}, ":now": time_value(now)}
         if isinstance(end, Failed):
             sets.append("#error = :error")
             values[":error"] = {"S": end.error}
@@ -91,7 +102,7 @@ class DynamoDbTasks:
             removes.append("#error")
         if result is not None:
             sets.append("#result = :result")
-            values[":result"] = _body(result)
+            values[":result"] = body_value(result)
         return self._change_claimed(task, sets, removes, values, end.response_code)
 
     def retry(self, task: Task, decision: Retry, *, not_before: datetime) -> bool:
@@ -100,26 +111,28 @@ class DynamoDbTasks:
         values: Item = {
             ":state": {"S": State.CREATED},
             ":next": {"N": str(task.attempt + 1)},
-            ":not_before": _time(not_before),
+            ":not_before": time_value(not_before),
             ":error": {"S": decision.error},
         }
         return self._change_claimed(task, sets, ["#lease"], values, decision.response_code)
 
-    def abandon(self, message: Message, *, error: str, now: datetime) -> Claim:
+    def abandon(self, message: Message, *, error: str, now: datetime, birth: Task | None = None) -> Claim:
         """Fail a task that nobody works on and whose current attempt is the message's."""
         nobody_works_on_it = "#state = :created OR (#state = :pending AND #lease < :now)"
         attempt_is_the_message_s = "#attempt = :attempt"
         return self._change(
             message.task_id,
-            "SET #state = :failed, #error = :error, finishedAt = :now REMOVE #lease, notBefore, holder",
-            f"({nobody_works_on_it}) AND {attempt_is_the_message_s}",
+            f"SET #state = :failed, #error = :error, finishedAt = :now{_birth_sets(birth)} "
+            "REMOVE #lease, notBefore, holder",
+            f"(({nobody_works_on_it}) AND {attempt_is_the_message_s}){_or_unborn(birth, message)}",
             {
+                **_birth_values(birth),
                 ":created": {"S": State.CREATED},
                 ":pending": {"S": State.PENDING},
                 ":failed": {"S": State.FAILED},
                 ":error": {"S": error},
                 ":attempt": {"N": str(message.attempt)},
-                ":now": _time(now),
+                ":now": time_value(now),
             },
         )
 
@@ -171,62 +184,77 @@ class DynamoDbTasks:
 
 
 def key(task_id: str) -> Item:
-    """The primary key of a task's record."""
-    return {"pk": {"S": f"TASK#{task_id}"}, "sk": {"S": "TASK"}}
+    """The primary key of a task's record; those of a list stand together."""
+    place = place_of(task_id)
+    if place is None:
+        return {"pk": {"S": f"TASK#{task_id}"}, "sk": {"S": "TASK"}}
+    return {"pk": {"S": f"LIST#{place.list_id}"}, "sk": {"S": f"TASK#{place.group:04}#{place.position:04}"}}
 
 
 def to_item(task: Task) -> Item:
     """The record of a task that has just been created."""
-    return {
+    item = {
         **key(task.id),
         "id": {"S": task.id},
+        "name": {"S": task.name},
         "state": {"S": task.state},
         "attempt": {"N": str(task.attempt)},
-        "template": {"S": task.template.document},
-        "request": _body(task.request),
         "cacheNamespace": {"S": task.cache_namespace},
         "cacheScope": {"S": task.cache_scope},
-        "createdAt": _time(task.created_at),
-        # DynamoDB's time to live counts in seconds.
-        "expiresAt": {"N": str(int(task.expires_at.timestamp()))},
+        "createdAt": time_value(task.created_at),
+        "expiresAt": expiry_value(task.expires_at),
     }
+    if task.template is not None:
+        item["template"] = {"S": task.template.document}
+    if task.request is not None:
+        item["request"] = body_value(task.request)
+    return item
 
 
 def from_item(item: Item) -> Task:
     """The task of a record."""
     return Task(
         id=item["id"]["S"],
-        template=TaskTemplate.from_text(item["template"]["S"]),
-        request=_read_body(item["request"]),
-        cache_namespace=item["cacheNamespace"]["S"],
-        cache_scope=item["cacheScope"]["S"],
+        name=item["name"]["S"],
+        template=TaskTemplate.from_text(item["template"]["S"]) if "template" in item else None,
+        request=read_body(item["request"]) if "request" in item else None,
+        cache_namespace=item["cacheNamespace"]["S"] if "cacheNamespace" in item else "",
+        cache_scope=item["cacheScope"]["S"] if "cacheScope" in item else "",
         state=State(item["state"]["S"]),
         attempt=int(item["attempt"]["N"]),
-        created_at=_read_time(item["createdAt"]),
-        expires_at=datetime.fromtimestamp(int(item["expiresAt"]["N"]), UTC),
-        not_before=_read_time(item["notBefore"]) if "notBefore" in item else None,
-        lease_until=_read_time(item["lease"]) if "lease" in item else None,
+        created_at=read_time(item["createdAt"]),
+        expires_at=read_expiry(item["expiresAt"]),
+        not_before=read_time(item["notBefore"]) if "notBefore" in item else None,
+        lease_until=read_time(item["lease"]) if "lease" in item else None,
         holder=item["holder"]["S"] if "holder" in item else None,
-        started_at=_read_time(item["startedAt"]) if "startedAt" in item else None,
-        finished_at=_read_time(item["finishedAt"]) if "finishedAt" in item else None,
+        started_at=read_time(item["startedAt"]) if "startedAt" in item else None,
+        finished_at=read_time(item["finishedAt"]) if "finishedAt" in item else None,
         response_code=int(item["responseCode"]["N"]) if "responseCode" in item else None,
-        result=_read_body(item["result"]) if "result" in item else None,
+        result=read_body(item["result"]) if "result" in item else None,
         error=item["error"]["S"] if "error" in item else None,
     )
 
 
-def _body(body: Body) -> Item:
-    return {"S": body.text} if body.text is not None else {"M": {"blob": {"S": body.blob}}}
+# -- tasks of a list, whose records are written when they are first claimed
 
 
-def _read_body(value: Item) -> Body:
-    return Body(text=value["S"]) if "S" in value else Body(blob=value["M"]["blob"]["S"])
+def _birth_sets(birth: Task | None) -> str:
+    names = ("id", "#name", "#attempt", "createdAt", "expiresAt") if birth else ()
+    return "".join(f", {name} = if_not_exists({name}, :birth_{name.lstrip('#')})" for name in names)
 
 
-def _time(moment: datetime) -> Item:
-    """Milliseconds since 1970."""
-    return {"N": str(round(moment.timestamp() * 1000))}
+def _birth_values(birth: Task | None) -> Item:
+    if birth is None:
+        return {}
+    return {
+        ":birth_id": {"S": birth.id},
+        ":birth_name": {"S": birth.name},
+        ":birth_attempt": {"N": str(birth.attempt)},
+        ":birth_createdAt": time_value(birth.created_at),
+        ":birth_expiresAt": expiry_value(birth.expires_at),
+    }
 
 
-def _read_time(value: Item) -> datetime:
-    return datetime.fromtimestamp(int(value["N"]) / 1000, UTC)
+def _or_unborn(birth: Task | None, message: Message) -> str:
+    """Only a first attempt starts without a record."""
+    return " OR attribute_not_exists(pk)" if birth is not None and message.attempt == birth.attempt else ""

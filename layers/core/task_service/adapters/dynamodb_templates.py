@@ -1,4 +1,4 @@
-"""Task templates in the DynamoDB table; those of one kind are found together through the `kind` index."""
+"""Templates in the DynamoDB table; those of one kind are found together through the `kind` index."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -6,32 +6,33 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from task_service.adapters import aws
+from task_service.adapters.dynamodb_values import Item
 from task_service.domain.template import StoredTemplate
 from task_service.ports import Page
 
-Item = dict[str, Any]
-
-KIND: Final = "TASKTEMPLATE"
+TASK_TEMPLATE: Final = "TASKTEMPLATE"
+LIST_TEMPLATE: Final = "LISTTEMPLATE"
 INDEX: Final = "kind"
 
 
 @dataclass(frozen=True, kw_only=True)
-class DynamoDbTaskTemplates:
-    """The task templates of one table."""
+class DynamoDbTemplates:
+    """The templates of one kind in one table."""
 
     client: Any
     table: str
+    kind: str
 
     def get(self, name: str) -> StoredTemplate | None:
         """The template of that name; read consistently."""
-        answer = aws.request(self.client.get_item, TableName=self.table, Key=_key(name), ConsistentRead=True)
+        answer = aws.request(self.client.get_item, TableName=self.table, Key=self._key(name), ConsistentRead=True)
         return _from_item(answer["Item"]) if "Item" in answer else None
 
     def put(self, template: StoredTemplate, *, if_match: str | None, if_new: bool) -> bool | None:
         """Write it, where the condition holds. Returns whether it is new, or None where it does not hold."""
         item = {
-            **_key(template.name),
-            "kind": {"S": KIND},
+            **self._key(template.name),
+            "kind": {"S": self.kind},
             "name": {"S": template.name},
             "document": {"S": template.document},
             "etag": {"S": template.etag},
@@ -55,7 +56,7 @@ class DynamoDbTaskTemplates:
             answer = aws.request(
                 self.client.delete_item,
                 TableName=self.table,
-                Key=_key(name),
+                Key=self._key(name),
                 ReturnValues="ALL_OLD",
                 **_unchanged(if_match),
             )
@@ -69,25 +70,24 @@ class DynamoDbTaskTemplates:
         """Up to `limit` templates with names greater than `after`."""
         start: Item = {}
         if after is not None:
-            start = {"ExclusiveStartKey": {**_key(after), "kind": {"S": KIND}}}
+            start = {"ExclusiveStartKey": {**self._key(after), "kind": {"S": self.kind}}}
         answer = aws.request(
             self.client.query,
             TableName=self.table,
             IndexName=INDEX,
             KeyConditionExpression="kind = :kind",
-            ExpressionAttributeValues={":kind": {"S": KIND}},
+            ExpressionAttributeValues={":kind": {"S": self.kind}},
             Limit=limit,
             **start,
         )
         last = answer.get("LastEvaluatedKey")
         return Page(
             items=[_from_item(item) for item in answer["Items"]],
-            next=last["pk"]["S"].removeprefix(f"{KIND}#") if last else None,
+            next=last["pk"]["S"].removeprefix(f"{self.kind}#") if last else None,
         )
 
-
-def _key(name: str) -> Item:
-    return {"pk": {"S": f"{KIND}#{name}"}, "sk": {"S": "-"}}
+    def _key(self, name: str) -> Item:
+        return {"pk": {"S": f"{self.kind}#{name}"}, "sk": {"S": "-"}}
 
 
 def _from_item(item: Item) -> StoredTemplate:

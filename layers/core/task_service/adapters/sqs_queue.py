@@ -1,12 +1,18 @@
 """The task queue in SQS."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from task_service.adapters import aws
-from task_service.domain.task import Message
+from task_service.domain.errors import Unavailable
+from task_service.domain.task import GroupStart, Message
+
+BATCH: Final = 10
+"""The most messages of one request
+(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,10 +22,19 @@ class SqsTaskQueue:
     client: Any
     url: str
 
-    def send(self, message: Message, *, delay_seconds: int = 0) -> None:
+    def send(self, message: Message | GroupStart, *, delay_seconds: int = 0) -> None:
         """Put a message into the queue; returns once it is durable."""
         delay = {"DelaySeconds": delay_seconds} if delay_seconds else {}
         aws.request(self.client.send_message, QueueUrl=self.url, MessageBody=to_text(message), **delay)
+
+    def send_all(self, messages: Sequence[Message]) -> None:
+        """Put messages into the queue, ten with a request; returns once all are durable."""
+        for start in range(0, len(messages), BATCH):
+            batch = messages[start : start + BATCH]
+            entries = [{"Id": str(number), "MessageBody": to_text(message)} for number, message in enumerate(batch)]
+            answer = aws.request(self.client.send_message_batch, QueueUrl=self.url, Entries=entries)
+            if answer.get("Failed"):
+                raise Unavailable(f"sqs: {answer['Failed'][0].get('Code', 'unknown')}")
 
     def ping(self) -> None:
         """Return where the queue answers."""
@@ -35,18 +50,24 @@ class SqsTaskQueue:
         )
 
 
-def to_text(message: Message) -> str:
+def to_text(message: Message | GroupStart) -> str:
     """A message as the body of an SQS message."""
+    if isinstance(message, GroupStart):
+        return json.dumps({"list": message.list_id, "group": message.group, "failedBefore": message.failed_before})
     body: dict[str, Any] = {"id": message.task_id, "attempt": message.attempt}
     if message.not_before is not None:
         body["notBefore"] = round(message.not_before.timestamp() * 1000)
     return json.dumps(body)
 
 
-def from_text(text: str) -> Message:
+def from_text(text: str) -> Message | GroupStart:
     """The message of an SQS body. Raises ValueError for one that this service has not written."""
     try:
         body = json.loads(text)
+        if "list" in body:
+            return GroupStart(
+                list_id=str(body["list"]), group=int(body["group"]), failed_before=bool(body["failedBefore"])
+            )
         not_before = body.get("notBefore")
         return Message(
             task_id=str(body["id"]),

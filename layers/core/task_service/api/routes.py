@@ -11,13 +11,16 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from task_service import VERSION
 from task_service.api import problem, request
-from task_service.api.status import HTTP_STATUS, task_status
+from task_service.api.status import HTTP_STATUS, list_status, task_status
 from task_service.bootstrap import Services
 from task_service.domain.errors import MethodNotAllowed, NotFound
+from task_service.usecases.edit_templates import TemplateEditing
 
 log: Final = logging.getLogger("task")
 
 Handler = Callable[..., Response[str]]
+Route = tuple[str, str, Handler]
+"""Resource of template.yaml, method, handler."""
 
 
 class Api:
@@ -28,15 +31,17 @@ class Api:
         self._metrics = metrics
         self._resolver = APIGatewayRestResolver()
         self._about: dict[str, Any] = {}
-        # The one list of what this API offers: resource of template.yaml, method, handler.
-        routes: tuple[tuple[str, str, Handler], ...] = (
+        task_templates = TemplateHandlers(lambda: services().task_templates, lambda: self._event)
+        list_templates = TemplateHandlers(lambda: services().list_templates, lambda: self._event)
+        # The one list of what this API offers.
+        routes: tuple[Route, ...] = (
             ("/v1/task/{taskName}", "POST", self._create_task),
             ("/v1/taskResult/{taskID}", "GET", self._task_result),
             ("/v1/taskStatus/{taskID}", "GET", self._task_status),
-            ("/v1/taskTemplates", "GET", self._list_templates),
-            ("/v1/taskTemplates/{name}", "GET", self._get_template),
-            ("/v1/taskTemplates/{name}", "PUT", self._put_template),
-            ("/v1/taskTemplates/{name}", "DELETE", self._delete_template),
+            ("/v1/taskList/{taskListName}", "POST", self._create_list),
+            ("/v1/taskListStatus/{taskListID}", "GET", self._list_status),
+            *_template_routes("/v1/taskTemplates", task_templates),
+            *_template_routes("/v1/taskListTemplates", list_templates),
             ("/liveness", "GET", self._liveness),
             ("/readiness", "GET", self._readiness),
         )
@@ -81,33 +86,29 @@ class Api:
 
     def _task_status(self, taskID: str) -> Response[str]:
         task = self._services().reading.task(self._task_id(taskID))
-        return _json(HTTP_STATUS[task.state], json.dumps(task_status(task), ensure_ascii=False))
+        return _json(HTTP_STATUS[task.shown_state], json.dumps(task_status(task), ensure_ascii=False))
 
     def _task_id(self, segment: str) -> str:
         self._about["task_id"] = request.decoded(segment)
         return str(self._about["task_id"])
 
-    def _list_templates(self) -> Response[str]:
-        limit, cursor = request.query(self._event, "limit"), request.query(self._event, "next")
-        return _json(200, self._services().editing.page(limit=limit, cursor=cursor))
-
-    def _get_template(self, name: str) -> Response[str]:
-        stored = self._services().editing.get(request.decoded(name))
-        return _json(200, stored.document, ETag=f'"{stored.etag}"')
-
-    def _put_template(self, name: str) -> Response[str]:
-        stored, is_new = self._services().editing.put(
-            request.decoded(name),
+    def _create_list(self, taskListName: str) -> Response[str]:
+        name = request.decoded(taskListName)
+        list_id = self._services().list_creation.create(
+            name,
             request.payload(self._event),
-            if_match=request.header(self._event, "If-Match"),
-            if_none_match=request.header(self._event, "If-None-Match"),
+            cache_namespace=request.header(self._event, "x-cache-namespace") or "",
+            cache_scope=request.header(self._event, "x-cache-scope") or "",
         )
-        return _json(201 if is_new else 200, stored.document, ETag=f'"{stored.etag}"')
+        self._metrics.add_metric("ListsCreated", MetricUnit.Count, 1)
+        self._about |= {"list_id": list_id, "list": name}
+        return _json(200, json.dumps({"taskListID": list_id}))
 
-    def _delete_template(self, name: str) -> Response[str]:
-        if_match = request.header(self._event, "If-Match")
-        self._services().editing.delete(request.decoded(name), if_match=if_match)
-        return Response(status_code=204, body="")
+    def _list_status(self, taskListID: str) -> Response[str]:
+        self._about["list_id"] = list_id = request.decoded(taskListID)
+        reading = self._services().list_reading
+        overview = reading.overview(list_id)
+        return _json(HTTP_STATUS[overview.state], list_status(overview, reading.bodies.load))
 
     def _liveness(self) -> Response[str]:
         return _json(200, _HEALTH)
@@ -115,6 +116,49 @@ class Api:
     def _readiness(self) -> Response[str]:
         self._services().readiness.check()
         return _json(200, _HEALTH)
+
+
+class TemplateHandlers:
+    """The routes of one kind of templates."""
+
+    def __init__(self, editing: Callable[[], TemplateEditing], event: Callable[[], dict[str, Any]]) -> None:
+        self._editing = editing
+        self._event = event
+
+    def page(self) -> Response[str]:
+        """GET of all, page by page."""
+        limit, cursor = request.query(self._event(), "limit"), request.query(self._event(), "next")
+        return _json(200, self._editing().page(limit=limit, cursor=cursor))
+
+    def get(self, name: str) -> Response[str]:
+        """GET of one."""
+        stored = self._editing().get(request.decoded(name))
+        return _json(200, stored.document, ETag=f'"{stored.etag}"')
+
+    def put(self, name: str) -> Response[str]:
+        """PUT of one."""
+        event = self._event()
+        stored, is_new = self._editing().put(
+            request.decoded(name),
+            request.payload(event),
+            if_match=request.header(event, "If-Match"),
+            if_none_match=request.header(event, "If-None-Match"),
+        )
+        return _json(201 if is_new else 200, stored.document, ETag=f'"{stored.etag}"')
+
+    def delete(self, name: str) -> Response[str]:
+        """DELETE of one."""
+        self._editing().delete(request.decoded(name), if_match=request.header(self._event(), "If-Match"))
+        return Response(status_code=204, body="")
+
+
+def _template_routes(path: str, handlers: TemplateHandlers) -> tuple[Route, ...]:
+    return (
+        (path, "GET", handlers.page),
+        (f"{path}/{{name}}", "GET", handlers.get),
+        (f"{path}/{{name}}", "PUT", handlers.put),
+        (f"{path}/{{name}}", "DELETE", handlers.delete),
+    )
 
 
 _HEALTH: Final = json.dumps({"service": "task", "status": "up", "version": VERSION})

@@ -57,15 +57,28 @@ class Message:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GroupStart:
+    """What travels through the queue where a group of a list is due: the first one, and one that is handed over."""
+
+    list_id: str
+    group: int = 0
+    failed_before: bool = False
+    """Whether a group before this one has failed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
     """A task as the table has it."""
 
     id: str
-    template: TaskTemplate
-    """A snapshot: changing the template does not change a task under way."""
-    request: Body
-    cache_namespace: str
-    cache_scope: str
+    name: str
+    """Of its template."""
+    template: TaskTemplate | None = None
+    """A snapshot: changing the template does not change a task under way. None in a list: the list's plan has it."""
+    request: Body | None = None
+    """None in a list: it is the list's, or the result of the task before it."""
+    cache_namespace: str = ""
+    cache_scope: str = ""
     state: State
     attempt: int
     """The number of the current or last attempt, from 1."""
@@ -86,6 +99,11 @@ class Task:
     result: Body | None = None
     error: str | None = None
     """Why the last attempt failed."""
+
+    @property
+    def shown_state(self) -> State:
+        """The state that clients are told: one that has started and waits for a retry is under way."""
+        return State.PENDING if self.state is State.CREATED and self.started_at is not None else self.state
 
     def message(self) -> Message:
         """The message that makes this task's next attempt happen."""

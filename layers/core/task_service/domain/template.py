@@ -75,10 +75,6 @@ class StoredTemplate:
     """JSON text, members named as in the API, unset ones left out."""
     etag: str
 
-    def parse(self) -> TaskTemplate:
-        """The template itself."""
-        return TaskTemplate.from_text(self.document)
-
 
 def _seconds(value: float | None, default: timedelta) -> timedelta:
     return default if value is None else timedelta(seconds=value)

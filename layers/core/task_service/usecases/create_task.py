@@ -9,7 +9,8 @@ from uuid import uuid4
 from task_service.domain import json_text
 from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
 from task_service.domain.task import State, Task
-from task_service.ports import Bodies, Clock, TaskQueue, Tasks
+from task_service.domain.template import TaskTemplate
+from task_service.ports import Bodies, Clock, TaskLists, TaskQueue, Tasks
 from task_service.template_cache import TemplateCache
 
 log: Final = logging.getLogger("task")
@@ -19,7 +20,7 @@ log: Final = logging.getLogger("task")
 class TaskCreation:
     """Creates tasks."""
 
-    templates: TemplateCache
+    templates: TemplateCache[TaskTemplate]
     tasks: Tasks
     queue: TaskQueue
     bodies: Bodies
@@ -40,6 +41,7 @@ class TaskCreation:
         now = self.clock()
         task = Task(
             id=task_id,
+            name=template.name,
             template=template,
             request=self.bodies.store(f"requests/{task_id}", payload),
             cache_namespace=cache_namespace or template.cache_namespace,
@@ -53,20 +55,19 @@ class TaskCreation:
         try:
             self.queue.send(task.message())
         except Unavailable:
-            self._take_back(task_id)
+            take_back(self.tasks, task_id)
             raise
         return task_id
 
-    def _take_back(self, task_id: str) -> None:
-        """Remove a record without a message. Where that fails too it stays until its retention ends: nobody was
-        told its id, and no message will start it."""
-        try:
-            self.tasks.remove(task_id)
-        except Unavailable as error:
-            log.warning(
-                "record without message stays",
-                extra={"action": "take_back", "task_id": task_id, "reason": str(error)},
-            )
+
+def take_back(records: Tasks | TaskLists, record_id: str) -> None:
+    """Remove a record without a message. Where that fails too it stays until its retention ends: nobody was told its
+    id, and no message will start it."""
+    try:
+        records.remove(record_id)
+    except Unavailable as error:
+        about = {"action": "take_back", "record_id": record_id, "reason": str(error)}
+        log.warning("record without message stays", extra=about)
 
 
 def check_payload(payload: str) -> None:

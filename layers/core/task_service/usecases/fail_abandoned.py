@@ -1,35 +1,44 @@
 """Ending the tasks whose messages crashed their executors too often, so that none stays pending."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
-from task_service.domain.task import Message, State
-from task_service.ports import Claim, Clock, TaskQueue, Tasks
-from task_service.usecases.execute_task import Handled, Step
+from task_service.domain.task import GroupStart, Message, State
+from task_service.domain.task_list import place_of
+from task_service.ports import Clock, TaskQueue, Tasks
+from task_service.usecases.attempt import Event, Handled, Step
+from task_service.usecases.run_list import ListRun
 
-REASON = "the executor was stopped during every one of its tries, by a crash or by its time limit"
+REASON: Final = "the executor was stopped during every one of its tries, by a crash or by its time limit"
 
 
 @dataclass(frozen=True, kw_only=True)
-class AbandonedTasks:
+class DeadLetters:
     """Takes dead letters."""
 
     tasks: Tasks
     queue: TaskQueue
+    lists: ListRun
     clock: Clock
 
-    def handle(self, message: Message) -> Step:
+    def handle(self, message: Message | GroupStart, *, receipt: str, deadline: datetime) -> Step:
         """Fail the task of a dead letter, unless it has moved on since. Raises Unavailable."""
-        now = self.clock()
-        claim: Claim = self.tasks.abandon(message, error=REASON, now=now)
+        if isinstance(message, GroupStart):
+            return self.lists.give_up(message, error=REASON)
+        place = place_of(message.task_id)
+        if place is not None:
+            return self.lists.abandon(message, place, error=REASON, deadline=deadline)
+        claim = self.tasks.abandon(message, error=REASON, now=self.clock())
         task = claim.task
-        if claim.won:
-            return Step(handled=Handled.DELETE, event="failed", task=task, ended_at=now)
         if task is None:
-            return Step(handled=Handled.DELETE, event="unknown")
+            return Step(handled=Handled.DELETE, event=Event.UNKNOWN)
+        if claim.won:
+            return Step(handled=Handled.DELETE, event=Event.FAILED)
         if task.state is State.PENDING:
             # A duplicate of the message is being worked on; look again later.
-            return Step(handled=Handled.KEEP, event="leased")
+            return Step(handled=Handled.KEEP, event=Event.LEASED)
         if task.state is State.CREATED and task.attempt > message.attempt:
             self.queue.send(task.message())
-            return Step(handled=Handled.DELETE, event="resent")
-        return Step(handled=Handled.DELETE, event="finished")
+            return Step(handled=Handled.DELETE, event=Event.RESENT)
+        return Step(handled=Handled.DELETE, event=Event.FINISHED)

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from task_service.domain.errors import NotFound, TaskFailed
 from task_service.domain.task import State, Task
+from task_service.domain.task_list import place_of
 from task_service.ports import Bodies, Clock, Tasks
+from task_service.usecases.read_list import ListReading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,6 +14,7 @@ class TaskReading:
     """Answers questions about tasks."""
 
     tasks: Tasks
+    lists: ListReading
     bodies: Bodies
     clock: Clock
 
@@ -27,6 +30,9 @@ class TaskReading:
     def task(self, task_id: str) -> Task:
         """The task. Raises NotFound for an unknown id or one whose retention has ended."""
         task = self.tasks.get(task_id)
+        place = place_of(task_id)
+        if task is None and place is not None:
+            task = self.lists.unstarted(place)
         # The table removes expired records in its own time, which can be days.
         if task is None or task.expires_at <= self.clock():
             raise NotFound("task is not found")

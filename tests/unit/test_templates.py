@@ -2,15 +2,17 @@
 
 import json
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from task_service.domain.errors import BadRequest, NotFound, PreconditionFailed, TooLarge, TurnedOff
-from task_service.domain.template import RetryPolicy
-from task_service.template_cache import TemplateCache
+from task_service.domain.template import RetryPolicy, StoredTemplate, TaskTemplate
+from task_service.template_schema import validate_list_template, validate_task_template
 from task_service.testing import FakeClock, InMemoryTemplates
-from task_service.usecases.task_templates import TemplateEditing
+from task_service.usecases.edit_templates import TemplateEditing
+from tests.builders import template_cache
 
 CALL = {"url": "https://api.example/x", "method": "POST"}
 
@@ -27,11 +29,16 @@ def editing(templates: InMemoryTemplates) -> TemplateEditing:
 
 def editor(templates: InMemoryTemplates, *, writes: bool = True) -> TemplateEditing:
     return TemplateEditing(
+        noun="task template",
         templates=templates,
-        cache=TemplateCache(templates=templates, clock=FakeClock(), keep=timedelta(seconds=30)),
+        cache=template_cache(templates, FakeClock()),
         writes=writes,
-        executor_timeout=timedelta(seconds=60),
+        validate=partial(validate_task_template, longest_timeout=timedelta(seconds=50)),
     )
+
+
+def parsed(stored: StoredTemplate) -> TaskTemplate:
+    return TaskTemplate.from_text(stored.document)
 
 
 def test_a_template_is_stored_as_written_without_what_is_not_set(editing: TemplateEditing) -> None:
@@ -53,7 +60,7 @@ def test_every_member_arrives(editing: TemplateEditing) -> None:
         "retry": {"maxAttempts": 4, "minDelaySeconds": 0.5, "maxDelaySeconds": 8},
         "acceptStatus": [200, "4xx", "*"],
     }
-    template = editing.put("x", json.dumps(members))[0].parse()
+    template = parsed(editing.put("x", json.dumps(members))[0])
     assert template.timeout == timedelta(seconds=2.5)
     assert template.retry == RetryPolicy(
         max_attempts=4, min_delay=timedelta(seconds=0.5), max_delay=timedelta(seconds=8)
@@ -77,7 +84,7 @@ def test_an_exported_template_of_the_first_generation_is_accepted(editing: Templ
         "url": "",
     }
     stored, _ = editing.put("policyTask", json.dumps(exported))
-    assert stored.parse().request_policy == "example/example/1.0"
+    assert parsed(stored).request_policy == "example/example/1.0"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +106,7 @@ def test_an_exported_template_of_the_first_generation_is_accepted(editing: Templ
         ({**CALL, "timeoutSeconds": 51}, "timeoutSeconds: at most 50 is allowed in this deployment"),
         ({**CALL, "retry": {"maxAttempts": 0}}, "retry.maxAttempts: Input should be greater than or equal to 1"),
         ({**CALL, "retry": {"maxAttempts": 1.5}}, "retry.maxAttempts: Input should be a valid integer"),
-        ({**CALL, "retry": {"times": 1}}, "retry.times: is not a member"),
+        ({**CALL, "retry": {"times": 1}}, "retry.times: is not a member of it"),
         ({**CALL, "retry": {"minDelaySeconds": 9, "maxDelaySeconds": 1}}, "minDelaySeconds cannot be greater"),
         ({**CALL, "acceptStatus": ["6xx"]}, "acceptStatus: '6xx' is not a status; 100 to 599"),
         ({**CALL, "acceptStatus": 200}, "acceptStatus: Input should be a valid list"),
@@ -132,8 +139,8 @@ def test_what_is_no_object_is_refused(editing: TemplateEditing, payload: str) ->
 
 
 def test_a_template_larger_than_a_record_is_refused(editing: TemplateEditing) -> None:
-    with pytest.raises((BadRequest, TooLarge), match="larger than 64000 bytes"):
-        editing.put("x", json.dumps({**CALL, "requestPolicy": "p" * 70_000}))
+    with pytest.raises(TooLarge, match="larger than 300000 bytes"):
+        editing.put("x", json.dumps({**CALL, "requestPolicy": "p" * 300_000}))
 
 
 @pytest.mark.parametrize("name", [" ", "é" * 501])
@@ -147,7 +154,7 @@ def test_an_edit_of_a_version_that_has_gone_is_refused(editing: TemplateEditing)
     editing.put("x", json.dumps({**CALL, "method": "PUT"}), if_match=f'"{first.etag}"')
     with pytest.raises(PreconditionFailed, match="changed since"):
         editing.put("x", json.dumps({**CALL, "method": "GET"}), if_match=f'"{first.etag}"')
-    assert editing.get("x").parse().method == "PUT"
+    assert parsed(editing.get("x")).method == "PUT"
 
 
 def test_a_new_template_can_insist_on_being_new(editing: TemplateEditing) -> None:
@@ -210,3 +217,56 @@ def test_a_limit_out_of_bounds_is_refused(editing: TemplateEditing, limit: str) 
 def test_a_cursor_of_somebody_else_is_refused(editing: TemplateEditing, cursor: str) -> None:
     with pytest.raises(BadRequest, match="next: not a cursor"):
         editing.page(limit=None, cursor=cursor)
+
+
+class TestTaskLists:
+    """Task list templates."""
+
+    def document(self, *groups: dict[str, Any], **members: Any) -> dict[str, Any]:
+        return dict(validate_list_template("x", json.dumps({"groups": groups, **members})))
+
+    def test_a_template_is_stored_as_written_without_what_is_not_set(self) -> None:
+        groups = [
+            {"execution": "sequential", "tasks": ["a", "b"], "finalPolicy": ""},
+            {"execution": "parallel", "tasks": None},
+            {"execution": "parallel", "tasks": [], "finalPolicy": "p"},
+        ]
+        assert self.document(*groups, _id={"$oid": "1"}, cacheScope="", cacheNamespace="login") == {
+            "name": "x",
+            "cacheNamespace": "login",
+            "groups": [
+                {"execution": "sequential", "tasks": ["a", "b"]},
+                {"execution": "parallel"},
+                {"execution": "parallel", "finalPolicy": "p"},
+            ],
+        }
+
+    @pytest.mark.parametrize(
+        ("groups", "fault"),
+        [
+            ([], "groups: at least one task in all is needed"),
+            ([{"execution": "parallel", "tasks": []}], "groups: at least one task in all is needed"),
+            (
+                [{"execution": "Parallel", "tasks": ["a"]}],
+                "groups.0.execution: Input should be 'sequential' or 'parallel'",
+            ),
+            ([{"tasks": ["a"]}], "groups.0.execution: Field required"),
+            ([{"execution": "parallel", "tasks": [""]}], "groups.0.tasks.0: String should have at least 1 character"),
+            ([{"execution": "parallel", "tasks": "a"}], "groups.0.tasks: Input should be a valid list"),
+            ([{"execution": "parallel", "tasks": ["a"], "color": 1}], "groups.0.color: is not a member of it"),
+        ],
+    )
+    def test_a_faulty_template_is_refused(self, groups: list[dict[str, Any]], fault: str) -> None:
+        with pytest.raises(BadRequest) as refusal:
+            self.document(*groups)
+        assert fault in refusal.value.message
+
+    def test_a_list_of_more_than_a_thousand_tasks_is_too_large(self) -> None:
+        half: dict[str, Any] = {"execution": "parallel", "tasks": ["a"] * 500}
+        self.document(half, half)
+        with pytest.raises(TooLarge, match="groups: 1001 tasks, at most 1000 are allowed"):
+            self.document(half, half, {"execution": "parallel", "tasks": ["a"]})
+
+    def test_a_list_of_more_than_a_thousand_groups_is_too_large(self) -> None:
+        with pytest.raises(TooLarge, match="groups: 1001 groups, at most 1000 are allowed"):
+            self.document(*[{"execution": "parallel"} for _ in range(1_000)], {"execution": "parallel", "tasks": ["a"]})

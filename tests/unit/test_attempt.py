@@ -19,7 +19,7 @@ from task_service.testing import (
     ScriptedTarget,
     Sent,
 )
-from task_service.usecases.execute_task import Handled, Step, TaskExecution
+from task_service.usecases.attempt import Attempts, Handled, Step
 from tests.builders import NOW, task, template
 
 LEASE = timedelta(seconds=60)
@@ -37,7 +37,7 @@ class World:
     pauses: list[float] = field(default_factory=list)
 
     def handle(self, message: Message | None = None) -> Step:
-        execution = TaskExecution(
+        attempts = Attempts(
             tasks=self.tasks,
             queue=self.queue,
             bodies=self.bodies,
@@ -50,7 +50,7 @@ class World:
             user_agent="task-service/test",
         )
         message = message or Message(task_id="task-1", attempt=1)
-        return execution.handle(message, receipt="receipt-1", deadline=self.clock() + LEASE)
+        return attempts.take(message, receipt="receipt-1", deadline=self.clock() + LEASE).step
 
     def _pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -193,7 +193,9 @@ class TestAFailedAttempt:
         world.target.answers = [Answered(status=200, result="1")]
         while True:
             world.clock.advance(hops[-1].delay_seconds)
-            step = world.handle(hops[-1].message)
+            hop = hops[-1].message
+            assert isinstance(hop, Message)
+            step = world.handle(hop)
             if step.event != "hopped":
                 break
             hops.append(world.queue.sent[-1])
@@ -280,7 +282,7 @@ class TestACrash:
         assert world.queue.sent == []
 
         assert world.handle().event == "resent"
-        assert world.queue.sent[0].message.attempt == 2
+        assert world.queue.sent[0].message == Message(task_id="task-1", attempt=2, not_before=world.record.not_before)
 
 
 class TestATableThatDoesNotAnswer:

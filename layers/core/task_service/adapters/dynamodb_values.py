@@ -1,0 +1,49 @@
+"""The forms that values have in the DynamoDB table."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from task_service.domain.task import Body
+
+Item = dict[str, Any]
+"""A record, or a value in one, as DynamoDB's API writes them."""
+
+
+def body_value(body: Body) -> Item:
+    """A text itself, or the key of the object that holds it."""
+    return {"S": body.text} if body.text is not None else {"M": {"blob": {"S": body.blob}}}
+
+
+def read_body(value: Item) -> Body:
+    """The body of a value."""
+    return Body(text=value["S"]) if "S" in value else Body(blob=value["M"]["blob"]["S"])
+
+
+def time_value(moment: datetime) -> Item:
+    """Milliseconds since 1970."""
+    return {"N": str(round(moment.timestamp() * 1000))}
+
+
+def read_time(value: Item) -> datetime:
+    """The time of a value."""
+    return datetime.fromtimestamp(int(value["N"]) / 1000, UTC)
+
+
+def expiry_value(moment: datetime) -> Item:
+    """Seconds since 1970, which is what DynamoDB's time to live counts in."""
+    return {"N": str(int(moment.timestamp()))}
+
+
+def read_expiry(value: Item) -> datetime:
+    """The time of a value."""
+    return datetime.fromtimestamp(int(value["N"]), UTC)
+
+
+def numbers_value(numbers: frozenset[int]) -> Item:
+    """A set of numbers, which in DynamoDB is never empty."""
+    return {"NS": [str(number) for number in sorted(numbers)]}
+
+
+def read_numbers(item: Item, name: str) -> frozenset[int]:
+    """The set of numbers in an attribute, empty where there is none."""
+    return frozenset(int(number) for number in item[name]["NS"]) if name in item else frozenset()

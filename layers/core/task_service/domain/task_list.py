@@ -1,0 +1,312 @@
+"""Task lists: groups of tasks, one group after the other, each sequential or parallel.
+
+                 start            a task ends              the last one has ended
+    (no record) ───────► pending ─────────────► pending ───────────────────────────► done | failed ──► next group
+
+How a list moves on is one pure function, `advance`. It is given what is written, and can be asked again from any
+point of a crash: the moves it answers with are repeatable.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, Final
+
+from task_service.domain.task import Body, State
+from task_service.domain.template import TaskTemplate
+
+MAX_TASKS: Final = 1_000
+"""The most tasks of a list."""
+
+CHUNK: Final = 150
+"""Of a parallel group larger than this, the outstanding tasks are kept in chunks of this size."""
+
+SKIPPED: Final = "not called: a task before it in its group failed"
+
+
+class Execution(StrEnum):
+    """How the tasks of a group run."""
+
+    SEQUENTIAL = "sequential"
+    """One after the other; each gets the result of the one before it. After a failure the rest are not called."""
+    PARALLEL = "parallel"
+    """All at once; each gets the list's request. A failure stops none of the others."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """A group of a list."""
+
+    execution: Execution
+    tasks: tuple[str, ...] = ()
+    """Names of task templates."""
+    final_policy: str = ""
+    """Evaluated with the array of the tasks' results when the group ends well."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskListTemplate:
+    """What a list of this name runs."""
+
+    name: str
+    document: str = field(repr=False, compare=False)
+    groups: tuple[Group, ...]
+    cache_namespace: str = ""
+    cache_scope: str = ""
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def from_text(cls, text: str) -> "TaskListTemplate":
+        """The template of a stored JSON document, whose members are named as in the API."""
+        document: Mapping[str, Any] = json.loads(text)
+        return cls(
+            name=document["name"],
+            document=text,
+            groups=tuple(
+                Group(
+                    execution=Execution(group["execution"]),
+                    tasks=tuple(group.get("tasks") or ()),
+                    final_policy=group.get("finalPolicy") or "",
+                )
+                for group in document["groups"]
+            ),
+            cache_namespace=document.get("cacheNamespace") or "",
+            cache_scope=document.get("cacheScope") or "",
+        )
+
+    @property
+    def task_names(self) -> list[str]:
+        """The names of the task templates that it refers to, each once, in order."""
+        return list(dict.fromkeys(name for group in self.groups for name in group.tasks))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A list template with the task templates it refers to, as they were when the list was created."""
+
+    template: TaskListTemplate
+    tasks: Mapping[str, TaskTemplate]
+
+    def to_text(self) -> str:
+        """The plan as JSON text."""
+        tasks = {name: task.document for name, task in self.tasks.items()}
+        return json.dumps({"list": self.template.document, "tasks": tasks}, ensure_ascii=False)
+
+    @classmethod
+    def from_text(cls, text: str) -> "Plan":
+        """The plan of a JSON text."""
+        plan = json.loads(text)
+        return cls(
+            template=TaskListTemplate.from_text(plan["list"]),
+            tasks={name: TaskTemplate.from_text(document) for name, document in plan["tasks"].items()},
+        )
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups, in order."""
+        return self.template.groups
+
+    def task_template(self, place: "Place") -> TaskTemplate:
+        """The template of the task in that place."""
+        return self.tasks[self.groups[place.group].tasks[place.position]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a task stands in its list."""
+
+    list_id: str
+    group: int
+    position: int
+
+    @property
+    def task_id(self) -> str:
+        """The id of the task in that place."""
+        return f"{self.list_id}.{self.group}.{self.position}"
+
+
+def place_of(task_id: str) -> Place | None:
+    """The place that a task's id names, None for a task that is in no list."""
+    list_id, *numbers = task_id.split(".")
+    if len(numbers) != 2 or not all(number.isascii() and number.isdigit() and len(number) < 5 for number in numbers):
+        return None
+    place = Place(list_id=list_id, group=int(numbers[0]), position=int(numbers[1]))
+    # One task, one id: "1.01" names none.
+    return place if place.task_id == task_id else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskList:
+    """A task list as the table has it."""
+
+    id: str
+    plan: Body
+    request: Body
+    cache_namespace: str
+    cache_scope: str
+    state: State
+    created_at: datetime
+    expires_at: datetime
+    finished_at: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GroupState:
+    """A group that has been started, as the table has it."""
+
+    index: int
+    state: State
+    outstanding: frozenset[int] = frozenset()
+    """The positions of a parallel group whose tasks have not ended, or, of a large one, its chunks with such."""
+    failed: frozenset[int] = frozenset()
+    """Those of them with a task that failed."""
+    failed_before: bool = False
+    """Whether a group before this one has failed."""
+    result: Body | None = None
+    """What the final policy made of the tasks' results."""
+    error: str | None = None
+
+
+# -- events
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The group's record is written, now or before."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnded:
+    """A task of the group has ended, now or before."""
+
+    position: int
+    well: bool
+
+
+Event = Started | TaskEnded
+
+
+# -- moves
+
+
+@dataclass(frozen=True, slots=True)
+class RunTask:
+    """Run the task in that position."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendTasks:
+    """Send the messages of the tasks in those positions."""
+
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseGroup:
+    """Write how the group ends: well, or with a failed task."""
+
+    well: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StartGroup:
+    """Write the record of that group."""
+
+    index: int
+    failed_before: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EndList:
+    """Write how the list ends."""
+
+    well: bool
+
+
+Move = RunTask | SendTasks | CloseGroup | StartGroup | EndList
+
+
+def advance(plan: Plan, state: GroupState, event: Event) -> Move | None:
+    """What has to happen next after `event` in a group, None: nothing, somebody else's task is under way."""
+    group = plan.groups[state.index]
+    if state.state.is_final:
+        failed = state.failed_before or state.state is State.FAILED
+        if state.index + 1 < len(plan.groups):
+            return StartGroup(state.index + 1, failed_before=failed)
+        return EndList(well=not failed)
+    match event:
+        case Started():
+            if not group.tasks:
+                return CloseGroup(well=True)
+            if group.execution is Execution.SEQUENTIAL:
+                return RunTask(0)
+            return SendTasks(_outstanding_positions(state.outstanding, len(group.tasks)))
+        case TaskEnded() if group.execution is Execution.SEQUENTIAL:
+            is_last = event.position + 1 == len(group.tasks)
+            if event.well and not is_last:
+                return RunTask(event.position + 1)
+            return CloseGroup(well=event.well)
+        case TaskEnded():
+            return None if state.outstanding else CloseGroup(well=not state.failed)
+
+
+def _outstanding_positions(outstanding: frozenset[int], tasks: int) -> tuple[int, ...]:
+    """The positions of the tasks that are outstanding; of a large group all of a chunk that has some."""
+    if tasks <= CHUNK:
+        return tuple(sorted(outstanding))
+    return tuple(position for position in range(tasks) if position // CHUNK in outstanding)
+
+
+# -- what clients see
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Overview:
+    """A list with the states of all its groups and tasks."""
+
+    task_list: TaskList
+    plan: Plan
+    groups: Mapping[int, GroupState]
+    """Those that have been started."""
+    tasks: Mapping[tuple[int, int], State]
+    """The shown states of the tasks that have been started, by group and position."""
+
+    def task_states(self, index: int) -> list[State]:
+        """The state of every task of a group, in the template's order."""
+        group, state = self.plan.groups[index], self.groups.get(index)
+        over = self.task_list.state if self.task_list.state.is_final else state.state if state else State.CREATED
+        states: list[State] = []
+        stopped = False
+        for position in range(len(group.tasks)):
+            known = self.tasks.get((index, position))
+            if known is None:
+                # It has not started. Where something before it failed, or all is over, it never will.
+                known = State.FAILED if stopped or over in (State.FAILED, State.DONE) else over
+                known = State.CREATED if known is State.PENDING else known
+            stopped = stopped or (group.execution is Execution.SEQUENTIAL and known is State.FAILED)
+            states.append(known)
+        return states
+
+    def group_state(self, index: int) -> State:
+        """The state of a group."""
+        state = self.groups.get(index)
+        if state is not None and state.state.is_final:
+            return state.state
+        if self.task_list.state.is_final:
+            return self.task_list.state
+        # A task's record may be read a moment after its group's would have been.
+        has_started = state is not None or any(group == index for group, _ in self.tasks)
+        return State.PENDING if has_started else State.CREATED
+
+    @property
+    def state(self) -> State:
+        """The state of the list."""
+        if self.task_list.state is State.CREATED and (self.groups or self.tasks):
+            return State.PENDING
+        return self.task_list.state

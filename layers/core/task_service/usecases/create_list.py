@@ -1,0 +1,77 @@
+"""Creating a task list: one record and one message, whatever its length."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import uuid4
+
+from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
+from task_service.domain.task import GroupStart, State
+from task_service.domain.task_list import MAX_TASKS, Plan, TaskList, TaskListTemplate
+from task_service.domain.template import TaskTemplate
+from task_service.ports import Bodies, Clock, TaskLists, TaskQueue
+from task_service.template_cache import TemplateCache
+from task_service.usecases.create_task import check_payload, take_back
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListCreation:
+    """Creates task lists."""
+
+    list_templates: TemplateCache[TaskListTemplate]
+    task_templates: TemplateCache[TaskTemplate]
+    lists: TaskLists
+    queue: TaskQueue
+    bodies: Bodies
+    clock: Clock
+    retention: timedelta
+
+    def create(self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "") -> str:
+        """Create a list of the template `name` with the JSON text `payload`; returns its id.
+
+        On return the record is in the table and its message in the queue. Raises BadRequest, TooLarge, NotFound,
+        and Unavailable, after which the list does not run unless the queue took the message without saying so.
+        """
+        check_payload(payload)
+        plan = self._plan(name)
+        list_id = str(uuid4())
+        now = self.clock()
+        task_list = TaskList(
+            id=list_id,
+            plan=self.bodies.store(f"requests/{list_id}/plan", plan.to_text()),
+            request=self.bodies.store(f"requests/{list_id}", payload),
+            cache_namespace=cache_namespace or plan.template.cache_namespace,
+            cache_scope=cache_scope or plan.template.cache_scope,
+            state=State.CREATED,
+            created_at=now,
+            expires_at=now + self.retention,
+        )
+        self.lists.add(task_list)
+        try:
+            self.queue.send(GroupStart(list_id=list_id))
+        except Unavailable:
+            take_back(self.lists, list_id)
+            raise
+        return list_id
+
+    def _plan(self, name: str) -> Plan:
+        """The list template with the task templates it refers to."""
+        template = self.list_templates.get(name)
+        if template is None:
+            raise NotFound("taskList template not found")
+        check_size([len(group.tasks) for group in template.groups])
+        tasks = {task: self.task_templates.get(task) for task in template.task_names}
+        missing = [task for task, found in tasks.items() if found is None]
+        if missing:
+            names = ", ".join(repr(task) for task in missing)
+            raise NotFound(f"failed to create tasks for taskList: task template not found: {names}")
+        return Plan(template=template, tasks={task: found for task, found in tasks.items() if found is not None})
+
+
+def check_size(tasks: Sequence[int]) -> None:
+    """Check the numbers of tasks of a list's groups. Raises BadRequest, TooLarge."""
+    if sum(tasks) == 0:
+        raise BadRequest("groups: at least one task in all is needed")
+    for what, number in (("tasks", sum(tasks)), ("groups", len(tasks))):
+        if number > MAX_TASKS:
+            raise TooLarge(f"groups: {number} {what}, at most {MAX_TASKS} are allowed")

@@ -1,0 +1,48 @@
+"""Reading a task list's status, and its tasks that have not started."""
+
+from dataclasses import dataclass
+
+from task_service.domain.errors import NotFound
+from task_service.domain.task import State, Task
+from task_service.domain.task_list import SKIPPED, Execution, Overview, Place, Plan
+from task_service.ports import Bodies, Clock, TaskLists
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListReading:
+    """Answers questions about task lists."""
+
+    lists: TaskLists
+    bodies: Bodies
+    clock: Clock
+
+    def overview(self, list_id: str) -> Overview:
+        """The list with the states of all its groups and tasks. Raises NotFound."""
+        records = self.lists.records(list_id)
+        # The table removes expired records in its own time, which can be days.
+        if records is None or records.task_list.expires_at <= self.clock():
+            raise NotFound("taskList is not found")
+        plan = Plan.from_text(self.bodies.load(records.task_list.plan))
+        return Overview(task_list=records.task_list, plan=plan, groups=records.groups, tasks=records.tasks)
+
+    def unstarted(self, place: Place) -> Task | None:
+        """A list's task that has no record, because it has not started or never will; None: there is no such task."""
+        try:
+            overview = self.overview(place.list_id)
+        except NotFound:
+            return None
+        groups = overview.plan.groups
+        if place.group >= len(groups) or place.position >= len(groups[place.group].tasks):
+            return None
+        state = overview.task_states(place.group)[place.position]
+        group, task_list = groups[place.group], overview.task_list
+        skipped = SKIPPED if group.execution is Execution.SEQUENTIAL else task_list.error
+        return Task(
+            id=place.task_id,
+            name=group.tasks[place.position],
+            state=state,
+            attempt=1,
+            created_at=task_list.created_at,
+            expires_at=task_list.expires_at,
+            error=(task_list.error or skipped) if state is State.FAILED else None,
+        )

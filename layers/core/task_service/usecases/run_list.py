@@ -1,0 +1,281 @@
+"""Running task lists: whoever ends a task moves its list on, with the message still in hand.
+
+    a task has ended ──► group: one task less ──► the last one: close the group ──► start the next ──► …
+
+Each of these writes happens once, however often it is tried, so after a crash the message comes again and the same
+walk leads to where it broke off. The decisions are `domain.task_list.advance`; here are the effects.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from task_service.domain import json_text
+from task_service.domain.errors import Unavailable
+from task_service.domain.task import Body, GroupStart, Message, State, Task
+from task_service.domain.task_list import (
+    CloseGroup,
+    EndList,
+    Execution,
+    GroupState,
+    Move,
+    Place,
+    Plan,
+    RunTask,
+    SendTasks,
+    Started,
+    StartGroup,
+    TaskEnded,
+    TaskList,
+    advance,
+)
+from task_service.ports import Bodies, CallRefused, Clock, PolicyEngine, TaskLists, TaskQueue, Tasks
+from task_service.usecases.attempt import MARGIN, Attempts, Event, Handled, Run, Step, Work
+
+REMEMBERED: Final = 8
+"""So many lists a warm function remembers; requests of up to 5 MB are among them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What of a list never changes."""
+
+    task_list: TaskList
+    plan: Plan
+    request: str
+
+
+@dataclass(kw_only=True, slots=True)
+class Walk:
+    """A list on the move, in one invocation."""
+
+    known: Known
+    receipt: str
+    deadline: datetime
+    runs_tasks: bool = True
+    """Whether tasks are run here; otherwise their messages are sent."""
+    evaluates: bool = True
+    """Whether final policies are evaluated; otherwise their groups fail."""
+    group: int = 0
+    previous: Body | None = None
+    """Result of the task before, where it is known."""
+    runs: list[Run] = field(default_factory=list)
+    handled: Handled = Handled.DELETE
+    event: Event = Event.MOVED_ON
+
+    @property
+    def plan(self) -> Plan:
+        """The list's plan."""
+        return self.known.plan
+
+    @property
+    def list_id(self) -> str:
+        """The list's id."""
+        return self.known.task_list.id
+
+    def place(self, position: int) -> Place:
+        """That position in the group."""
+        return Place(list_id=self.list_id, group=self.group, position=position)
+
+    @property
+    def step(self) -> Step:
+        """What the walk came to."""
+        return Step(handled=self.handled, event=self.event, runs=tuple(self.runs))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListRun:
+    """Runs task lists."""
+
+    lists: TaskLists
+    tasks: Tasks
+    queue: TaskQueue
+    bodies: Bodies
+    policies: PolicyEngine
+    attempts: Attempts
+    clock: Clock
+    _remembered: dict[str, Known] = field(default_factory=dict, init=False)
+
+    def start(self, message: GroupStart, *, receipt: str, deadline: datetime) -> Step:
+        """Start a group, and go on as far as this invocation can. Raises Unavailable."""
+        known = self._load(message.list_id)
+        if known is None:
+            return _UNKNOWN
+        walk = Walk(known=known, receipt=receipt, deadline=deadline)
+        first = self._start_group(walk, StartGroup(message.group, failed_before=message.failed_before))
+        return self._go_on(walk, first)
+
+    def run(self, message: Message, place: Place, *, receipt: str, deadline: datetime) -> Step:
+        """Make an attempt of a list's task, and go on as far as this invocation can. Raises Unavailable."""
+        known = self._load(place.list_id)
+        if known is None:
+            return _UNKNOWN
+        walk = Walk(known=known, receipt=receipt, deadline=deadline, group=place.group)
+        return self._go_on(walk, self._take(walk, message, place.position))
+
+    def abandon(self, message: Message, place: Place, *, error: str, deadline: datetime) -> Step:
+        """Fail a list's task that nobody works on, and move its list on. Raises Unavailable."""
+        known = self._load(place.list_id)
+        if known is None:
+            return _UNKNOWN
+        walk = Walk(known=known, receipt="", deadline=deadline, group=place.group, runs_tasks=False, evaluates=False)
+        claim = self.tasks.abandon(message, error=error, now=self.clock(), birth=_birth(known, place))
+        task = claim.task
+        if task is None:
+            return _UNKNOWN
+        if task.state is State.PENDING:
+            # A duplicate of the message is being worked on; look again later.
+            return Step(handled=Handled.KEEP, event=Event.LEASED)
+        if task.state is State.CREATED:
+            self.queue.send(task.message())
+            return Step(handled=Handled.DELETE, event=Event.RESENT)
+        walk.event = Event.FAILED if claim.won else Event.FINISHED
+        walk.previous = task.result
+        return self._go_on(walk, self._after_task(walk, place.position, well=task.state is State.DONE))
+
+    def give_up(self, message: GroupStart, *, error: str) -> Step:
+        """Fail a list whose group could not be started. Raises Unavailable."""
+        ended = self.lists.end(message.list_id, well=False, now=self.clock(), error=error)
+        return Step(handled=Handled.DELETE, event=Event.FAILED if ended else Event.FINISHED)
+
+    def _go_on(self, walk: Walk, move: Move | None) -> Step:
+        """Make move after move, until nothing is left to do here."""
+        while move is not None:
+            move = self._make(walk, move)
+        return walk.step
+
+    def _make(self, walk: Walk, move: Move) -> Move | None:
+        """Make one move; returns the one that follows from it."""
+        match move:
+            case StartGroup():
+                if not self._has_time(walk):
+                    rest = GroupStart(list_id=walk.list_id, group=move.index, failed_before=move.failed_before)
+                    self._hand_over(walk, rest)
+                    return None
+                return self._start_group(walk, move)
+            case SendTasks():
+                self.queue.send_all([Message(task_id=walk.place(n).task_id, attempt=1) for n in move.positions])
+                return None
+            case RunTask():
+                message = Message(task_id=walk.place(move.position).task_id, attempt=1)
+                template = walk.plan.task_template(walk.place(move.position))
+                if not walk.runs_tasks or not self._has_time(walk, template.timeout):
+                    self._hand_over(walk, message)
+                    return None
+                return self._take(walk, message, move.position)
+            case CloseGroup():
+                return self._close_group(walk, well=move.well)
+            case EndList():
+                self.lists.end(walk.list_id, well=move.well, now=self.clock())
+                return None
+
+    def _start_group(self, walk: Walk, move: StartGroup) -> Move | None:
+        walk.group, walk.previous = move.index, None
+        group = walk.plan.groups[move.index]
+        parallel = len(group.tasks) if group.execution is Execution.PARALLEL else 0
+        state = self.lists.start_group(
+            walk.known.task_list, move.index, parallel=parallel, failed_before=move.failed_before
+        )
+        return advance(walk.plan, state, Started())
+
+    def _take(self, walk: Walk, message: Message, position: int) -> Move | None:
+        """Make an attempt of the task in that position."""
+        place, previous = walk.place(position), walk.previous
+        work = Work(
+            template=walk.plan.task_template(place),
+            request=lambda: self._request(walk.known, place, previous),
+            birth=_birth(walk.known, place),
+        )
+        taken = self.attempts.take(message, receipt=walk.receipt, deadline=walk.deadline, work=work)
+        walk.handled, walk.event, walk.previous = taken.handled, taken.event, taken.result
+        if taken.run is not None:
+            walk.runs.append(taken.run)
+        if taken.event not in (Event.DONE, Event.FAILED, Event.FINISHED):
+            return None
+        found_done = taken.event is Event.FINISHED and taken.task is not None and taken.task.state is State.DONE
+        return self._after_task(walk, position, well=taken.event is Event.DONE or found_done)
+
+    def _after_task(self, walk: Walk, position: int, *, well: bool) -> Move | None:
+        """What follows from a task that has ended, now or before."""
+        group = walk.plan.groups[walk.group]
+        if group.execution is Execution.SEQUENTIAL:
+            # The tasks' own records say how far the group is; its record is not needed before its end.
+            state: GroupState | None = GroupState(index=walk.group, state=State.PENDING)
+        else:
+            size = len(group.tasks)
+            state = self.lists.end_task(walk.list_id, walk.group, position, well=well, parallel=size)
+        return advance(walk.plan, state, TaskEnded(position, well)) if state is not None else None
+
+    def _close_group(self, walk: Walk, *, well: bool) -> Move | None:
+        policy = walk.plan.groups[walk.group].final_policy
+        result: Body | None = None
+        error: str | None = None
+        if well and policy:
+            result, error = self._evaluate(walk, policy)
+            well = error is None
+        state = self.lists.close_group(walk.list_id, walk.group, well=well, result=result, error=error)
+        return advance(walk.plan, state, Started())
+
+    def _evaluate(self, walk: Walk, policy: str) -> tuple[Body | None, str | None]:
+        """The result of a group's final policy, or why there is none."""
+        if not walk.evaluates:
+            return None, f"policy {policy!r} could not be evaluated in any of its tries"
+        results = [self.bodies.load(body) for body in self.lists.results(walk.list_id, walk.group)]
+        try:
+            text = self.policies.evaluate(policy, f"[{','.join(results)}]", deadline=walk.deadline - MARGIN)
+        except CallRefused as refusal:
+            if refusal.can_retry:
+                raise Unavailable(refusal.reason) from refusal
+            return None, refusal.reason
+        fault = json_text.too_large(text)
+        if fault:
+            return None, f"the result of policy {policy!r} is too large: {fault}"
+        return self.bodies.store(f"results/{walk.list_id}.{walk.group}", text), None
+
+    def _hand_over(self, walk: Walk, rest: Message | GroupStart) -> None:
+        """Let another invocation go on."""
+        self.queue.send(rest)
+        walk.event = Event.HANDED_OVER
+
+    def _has_time(self, walk: Walk, needed: timedelta = timedelta()) -> bool:
+        return self.clock() + needed + 2 * MARGIN <= walk.deadline
+
+    def _request(self, known: Known, place: Place, previous: Body | None) -> str:
+        """What a task of a list is given: the list's request, or the result of the task before it."""
+        if place.position == 0 or known.plan.groups[place.group].execution is Execution.PARALLEL:
+            return known.request
+        if previous is None:
+            before = self.tasks.get(replace(place, position=place.position - 1).task_id)
+            previous = before.result if before is not None else None
+        if previous is None:
+            raise Unavailable(f"the result before {place.task_id} is not there")
+        return self.bodies.load(previous)
+
+    def _load(self, list_id: str) -> Known | None:
+        known = self._remembered.get(list_id)
+        if known is None:
+            task_list = self.lists.get(list_id)
+            if task_list is None:
+                return None
+            plan = Plan.from_text(self.bodies.load(task_list.plan))
+            known = Known(task_list=task_list, plan=plan, request=self.bodies.load(task_list.request))
+            if len(self._remembered) >= REMEMBERED:
+                # A batch's threads share it: what another thread has removed meanwhile is gone all the same.
+                self._remembered.pop(next(iter(list(self._remembered)), ""), None)
+            self._remembered[list_id] = known
+        return known
+
+
+_UNKNOWN: Final = Step(handled=Handled.DELETE, event=Event.UNKNOWN)
+
+
+def _birth(known: Known, place: Place) -> Task:
+    """The record that a list's task gets when it is first claimed."""
+    return Task(
+        id=place.task_id,
+        name=known.plan.groups[place.group].tasks[place.position],
+        state=State.CREATED,
+        attempt=1,
+        created_at=known.task_list.created_at,
+        expires_at=known.task_list.expires_at,
+    )
