@@ -98,7 +98,7 @@ def test_a_plan_is_read_as_it_was_written() -> None:
         ("abc.-1.2", None),
         ("abc.x.2", None),
         ("abc.1.99999", None),
-        ("abc.١.2", None),
+        ("abc.\u0661.2", None),
         ("", None),
     ],
 )
@@ -139,9 +139,7 @@ class TestOverview:
         assert overview.task_states(1) == []
 
     def test_a_sequence_under_way(self) -> None:
-        overview = self.overview(
-            plan("sequential 3", "parallel 1"), group(), tasks={(0, 0): DONE, (0, 1): PENDING}
-        )
+        overview = self.overview(plan("sequential 3", "parallel 1"), group(), tasks={(0, 0): DONE, (0, 1): PENDING})
         assert overview.state is PENDING
         assert [overview.group_state(index) for index in (0, 1)] == [PENDING, CREATED]
         assert overview.task_states(0) == [DONE, PENDING, CREATED]
@@ -167,11 +165,6 @@ class TestOverview:
         assert overview.state is FAILED
         assert [overview.group_state(index) for index in (0, 1, 2)] == [FAILED, DONE, DONE]
         assert [overview.task_states(index) for index in (0, 1, 2)] == [[FAILED, FAILED], [], [DONE]]
-
-    def test_a_list_that_could_not_be_started_leaves_nothing_open(self) -> None:
-        overview = self.overview(plan("sequential 1", "parallel 1"), state=FAILED)
-        assert [overview.group_state(index) for index in (0, 1)] == [FAILED, FAILED]
-        assert [overview.task_states(index) for index in (0, 1)] == [[FAILED], [FAILED]]
 
     def test_a_tasks_record_that_is_read_before_its_groups_counts(self) -> None:
         overview = self.overview(plan("parallel 1"), tasks={(0, 0): PENDING})

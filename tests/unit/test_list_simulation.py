@@ -1,14 +1,15 @@
 """Random lists under random disorder: messages in any order, twice, late, and processes that die anywhere.
 
-The use cases run on the fakes; the world around them delivers, duplicates and delays messages, and lets a process die
-before or after any of its effects. Whatever happens, every list ends, and ends right.
+The use cases run on the fakes; the world around them delivers, delays and duplicates messages, handles others in the
+middle of one, and lets a process die before or after any of its effects. Whatever happens, every list ends, and ends
+right.
 """
 
-import json
 import random
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -16,19 +17,324 @@ from hypothesis import strategies as st
 
 from task_service.domain.errors import Unavailable
 from task_service.domain.retry import Answered
-from task_service.domain.task import Body, GroupStart, Message, State, TaskList
-from task_service.domain.task_list import Execution, Overview, Plan, TaskListTemplate, place_of
-from task_service.ports import CallRefused, HttpCall
-from task_service.testing import (
-    FakeClock,
-    InMemoryBodies,
-    InMemoryLists,
-    InMemoryQueue,
-    InMemoryTasks,
-    ScriptedPolicies,
+from task_service.domain.task import Body, GroupStart, Message, State
+from task_service.domain.task_list import (
+    Execution,
+    Overview,
+    Place,
+    Plan,
+    TaskList,
+    TaskListTemplate,
+    place_of,
 )
-from task_service.usecases.attempt import Handled
-from task_service.usecases.execute_task import Execution as QueueExecution
+from task_service.ports import CallRefused, HttpCall
+from task_service.testing import FakeClock, InMemoryBodies, InMemoryLists, InMemoryTasks, ScriptedPolicies
+from task_service.usecases import execute_task
+from task_service.usecases.attempt import Attempts, Handled, Step
 from task_service.usecases.fail_abandoned import DeadLetters
 from task_service.usecases.read_list import ListReading
-from tests.builders import NOW, attempts, list_run, template
+from task_service.usecases.run_list import ListRun
+from tests.builders import NOW, list_document, template
+
+LEASE = timedelta(seconds=60)
+VISIBILITY = timedelta(seconds=90)
+MAX_RECEIVES = 5
+REQUEST = '"request"'
+
+BEHAVIOURS = ("ok", "ok", "ok", "mends", "fails", "refused")
+"""What a target does with a task: answers, answers the second time, answers 500 always, cannot be called at all."""
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+@dataclass
+class Letter:
+    """A message in the queue."""
+
+    message: Message | GroupStart
+    visible_at: datetime
+    receives: int = 0
+    dead: bool = False
+
+
+@dataclass
+class Process:
+    """A process that handles a message."""
+
+    letter: Letter
+    deadline: datetime
+
+
+class Mortal:
+    """A port whose every call is a place to die, and for others to come in between."""
+
+    def __init__(self, port: Any, world: "World") -> None:
+        self._port, self._world = port, world
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._port, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._world.something_may_happen()
+            answer = method(*args, **kwargs)
+            self._world.something_may_happen()
+            return answer
+
+        return call
+
+
+@dataclass(repr=False)
+class World:
+    """The queue, the clock, the targets, and fate."""
+
+    plan: Plan
+    behaviours: dict[tuple[int, int], str]
+    seed: int
+    deaths: int
+    refusals: int
+    clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
+    letters: list[Letter] = field(default_factory=list)
+    processes: list[Process] = field(default_factory=list)
+    calls: Counter[str] = field(default_factory=Counter)
+    callers: dict[str, Process] = field(default_factory=dict)
+    used_dead_letters: bool = False
+    seen: dict[str, State] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        groups = [(group.execution.value, len(group.tasks), group.final_policy) for group in self.plan.groups]
+        return f"World({groups}, {self.behaviours}, seed={self.seed}, deaths={self.deaths}, refusals={self.refusals})"
+
+    def __post_init__(self) -> None:
+        self.fate = random.Random(self.seed)
+        self.tasks, self.bodies = InMemoryTasks(), InMemoryBodies()
+        self.lists = InMemoryLists(self.tasks)
+        self.policies = ScriptedPolicies({"count": lambda text: f'{{"results":{text}}}'})
+        self.reading = ListReading(lists=self.lists, bodies=self.bodies, clock=self.clock)
+
+    # -- what happens by itself
+
+    def something_may_happen(self) -> None:
+        """Die, be refused, or let somebody else act, as fate has it."""
+        me = self.processes[-1]
+        self._look()
+        if self.deaths and self.fate.random() < 0.08:
+            self.deaths -= 1
+            raise Died
+        if self.refusals and self.fate.random() < 0.05:
+            self.refusals -= 1
+            raise Unavailable("fate")
+        if len(self.processes) < 3 and self.fate.random() < 0.15:
+            self.clock.advance(self.fate.choice([0, 0, 1, 20, 61]))
+            self.deliver()
+        if self.clock.now > me.deadline:
+            # Its time is up.
+            raise Died
+
+    def deliver(self) -> bool:
+        """Deliver a message that is visible; False: there is none."""
+        visible = [letter for letter in self.letters if letter.visible_at <= self.clock.now]
+        if not visible:
+            return False
+        letter = self.fate.choice(visible)
+        if self.fate.random() < 0.1:
+            # Standard queues deliver more than once.
+            self.letters.append(Letter(letter.message, self.clock.now, letter.receives, letter.dead))
+        letter.receives += 1
+        letter.visible_at = self.clock.now + VISIBILITY
+        if letter.receives > MAX_RECEIVES and not letter.dead:
+            letter.dead = self.used_dead_letters = True
+        self.processes.append(Process(letter, self.clock.now + LEASE))
+        try:
+            if self._handle(letter).handled is Handled.DELETE and letter in self.letters:
+                self.letters.remove(letter)
+        except (Died, Unavailable):
+            self._look()
+        finally:
+            self.processes.pop()
+        return True
+
+    def _handle(self, letter: Letter) -> Step:
+        tasks, lists, bodies = Mortal(self.tasks, self), Mortal(self.lists, self), Mortal(self.bodies, self)
+        queue, target, policies = Mortal(self, self), Mortal(self, self), Mortal(self.policies, self)
+        made: Any = Attempts(
+            tasks=tasks,
+            queue=queue,
+            bodies=bodies,
+            target=target,
+            policies=policies,
+            clock=self.clock,
+            draw=self.fate.random,
+            pause=self.clock.advance,
+            default_max_attempts=2,
+            user_agent="simulation",
+        )
+        run = ListRun(
+            lists=lists, tasks=tasks, queue=queue, bodies=bodies, policies=policies, attempts=made, clock=self.clock
+        )
+        handler: Any = execute_task.Execution(attempts=made, lists=run)
+        if letter.dead:
+            handler = DeadLetters(tasks=tasks, queue=queue, lists=run, clock=self.clock)
+        step: Step = handler.handle(letter.message, receipt="", deadline=self.processes[-1].deadline)
+        return step
+
+    # -- the queue
+
+    def send(self, message: Message | GroupStart, *, delay_seconds: int = 0) -> None:
+        self.letters.append(Letter(message, self.clock.now + timedelta(seconds=delay_seconds)))
+
+    def send_all(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self.send(message)
+
+    def postpone(self, receipt: str, *, seconds: int) -> None:
+        self.processes[-1].letter.visible_at = self.clock.now + timedelta(seconds=seconds)
+
+    # -- the targets
+
+    def call(self, call: HttpCall, *, deadline: datetime) -> Answered:
+        task_id = call.headers["Idempotency-Key"]
+        place = place_of(task_id)
+        assert place is not None
+        record = self.tasks.records[task_id]
+        assert record.state is State.PENDING, "a finished task is called again"
+        other = self.callers.get(task_id)
+        assert other is None or other.deadline < self.clock.now, "two calls of one task at a time"
+        for earlier in range(place.group):
+            assert self.lists.groups[place.list_id, earlier].state.is_final, "groups overlap"
+        assert call.body == self._expected_request(place), "a task got what was not meant for it"
+        self.calls[task_id] += 1
+        # Where the process dies now, the target may go on working until the lease has ended.
+        self.callers[task_id] = self.processes[-1]
+        self.something_may_happen()
+        del self.callers[task_id]
+        behaviour = self.behaviours[place.group, place.position]
+        if behaviour == "refused":
+            raise CallRefused("cannot be called", can_retry=False)
+        if behaviour == "fails" or (behaviour == "mends" and record.attempt == 1):
+            return Answered(status=500, result='"busy"')
+        return Answered(status=200, result=f'"{task_id}"')
+
+    def _expected_request(self, place: Place) -> str:
+        if place.position == 0 or self.plan.groups[place.group].execution is Execution.PARALLEL:
+            return REQUEST
+        return f'"{place.list_id}.{place.group}.{place.position - 1}"'
+
+    # -- what clients see
+
+    def _look(self) -> None:
+        """Compare what a client sees now with what it saw before."""
+        order = {State.CREATED: 0, State.PENDING: 1, State.DONE: 2, State.FAILED: 2}
+        for name, state in shown(self.reading.overview("list")).items():
+            before = self.seen.get(name, State.CREATED)
+            assert not before.is_final or before is state, f"{name} was {before}, and now is {state}"
+            assert order[state] >= order[before], f"{name} goes back from {before} to {state}"
+            self.seen[name] = state
+
+
+def shown(overview: Overview) -> dict[str, State]:
+    """All states of a list that its status shows."""
+    states = {"list": overview.state}
+    for index in range(len(overview.plan.groups)):
+        states[str(index)] = overview.group_state(index)
+        states |= {f"{index}.{n}": state for n, state in enumerate(overview.task_states(index))}
+    return states
+
+
+def expected(plan: Plan, behaviours: dict[tuple[int, int], str]) -> tuple[dict[str, State], set[str]]:
+    """How the list ends when nothing is given up, and which of its tasks are called."""
+    states: dict[str, State] = {}
+    called: set[str] = set()
+    for index, group in enumerate(plan.groups):
+        stopped = failed = False
+        for position in range(len(group.tasks)):
+            well = not stopped and behaviours[index, position] in ("ok", "mends")
+            if not stopped:
+                called.add(f"list.{index}.{position}")
+            failed = failed or not well
+            stopped = stopped or (not well and group.execution is Execution.SEQUENTIAL)
+            states[f"{index}.{position}"] = State.DONE if well else State.FAILED
+        states[str(index)] = State.FAILED if failed or group.final_policy == "nowhere" else State.DONE
+    groups = [states[str(index)] for index in range(len(plan.groups))]
+    states["list"] = State.FAILED if State.FAILED in groups else State.DONE
+    return states, called
+
+
+@st.composite
+def worlds(draw: st.DrawFn, *, deaths: int, refusals: int) -> World:
+    """Lists of up to four groups of up to four tasks, and a fate."""
+    groups = draw(st.lists(st.tuples(st.sampled_from(list(Execution)), st.integers(0, 4)), min_size=1, max_size=4))
+    policy = draw(st.sampled_from(["", "", "count", "nowhere"]))
+    document = list_document(*[f"{execution} {size}" for execution, size in groups], final_policy=policy)
+    plan = Plan(
+        template=TaskListTemplate.from_text(document),
+        tasks={f"t{position}": template(f"t{position}") for position in range(4)},
+    )
+    return World(
+        plan=plan,
+        behaviours={
+            (index, position): draw(st.sampled_from(BEHAVIOURS))
+            for index, (_, size) in enumerate(groups)
+            for position in range(size)
+        },
+        seed=draw(st.integers(0, 2**32)),
+        deaths=deaths,
+        refusals=refusals,
+    )
+
+
+def run(world: World) -> None:
+    """Create the list, and let the world run until its queue is empty."""
+    world.lists.add(
+        TaskList(
+            id="list",
+            plan=Body(text=world.plan.to_text()),
+            request=Body(text=REQUEST),
+            cache_namespace="",
+            cache_scope="",
+            state=State.CREATED,
+            created_at=NOW,
+            expires_at=NOW + timedelta(days=30),
+        )
+    )
+    world.send(GroupStart(list_id="list"))
+    for _ in range(5_000):
+        if not world.letters:
+            return
+        if not world.deliver():
+            world.clock.now = min(letter.visible_at for letter in world.letters)
+    raise AssertionError("it does not come to an end")
+
+
+def check(world: World) -> None:
+    states, called = expected(world.plan, world.behaviours)
+    ended = shown(world.reading.overview("list"))
+    assert all(state.is_final for state in ended.values()), "something stays open"
+    if not world.used_dead_letters:
+        assert ended == states
+        assert set(world.calls) == called
+
+
+@given(worlds(deaths=0, refusals=0))
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+def test_in_order_every_task_is_called_as_often_as_it_has_attempts(world: World) -> None:
+    run(world)
+    check(world)
+    if not world.used_dead_letters:
+        for task_id, calls in world.calls.items():
+            assert calls >= world.tasks.records[task_id].attempt
+
+
+@given(worlds(deaths=6, refusals=6))
+@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+def test_whoever_dies_wherever_every_list_ends_right(world: World) -> None:
+    run(world)
+    check(world)
+
+
+@given(worlds(deaths=60, refusals=20))
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+def test_also_where_messages_are_given_up_every_list_ends(world: World) -> None:
+    run(world)
+    check(world)

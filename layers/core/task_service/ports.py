@@ -127,7 +127,7 @@ class TaskLists(Protocol):
     ) -> GroupState:
         """Write how a group ends, unless that is written; returns what is written then."""
 
-    def end(self, list_id: str, *, well: bool, now: datetime, error: str | None = None) -> bool:
+    def end(self, list_id: str, *, well: bool, now: datetime) -> bool:
         """Write how a list ends, unless that is written; returns whether it was not."""
 
     def records(self, list_id: str) -> ListRecords | None:

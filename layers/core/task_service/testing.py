@@ -257,7 +257,7 @@ class InMemoryLists:
 
         return self.faults.around(close)
 
-    def end(self, list_id: str, *, well: bool, now: datetime, error: str | None = None) -> bool:
+    def end(self, list_id: str, *, well: bool, now: datetime) -> bool:
         """Write how a list ends, unless that is written; returns whether it was not."""
 
         def end() -> bool:
@@ -265,7 +265,7 @@ class InMemoryLists:
             if task_list.state.is_final:
                 return task_list.finished_at == now
             state = State.DONE if well else State.FAILED
-            self._put(self.lists, list_id, replace(task_list, state=state, finished_at=now, error=error))
+            self._put(self.lists, list_id, replace(task_list, state=state, finished_at=now))
             return True
 
         return self.faults.around(end)

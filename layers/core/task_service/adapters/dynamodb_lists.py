@@ -97,7 +97,7 @@ class DynamoDbTaskLists:
         item = self._update(list_id, _group_key(index), f"SET {', '.join(sets)}", "#state = :pending", values)
         return _group_from_item(item)
 
-    def end(self, list_id: str, *, well: bool, now: datetime, error: str | None = None) -> bool:
+    def end(self, list_id: str, *, well: bool, now: datetime) -> bool:
         """Write how a list ends, unless that is written; returns whether it was not."""
         values: Item = {
             ":state": {"S": State.DONE if well else State.FAILED},
@@ -105,9 +105,6 @@ class DynamoDbTaskLists:
             ":now": time_value(now),
         }
         update = "SET #state = :state, finishedAt = :now"
-        if error is not None:
-            update += ", #error = :error"
-            values[":error"] = {"S": error}
         item = self._update(list_id, "LIST", update, "#state = :created", values)
         return bool(item.get("finishedAt") == values[":now"])
 
@@ -268,5 +265,4 @@ def _from_item(item: Item) -> TaskList:
         created_at=read_time(item["createdAt"]),
         expires_at=read_expiry(item["expiresAt"]),
         finished_at=read_time(item["finishedAt"]) if "finishedAt" in item else None,
-        error=item["error"]["S"] if "error" in item else None,
     )

@@ -151,7 +151,6 @@ class TaskList:
     created_at: datetime
     expires_at: datetime
     finished_at: datetime | None = None
-    error: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,7 +25,7 @@ class DeadLetters:
     def handle(self, message: Message | GroupStart, *, receipt: str, deadline: datetime) -> Step:
         """Fail the task of a dead letter, unless it has moved on since. Raises Unavailable."""
         if isinstance(message, GroupStart):
-            return self.lists.give_up(message, error=REASON)
+            return self.lists.move_on(message, deadline=deadline)
         place = place_of(message.task_id)
         if place is not None:
             return self.lists.abandon(message, place, error=REASON, deadline=deadline)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from task_service.domain.errors import NotFound
 from task_service.domain.task import State, Task
-from task_service.domain.task_list import SKIPPED, Execution, Overview, Place, Plan
+from task_service.domain.task_list import SKIPPED, Overview, Place, Plan
 from task_service.ports import Bodies, Clock, TaskLists
 
 
@@ -35,14 +35,13 @@ class ListReading:
         if place.group >= len(groups) or place.position >= len(groups[place.group].tasks):
             return None
         state = overview.task_states(place.group)[place.position]
-        group, task_list = groups[place.group], overview.task_list
-        skipped = SKIPPED if group.execution is Execution.SEQUENTIAL else task_list.error
+        task_list = overview.task_list
         return Task(
             id=place.task_id,
-            name=group.tasks[place.position],
+            name=groups[place.group].tasks[place.position],
             state=state,
             attempt=1,
             created_at=task_list.created_at,
             expires_at=task_list.expires_at,
-            error=(task_list.error or skipped) if state is State.FAILED else None,
+            error=SKIPPED if state is State.FAILED else None,
         )

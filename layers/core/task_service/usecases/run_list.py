@@ -52,10 +52,9 @@ class Walk:
     known: Known
     receipt: str
     deadline: datetime
-    runs_tasks: bool = True
-    """Whether tasks are run here; otherwise their messages are sent."""
-    evaluates: bool = True
-    """Whether final policies are evaluated; otherwise their groups fail."""
+    only_moves_on: bool = False
+    """The message has crashed its executors too often: nothing is run here, messages are sent for what is due, and
+    a final policy that is due counts as failed."""
     group: int = 0
     previous: Body | None = None
     """Result of the task before, where it is known."""
@@ -113,12 +112,20 @@ class ListRun:
         walk = Walk(known=known, receipt=receipt, deadline=deadline, group=place.group)
         return self._go_on(walk, self._take(walk, message, place.position))
 
+    def move_on(self, message: GroupStart, *, deadline: datetime) -> Step:
+        """Send the messages of what is due, after a dead letter that was to start a group. Raises Unavailable."""
+        known = self._load(message.list_id)
+        if known is None:
+            return _UNKNOWN
+        walk = Walk(known=known, receipt="", deadline=deadline, only_moves_on=True)
+        first = self._start_group(walk, StartGroup(message.group, failed_before=message.failed_before))
+        return self._go_on(walk, first)
+
     def abandon(self, message: Message, place: Place, *, error: str, deadline: datetime) -> Step:
         """Fail a list's task that nobody works on, and move its list on. Raises Unavailable."""
         known = self._load(place.list_id)
         if known is None:
             return _UNKNOWN
-        walk = Walk(known=known, receipt="", deadline=deadline, group=place.group, runs_tasks=False, evaluates=False)
         claim = self.tasks.abandon(message, error=error, now=self.clock(), birth=_birth(known, place))
         task = claim.task
         if task is None:
@@ -129,14 +136,9 @@ class ListRun:
         if task.state is State.CREATED:
             self.queue.send(task.message())
             return Step(handled=Handled.DELETE, event=Event.RESENT)
+        walk = Walk(known=known, receipt="", deadline=deadline, only_moves_on=True, group=place.group)
         walk.event = Event.FAILED if claim.won else Event.FINISHED
-        walk.previous = task.result
         return self._go_on(walk, self._after_task(walk, place.position, well=task.state is State.DONE))
-
-    def give_up(self, message: GroupStart, *, error: str) -> Step:
-        """Fail a list whose group could not be started. Raises Unavailable."""
-        ended = self.lists.end(message.list_id, well=False, now=self.clock(), error=error)
-        return Step(handled=Handled.DELETE, event=Event.FAILED if ended else Event.FINISHED)
 
     def _go_on(self, walk: Walk, move: Move | None) -> Step:
         """Make move after move, until nothing is left to do here."""
@@ -148,7 +150,7 @@ class ListRun:
         """Make one move; returns the one that follows from it."""
         match move:
             case StartGroup():
-                if not self._has_time(walk):
+                if walk.only_moves_on or not self._has_time(walk):
                     rest = GroupStart(list_id=walk.list_id, group=move.index, failed_before=move.failed_before)
                     self._hand_over(walk, rest)
                     return None
@@ -157,12 +159,7 @@ class ListRun:
                 self.queue.send_all([Message(task_id=walk.place(n).task_id, attempt=1) for n in move.positions])
                 return None
             case RunTask():
-                message = Message(task_id=walk.place(move.position).task_id, attempt=1)
-                template = walk.plan.task_template(walk.place(move.position))
-                if not walk.runs_tasks or not self._has_time(walk, template.timeout):
-                    self._hand_over(walk, message)
-                    return None
-                return self._take(walk, message, move.position)
+                return self._run_task(walk, move.position)
             case CloseGroup():
                 return self._close_group(walk, well=move.well)
             case EndList():
@@ -177,6 +174,20 @@ class ListRun:
             walk.known.task_list, move.index, parallel=parallel, failed_before=move.failed_before
         )
         return advance(walk.plan, state, Started())
+
+    def _run_task(self, walk: Walk, position: int) -> Move | None:
+        place = walk.place(position)
+        message = Message(task_id=place.task_id, attempt=1)
+        if walk.only_moves_on:
+            task = self.tasks.get(place.task_id)
+            if task is not None and task.state.is_final:
+                return self._after_task(walk, position, well=task.state is State.DONE)
+            self._hand_over(walk, task.message() if task is not None else message)
+            return None
+        if not self._has_time(walk, walk.plan.task_template(place).timeout):
+            self._hand_over(walk, message)
+            return None
+        return self._take(walk, message, position)
 
     def _take(self, walk: Walk, message: Message, position: int) -> Move | None:
         """Make an attempt of the task in that position."""
@@ -218,7 +229,7 @@ class ListRun:
 
     def _evaluate(self, walk: Walk, policy: str) -> tuple[Body | None, str | None]:
         """The result of a group's final policy, or why there is none."""
-        if not walk.evaluates:
+        if walk.only_moves_on:
             return None, f"policy {policy!r} could not be evaluated in any of its tries"
         results = [self.bodies.load(body) for body in self.lists.results(walk.list_id, walk.group)]
         try:
