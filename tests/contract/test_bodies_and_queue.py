@@ -8,7 +8,7 @@ import pytest
 
 from task_service.adapters.sqs_queue import SqsTaskQueue, from_text
 from task_service.domain.errors import NotFound, Unavailable
-from task_service.domain.task import Body, Message
+from task_service.domain.task import Body, GroupStart, Message
 from task_service.ports import Bodies
 from tests.builders import NOW
 from tests.contract.conftest import BOTH, Clients
@@ -48,6 +48,23 @@ def test_a_message_arrives_as_it_was_sent(queue: SqsTaskQueue, message: Message)
     assert from_text(received[0]["Body"]) == message
 
 
+@pytest.mark.parametrize("message", [GroupStart(list_id="l"), GroupStart(list_id="l", group=3, failed_before=True)])
+def test_a_lists_message_arrives_as_it_was_sent(queue: SqsTaskQueue, message: GroupStart) -> None:
+    queue.send(message)
+    assert [from_text(received["Body"]) for received in receive(queue)] == [message]
+
+
+def test_many_messages_all_arrive(queue: SqsTaskQueue) -> None:
+    messages = [Message(task_id=f"l.0.{number}", attempt=1) for number in range(25)]
+    queue.send_all(messages)
+    arrived: list[object] = []
+    while len(arrived) < 25:
+        batch = receive(queue)
+        assert batch, "not all have arrived"
+        arrived += [from_text(received["Body"]) for received in batch]
+    assert sorted(map(str, arrived)) == sorted(map(str, messages))
+
+
 def test_a_delayed_message_is_not_there_yet(queue: SqsTaskQueue) -> None:
     queue.send(Message(task_id="t", attempt=1), delay_seconds=900)
     assert receive(queue) == []
@@ -70,6 +87,8 @@ def test_a_queue_that_is_gone_is_unavailable(queue: SqsTaskQueue, clients: Clien
         gone.ping()
     with pytest.raises(Unavailable):
         gone.send(Message(task_id="t", attempt=1))
+    with pytest.raises(Unavailable):
+        gone.send_all([Message(task_id="t", attempt=1)])
 
 
 def receive(queue: SqsTaskQueue) -> list[dict[str, str]]:

@@ -81,6 +81,13 @@ def test_many_brackets_side_by_side_are_not_deep() -> None:
     check(json.dumps("[" * (MAX_DEPTH + 10)))
 
 
+def test_a_long_text_may_not_be_nested_beyond_any_scanner() -> None:
+    deepest = "[" * MAX_DEPTH + "1" + "]" * MAX_DEPTH
+    check(f"[1{',1' * 400_000}]")
+    with pytest.raises(InvalidJson, match="nested too deeply"):
+        check(f"[{deepest}{',1' * 500_000}]")
+
+
 def test_a_byte_order_mark_is_refused() -> None:
     with pytest.raises(InvalidJson, match="byte order mark"):
         check("\ufeff{}")

@@ -317,7 +317,7 @@ def check(world: World) -> None:
 
 
 @given(worlds(deaths=0, refusals=0))
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_in_order_every_task_is_called_as_often_as_it_has_attempts(world: World) -> None:
     run(world)
     check(world)
@@ -327,14 +327,14 @@ def test_in_order_every_task_is_called_as_often_as_it_has_attempts(world: World)
 
 
 @given(worlds(deaths=6, refusals=6))
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 def test_whoever_dies_wherever_every_list_ends_right(world: World) -> None:
     run(world)
     check(world)
 
 
 @given(worlds(deaths=60, refusals=20))
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_also_where_messages_are_given_up_every_list_ends(world: World) -> None:
     run(world)
     check(world)

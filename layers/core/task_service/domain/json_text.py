@@ -6,10 +6,15 @@ members and the spelling of strings arrive as they were sent, and passing them o
 
 import json
 import re
+from itertools import accumulate
 from typing import Final, Never
 
 MAX_DEPTH: Final = 10_000
 """Arrays and objects may be nested this deep."""
+
+MAX_DEEP_BYTES: Final = 1_000_000
+"""A text nested deeper than the interpreter's own scanner can follow (1,000 levels in Python 3.11 and 3.12, almost
+10,000 in 3.13) may be so long: checking it takes a second or so for every megabyte."""
 
 MAX_BYTES: Final = 5_000_000
 """The largest body or result, in bytes of UTF-8."""
@@ -87,11 +92,25 @@ def too_large(text: str) -> str | None:
 
 # -- what the standard library's recursive scanner cannot do: values nested deeper than the interpreter's stack
 
-_STRING: Final = re.compile(r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"')
-_SCALAR: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.+-])|true|false|null", re.ASCII)
-_SPACE: Final = re.compile(r"[ \t\n\r]*")
-_BRACKETS_AND_STRINGS: Final = re.compile(r'[\[\]{}]|"[^"\\]*(?:\\.[^"\\]*)*"')
+_SPACE: Final = r"[ \t\n\r]*+"
+_STRING: Final = r'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+"'
+_SCALAR: Final = r"(?:-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+(?![\w.+-])|true|false|null)"
+_FLAT: Final = rf"(?:{_STRING}|{_SCALAR}|\[{_SPACE}\]|\{{{_SPACE}\}})"
+"""A value with nothing in it."""
+_NAME: Final = rf"{_SPACE}{_STRING}{_SPACE}:{_SPACE}"
+
+_VALUE: Final = re.compile(_FLAT)
+_SPACES: Final = re.compile(_SPACE)
+_MEMBER: Final = re.compile(_NAME)
+_RUNS: Final = {
+    "[": re.compile(rf"(?:{_SPACE}{_FLAT}{_SPACE},)*+"),
+    "{": re.compile(rf"(?:{_SPACE}{_FLAT}{_SPACE},{_NAME})*+"),
+}
+"""Values with nothing in them, one after the other, each with what makes another value follow."""
 _CLOSING: Final = {"[": "]", "{": "}"}
+
+_NO_BRACKETS: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^"\[\]{}]++')
+_STEPS: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 def _describe(what: str, text: str, position: int) -> str:
@@ -102,30 +121,21 @@ def _describe(what: str, text: str, position: int) -> str:
 
 def _check_depth(text: str) -> None:
     """Refuse a valid JSON `text` that is nested too deeply."""
-    depth = 0
-    for match in _BRACKETS_AND_STRINGS.finditer(text):
-        token = match.group()
-        if token in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise _too_deep(text, match.start())
-        elif token in "]}":
-            depth -= 1
-
-
-def _too_deep(text: str, position: int) -> InvalidJson:
-    return InvalidJson(_describe(f"nested deeper than {MAX_DEPTH} levels", text, position))
+    brackets = _NO_BRACKETS.sub("", text)
+    if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MAX_DEPTH:
+        raise InvalidJson(f"nested deeper than {MAX_DEPTH} levels")
 
 
 def _check_deep(text: str) -> None:
     """Check `text` with a stack of our own instead of the interpreter's."""
-    end = len(text)
+    if len(text) > MAX_DEEP_BYTES:
+        raise InvalidJson(f"nested too deeply for a text of more than {MAX_DEEP_BYTES} characters")
     open_brackets: list[str] = []
     position = 0
 
-    def skip_space() -> None:
+    def skip(pattern: re.Pattern[str]) -> None:
         nonlocal position
-        match = _SPACE.match(text, position)
+        match = pattern.match(text, position)
         position = match.end() if match else position
 
     def take(pattern: re.Pattern[str], what: str) -> None:
@@ -135,47 +145,35 @@ def _check_deep(text: str) -> None:
             raise InvalidJson(_describe(f"Expecting {what}", text, position))
         position = match.end()
 
-    def take_member_name() -> None:
-        nonlocal position
-        take(_STRING, "property name enclosed in double quotes")
-        skip_space()
-        if text[position : position + 1] != ":":
-            raise InvalidJson(_describe("Expecting ':' delimiter", text, position))
-        position += 1
-
     while True:
         # A value is due.
-        skip_space()
+        if open_brackets:
+            skip(_RUNS[open_brackets[-1]])
+        skip(_SPACES)
         opening = text[position : position + 1]
-        if opening in ("[", "{"):
+        if opening in _CLOSING and _VALUE.match(text, position) is None:
             if len(open_brackets) == MAX_DEPTH:
-                raise _too_deep(text, position)
+                raise InvalidJson(_describe(f"nested deeper than {MAX_DEPTH} levels", text, position))
+            open_brackets.append(opening)
             position += 1
-            skip_space()
-            if text[position : position + 1] != _CLOSING[opening]:
-                open_brackets.append(opening)
-                if opening == "{":
-                    take_member_name()
-                continue
-            position += 1
-        else:
-            take(_STRING if opening == '"' else _SCALAR, "value")
+            if opening == "{":
+                take(_MEMBER, "property name enclosed in double quotes")
+            continue
+        take(_VALUE, "value")
         # A value has ended: close what ends with it, until another value is due or all is closed.
         while open_brackets:
-            skip_space()
+            skip(_SPACES)
             character = text[position : position + 1]
+            position += 1
             if character == ",":
-                position += 1
                 if open_brackets[-1] == "{":
-                    skip_space()
-                    take_member_name()
+                    take(_MEMBER, "property name enclosed in double quotes")
                 break
             if character != _CLOSING[open_brackets[-1]]:
-                raise InvalidJson(_describe("Expecting ',' delimiter", text, position))
-            position += 1
+                raise InvalidJson(_describe("Expecting ',' delimiter", text, position - 1))
             open_brackets.pop()
         else:
-            skip_space()
-            if position != end:
+            skip(_SPACES)
+            if position != len(text):
                 raise InvalidJson(_describe("Extra data", text, position))
             return
