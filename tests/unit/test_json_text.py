@@ -68,12 +68,17 @@ def test_a_fault_nested_beyond_the_interpreters_stack_is_refused(text: str) -> N
         check(DEEP + text + DEEP_END)
 
 
-@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
-def test_the_depth_limit_is_exact(opening: str, closing: str) -> None:
-    innermost = 1
-    check(opening * MAX_DEPTH + str(innermost) + closing * MAX_DEPTH)
+@pytest.mark.parametrize("innermost", ["1", "[]", "{}", "1,[]"])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('[0,{"a":', "}]")])
+def test_the_depth_limit_is_exact(opening: str, closing: str, innermost: str) -> None:
+    levels = len(closing)
+    inside = 1 if "[" in innermost or "{" in innermost else 0
+    outside = (MAX_DEPTH - 2) // levels
+    rest = MAX_DEPTH - outside * levels - inside
+    text = opening * outside + "[" * rest + innermost + "]" * rest + closing * outside
+    check(text)
     with pytest.raises(InvalidJson, match=f"nested deeper than {MAX_DEPTH} levels"):
-        check(opening * (MAX_DEPTH + 1) + str(innermost) + closing * (MAX_DEPTH + 1))
+        check(f"[{text}]")
 
 
 def test_many_brackets_side_by_side_are_not_deep() -> None:

@@ -30,13 +30,7 @@ from task_service.domain.task_list import place_of
 from task_service.domain.template import TaskTemplate
 from task_service.ports import Claim
 
-_WORDS: Final = {
-    "#state": "state",
-    "#attempt": "attempt",
-    "#lease": "lease",
-    "#error": "error",
-    "#result": "result",
-}
+_WORDS: Final = {f"#{name}": name for name in ("state", "attempt", "lease", "error", "result", "name")}
 """Attribute names that DynamoDB reserves, or that read better in one style."""
 
 

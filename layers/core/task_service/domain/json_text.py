@@ -147,12 +147,13 @@ def _check_deep(text: str) -> None:
 
     while True:
         # A value is due.
-        if open_brackets:
+        is_deepest = len(open_brackets) == MAX_DEPTH
+        if open_brackets and not is_deepest:
             skip(_RUNS[open_brackets[-1]])
         skip(_SPACES)
         opening = text[position : position + 1]
-        if opening in _CLOSING and _VALUE.match(text, position) is None:
-            if len(open_brackets) == MAX_DEPTH:
+        if opening in _CLOSING and (is_deepest or _VALUE.match(text, position) is None):
+            if is_deepest:
                 raise InvalidJson(_describe(f"nested deeper than {MAX_DEPTH} levels", text, position))
             open_brackets.append(opening)
             position += 1
