@@ -1,0 +1,131 @@
+"""The local cloud at the terminal.
+
+    python -m local run       start it, with template.yaml deployed, until Ctrl-C
+    python -m local deploy    deploy template.yaml into the running local cloud, or into what AWS_ENDPOINT_URL names
+
+TASK_PORT, CLOUD_PORT and TARGET_PORT choose the ports. Any other setting of the service (LOG_LEVEL, ...) overrides
+the template's parameter of that name.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import FrameType
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.artifacts import Workshop
+from local.aws import Endpoint
+from local.client import answers
+from local.cloud import PROJECT, LocalCloud, build_environment
+from local.deployment import deploy, prepare
+from local.errors import LocalCloudError
+from local.ports import HOST, Ports, parse_port
+
+CHECK_SECONDS = 0.5
+
+
+class _Stop(BaseException):
+    """Somebody wants the program to end."""
+
+
+def main() -> int:
+    """Run the command; its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m local", description="The local cloud.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="start it, deploy template.yaml, serve until Ctrl-C")
+    commands.add_parser("deploy", help="template.yaml into the running cloud, or what AWS_ENDPOINT_URL names")
+    command = {"run": run, "deploy": deploy_once}[parser.parse_args().command]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    try:
+        command()
+    except (LocalCloudError, BotoCoreError, ClientError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except _Stop:
+        print("\nStopped.")
+        return 0 if command is run else 130
+    return 0
+
+
+def run() -> None:
+    """Serve until stopped."""
+    begun = time.monotonic()
+    cloud = LocalCloud(ports=_ports(), settings=os.environ)
+    try:
+        cloud.start()
+        print("Starting the local cloud; the first time, this builds the layer ...", flush=True)
+        cloud.load()
+        print(_ready(cloud, time.monotonic() - begun), flush=True)
+        while True:
+            cloud.check()
+            time.sleep(CHECK_SECONDS)
+    finally:
+        cloud.stop()
+
+
+def deploy_once() -> None:
+    """Deploy, and say where the API is."""
+    named = os.environ.get("AWS_ENDPOINT_URL")
+    ports = _ports()
+    endpoint = Endpoint.from_environment(named) if named else Endpoint(url=f"http://{HOST}:{ports.cloud}")
+    # MiniStack has it too.
+    if not answers(f"{endpoint.url}/_localstack/health"):
+        raise LocalCloudError(
+            f"no cloud answers at {endpoint.url}: `make run` starts one, AWS_ENDPOINT_URL names another"
+        )
+    directory = PROJECT / ".local"
+    directory.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="task-service-") as temporary:
+        workshop = Workshop(PROJECT, directory / "build.log", build_environment(Path(temporary)))
+        deployed = deploy(endpoint, prepare(PROJECT, workshop), os.environ)
+    print(f"Deployed. The API: {deployed.gateway_url}")
+    if not named:
+        print(f"As before, also:   http://{HOST}:{ports.task}")
+
+
+def _ready(cloud: LocalCloud, seconds: float) -> str:
+    functions_log = os.path.relpath(cloud.functions_log)
+    return f"""
+The task service is ready after {seconds:.1f} s.
+
+  API               {cloud.api_url}
+  AWS services      {cloud.endpoint_url}
+  demo target       {cloud.target_url}
+  functions' logs   {functions_log}
+
+Try it:
+
+  curl -d '{{"greeting": "hello"}}' {cloud.api_url}/v1/task/hello
+  curl {cloud.api_url}/v1/taskResult/<the taskID of the answer>
+
+What you edit takes effect with `make deploy`. Ctrl-C stops it."""
+
+
+def _ports() -> Ports:
+    default = Ports()
+    chosen = {
+        name: parse_port(os.environ.get(variable) or str(port), variable)
+        for name, variable, port in (
+            ("cloud", "CLOUD_PORT", default.cloud),
+            ("task", "TASK_PORT", default.task),
+            ("target", "TARGET_PORT", default.target),
+        )
+    }
+    return Ports(**chosen)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Ask once; while the program cleans up, asking again changes nothing."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    raise _Stop
+
+
+if __name__ == "__main__":
+    sys.exit(main())

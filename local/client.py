@@ -1,0 +1,33 @@
+"""Plain HTTP requests to this machine, whatever proxy the environment names."""
+
+import urllib.error
+import urllib.request
+
+from local.errors import LocalCloudError
+
+TIMEOUT_SECONDS = 30
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def call(method: str, url: str, body: bytes | None = None) -> bytes:
+    """The body of the answer, which has to be a good one."""
+    request = urllib.request.Request(url, data=body, method=method)
+    request.add_header("Content-Type", "application/json")
+    try:
+        with _direct.open(request, timeout=TIMEOUT_SECONDS) as answer:
+            said: bytes = answer.read()
+            return said
+    except urllib.error.HTTPError as error:
+        reason = error.read().decode("utf-8", "replace")
+        raise LocalCloudError(f"{method} {url} is answered with {error.code}: {reason}") from error
+    except OSError as error:
+        raise LocalCloudError(f"{method} {url} is not answered: {error}") from error
+
+
+def answers(url: str) -> bool:
+    """Whether somebody serves this."""
+    try:
+        call("GET", url)
+    except LocalCloudError:
+        return False
+    return True

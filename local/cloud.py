@@ -1,0 +1,219 @@
+"""The local cloud as an object: for `make run`, for tests and for benches.
+
+    with LocalCloud(directory=folder) as cloud:
+        requests.post(f"{cloud.api_url}/v1/task/hello", json={})
+
+Leaving it ends every process and removes what they left behind, except the logs in the directory.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from local.artifacts import Workshop
+from local.aws import Endpoint
+from local.client import answers
+from local.deployment import Deployed, Prepared, deploy, prepare, stack_at
+from local.errors import LocalCloudError
+from local.ports import HOST, Ports, claim, listen
+from local.processes import Child, remove_folder
+from local.seed import seed
+
+PROJECT = Path(__file__).resolve().parents[1]
+FREE_PORTS = Ports(cloud=0, task=0, target=0)
+STARTED_WITHIN_SECONDS = 60.0
+POLL_SECONDS = 0.02
+# What programs need of the environment. Settings reach the functions through the template or not at all, as on AWS.
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+
+
+class LocalCloud:
+    """MiniStack with the stack deployed, the API's front, and the demo target; a context manager.
+
+    `settings` are the environment variables that override parameters of the template, `directory` is where the logs
+    go, `project` is what is deployed. Many can run at once, each with a directory of its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        ports: Ports = FREE_PORTS,
+        settings: Mapping[str, str] | None = None,
+        directory: Path = PROJECT / ".local",
+        project: Path = PROJECT,
+    ) -> None:
+        self.functions_log = directory / "functions.log"
+        self.cloud_log = directory / "cloud.log"
+        self.web_log = directory / "web.log"
+        self.endpoint = Endpoint(url=f"http://{HOST}:{ports.cloud}")
+        """The AWS services of this cloud, once it has started."""
+        self._ports = ports
+        self._settings = dict(settings or {})
+        self._directory = directory
+        self._project = project
+        self._children: dict[str, Child] = {}
+        self._temporary: Path | None = None
+        self._deployed: Deployed | None = None
+        self._names: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+            self.load()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start every process. Nothing is deployed yet."""
+        cloud_port = claim(self._ports.cloud, "CLOUD_PORT")
+        with (
+            listen(self._ports.task, "TASK_PORT") as task,
+            listen(self._ports.target, "TARGET_PORT") as target,
+        ):
+            self._ports = Ports(cloud=cloud_port, task=task.getsockname()[1], target=target.getsockname()[1])
+            self.endpoint = Endpoint(url=f"http://{HOST}:{cloud_port}")
+            self._directory.mkdir(parents=True, exist_ok=True)
+            for log in (self.functions_log, self.cloud_log, self.web_log):
+                log.write_bytes(b"")
+            self._temporary = temporary = Path(tempfile.mkdtemp(prefix="task-service-"))
+            self._children["the cloud"] = Child(
+                ["-m", "local.emulator", str(self.functions_log), str(temporary)],
+                environment=self._cloud_environment(temporary),
+                log=self.cloud_log,
+                directory=PROJECT,
+            )
+            sockets = (task.fileno(), target.fileno())
+            self._children["the API's front"] = Child(
+                ["-m", "local.web", self.endpoint_url, *map(str, sockets), str(temporary)],
+                environment=_passed_on(),
+                log=self.web_log,
+                directory=PROJECT,
+                inherited=sockets,
+            )
+
+    def load(self) -> None:
+        """Deploy, load the examples, and return when the API answers."""
+        prepared = prepare(self._project, self._workshop(self._project))
+        deadline = time.monotonic() + STARTED_WITHIN_SECONDS
+        while not answers(f"{self.endpoint_url}/_ministack/health"):
+            self.check()
+            if time.monotonic() > deadline:
+                raise LocalCloudError(f"the cloud does not answer; {self.cloud_log} may say why")
+            time.sleep(POLL_SECONDS)
+        if self._deploy(prepared).parameters.get("TemplateWrites") != "off":
+            seed(self.api_url, self.target_url)
+
+    def deploy(self, project: Path | None = None) -> Deployed:
+        """Deploy the project as it is now, or another folder that is like it."""
+        project = project or self._project
+        return self._deploy(prepare(project, self._workshop(project)))
+
+    def stop(self) -> None:
+        """End every process and remove the temporary folder."""
+        for child in self._children.values():
+            child.kill()
+        self._children.clear()
+        if self._temporary is not None:
+            remove_folder(self._temporary)
+            self._temporary = None
+
+    def check(self) -> None:
+        """Fail when a process has ended that should run."""
+        for name, child in self._children.items():
+            if child.exit_code() is not None:
+                said = child.log.read_text(errors="replace").splitlines()
+                raise LocalCloudError("\n".join([f"{name} has ended, after saying:", *said[-10:]]))
+
+    @property
+    def endpoint_url(self) -> str:
+        """The address of the AWS services."""
+        return self.endpoint.url
+
+    @property
+    def api_url(self) -> str:
+        """The API, at an address that stays the same."""
+        return f"http://{HOST}:{self._ports.task}"
+
+    @property
+    def gateway_url(self) -> str:
+        """The API, past the front, until the next deployment."""
+        return self.deployed.gateway_url
+
+    @property
+    def target_url(self) -> str:
+        """The demo target."""
+        return f"http://{HOST}:{self._ports.target}"
+
+    @property
+    def deployed(self) -> Deployed:
+        """What the latest deployment made."""
+        if self._deployed is None:
+            raise LocalCloudError("nothing is deployed yet")
+        return self._deployed
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """The outputs of the stack."""
+        return self.deployed.outputs
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of a service of this cloud."""
+        return self.endpoint.client(service)
+
+    def worker_pids(self, function: str) -> list[int]:
+        """The processes that run a function, given its logical id (on Linux only)."""
+        if function not in self._names:
+            self._names[function] = stack_at(self.endpoint).physical_id(function)
+        worker = os.fsencode(f"{self._temporary}/ministack-lambda-{self._names[function]}-")
+        pids = []
+        for command in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                arguments = command.read_bytes().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has just ended
+            if len(arguments) > 1 and arguments[1].startswith(worker):
+                pids.append(int(command.parent.name))
+        return sorted(pids)
+
+    def _workshop(self, project: Path) -> Workshop:
+        return Workshop(project, self._directory / "build.log", build_environment(self._temporary))
+
+    def _deploy(self, prepared: Prepared) -> Deployed:
+        self._names.clear()
+        self._deployed = deploy(self.endpoint, prepared, self._settings)
+        return self._deployed
+
+    def _cloud_environment(self, temporary: Path) -> dict[str, str]:
+        return _passed_on() | {
+            "TMPDIR": str(temporary),
+            "BIND_HOST": HOST,
+            "GATEWAY_PORT": str(self._ports.cloud),
+            "MINISTACK_HOST": "localhost",
+            "MINISTACK_REGION": self.endpoint.region,
+            # Listeners that nothing here uses.
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+        }
+
+
+def build_environment(temporary: Path | None) -> dict[str, str]:
+    """The environment for building: this one, but compiling is part of it, and leftovers stay together."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return environment | ({"TMPDIR": str(temporary)} if temporary else {})
+
+
+def _passed_on() -> dict[str, str]:
+    passed_on = {name: value for name, value in os.environ.items() if name in PASSED_ON}
+    # What somebody has configured for AWS on this machine is not for the functions.
+    return passed_on | {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}

@@ -1,0 +1,127 @@
+"""The process that is the cloud: MiniStack, with two of its ways changed.
+
+    python -m local.emulator FUNCTIONS_LOG TEMPORARY_FOLDER
+
+What functions print, MiniStack keeps in its emulation of CloudWatch Logs: in memory, for ever, a stream for each
+invocation. Reading it there costs more with every invocation. Here the lines go to one file as they arrive, while
+the function still runs, and nowhere else.
+
+A layer, MiniStack unpacks again for each process that it starts, which takes longer than starting it. Here each
+archive is unpacked once, and all processes use the same folder; on Lambda it is read-only too.
+
+Both reach into MiniStack, which requirements/local.txt pins to one release. Should another release be different
+inside, this module says so when it starts.
+"""
+
+import hashlib
+import os
+import re
+import sys
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+from ministack import app  # type: ignore[import-untyped]
+from ministack.core import lambda_runtime  # type: ignore[import-untyped]
+from ministack.services import lambda_svc  # type: ignore[import-untyped]
+
+from local.processes import end_with_parent
+
+# What CloudFormation makes of a stack's and a resource's name.
+GENERATED_NAME = re.compile(r".*-(\w+)-[0-9A-F]{12,}")
+
+
+class FunctionsLog:
+    """One file with what every function prints, each line headed by the function's name in the template."""
+
+    def __init__(self, path: Path) -> None:
+        # Line buffered and appended to: whole lines, in their order, whoever else writes or empties the file.
+        self._file = path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
+
+    def write(self, function: str, text: str) -> None:
+        """Add lines of one function."""
+        generated = GENERATED_NAME.fullmatch(function)
+        name = generated[1] if generated else function
+        self._file.write("".join(f"{name} {line}\n" for line in text.splitlines()))
+
+
+def record_functions(log: FunctionsLog) -> None:
+    """Make MiniStack write the functions' output to the log, and keep none of it in memory."""
+    worker = lambda_runtime.Worker
+    invoke: Callable[..., dict[str, Any]] = worker.invoke
+
+    def read_output(self: Any) -> None:
+        for line in self._proc.stderr:
+            log.write(self.func_name, line)
+            self._stderr_queue.put(line.rstrip("\n"))
+
+    def invoke_and_record_failure(self: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        try:
+            result = invoke(self, *args, **kwargs)
+        except Exception as error:
+            log.write(self.func_name, f"does not start: {error}")
+            raise
+        if result.get("status") == "error":
+            log.write(self.func_name, result.get("trace") or result["error"])
+        return result
+
+    def keep_nothing(*args: Any, **kwargs: Any) -> None:
+        """Every invocation would leave a log stream of its own in MiniStack's memory."""
+
+    _replace(worker, "_read_stderr", read_output)
+    _replace(worker, "invoke", invoke_and_record_failure)
+    _replace(lambda_svc, "_emit_lambda_logs", keep_nothing)
+
+
+class UnpackedOnce(zipfile.ZipFile):
+    """An archive that unpacks itself by linking the folder to the one where it was unpacked first."""
+
+    _unpacking = threading.Lock()
+
+    def namelist(self) -> list[str]:
+        """No names: MiniStack would resolve each, to be safe from strangers' archives. These are our own."""
+        return []
+
+    def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:
+        """Put a link to the unpacked archive in the place of an empty folder."""
+        archive = Path(os.fspath(self.filename or ""))
+        unpacked = Path(tempfile.gettempdir(), "unpacked", hashlib.sha256(archive.read_bytes()).hexdigest())
+        with self._unpacking:
+            if not unpacked.is_dir():
+                super().extractall(unpacked.with_suffix(".part"), self.infolist())
+                unpacked.with_suffix(".part").rename(unpacked)
+        Path(path).rmdir()
+        Path(path).symlink_to(unpacked)
+
+
+def unpack_once() -> None:
+    """Make MiniStack unpack each archive once."""
+    # With the names of errors that MiniStack expects there.
+    replacement = SimpleNamespace(
+        ZipFile=UnpackedOnce, BadZipFile=zipfile.BadZipFile, LargeFileError=zipfile.LargeZipFile
+    )
+    _replace(lambda_runtime, "zipfile", replacement)
+
+
+def _replace(owner: type | ModuleType, name: str, replacement: object) -> None:
+    if not hasattr(owner, name):
+        sys.exit(f"this release of MiniStack has no {owner.__name__}.{name}, which the local cloud changes")
+    setattr(owner, name, replacement)
+
+
+def main() -> None:
+    """Serve until killed."""
+    functions_log, temporary_folder = sys.argv[1:]
+    end_with_parent(Path(temporary_folder))
+    record_functions(FunctionsLog(Path(functions_log)))
+    unpack_once()
+    sys.argv[1:] = []
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""What can go wrong with the local cloud, in words for the person at the terminal."""
+
+
+class LocalCloudError(Exception):
+    """The local cloud cannot do what was asked of it."""
+
+
+class PortInUseError(LocalCloudError):
+    """A port that the local cloud needs belongs to somebody else."""
+
+    def __init__(self, port: int, variable: str) -> None:
+        super().__init__(f"port {port} is in use: stop what listens there, or choose another with {variable}=<port>")
+
+
+class DeploymentError(LocalCloudError):
+    """The cloud did not take the template."""

@@ -1,0 +1,151 @@
+"""The API at one stable address, with its paths at the root: a thin proxy before the gateway's emulation.
+
+A request goes on as it is, with two exceptions. MiniStack decodes the path once before the function sees it, where
+API Gateway delivers it as it was sent; so the path is encoded once more. And the API's id, part of the gateway's
+address, changes when a deployment changes a route; so it is looked up in the stack, again whenever the gateway
+does not know it.
+"""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from urllib.parse import quote
+
+import aiohttp
+from aiohttp import web
+from botocore.exceptions import BotoCoreError
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from local.aws import Endpoint
+from local.deployment import gateway_path, stack_at
+
+# More than API Gateway takes, so that the function's own limit is what a client meets.
+MAX_BODY_BYTES = 12 * 1024 * 1024
+# API Gateway gives up on a function after 29 seconds, and says so itself.
+GATEWAY_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
+# Shorter than the 75 seconds after which the emulator closes an idle connection.
+KEEP_ALIVE_SECONDS = 30
+# What belongs to one connection only, and what an emulator adds.
+NOT_FORWARDED = {
+    *("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect"),
+    *("proxy-authenticate", "proxy-authorization", "content-length", "date", "host", "server"),
+}
+# Answers that come from the emulator's gateway, not from an API: no such API, no such stage (yet).
+UNKNOWN_API = {404: b'{"message": "Not Found"}', 403: b'{"message":"Forbidden"}'}
+
+
+def front(endpoint: Endpoint) -> web.Application:
+    """The proxy as a web application."""
+    application = web.Application(client_max_size=MAX_BODY_BYTES)
+    proxy = Proxy(endpoint)
+    application.cleanup_ctx.append(proxy.run)
+    application.router.add_route("*", "/{path:.*}", proxy.handle)
+    application.on_response_prepare.append(_without_server_name)
+    return application
+
+
+class Proxy:
+    """Forwards requests to the API of the stack."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._stack = stack_at(endpoint)
+        self._gateway: str | None = None
+        self._looking = asyncio.Lock()
+
+    async def run(self, _: web.Application) -> AsyncIterator[None]:
+        """Hold the connections to the gateway while the application runs."""
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS)
+        async with aiohttp.ClientSession(
+            connector=connector,
+            timeout=GATEWAY_TIMEOUT,
+            auto_decompress=False,
+            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+        ) as self._session:
+            yield
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer as the API does."""
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return _error(413, f"the request body is larger than {MAX_BODY_BYTES} bytes")
+        try:
+            gateway = self._gateway or await self._look_up(None)
+            answer = await self._forward(request, gateway, body)
+            if _is_unknown_api(answer):
+                gateway = await self._look_up(gateway)
+                answer = await self._forward(request, gateway, body)
+        except _NotDeployedError:
+            return _error(503, "the API is not deployed")
+        except TimeoutError:
+            return _error(504, "the local cloud does not answer in time")
+        except (aiohttp.ClientError, BotoCoreError):
+            return _error(502, "the local cloud does not answer")
+        if _is_unknown_api(answer):
+            return _error(503, "the API is being deployed")
+        return answer
+
+    async def _forward(self, request: web.Request, gateway: str, body: bytes) -> web.Response:
+        path, query = quote(request.rel_url.raw_path, safe="/"), request.rel_url.raw_query_string
+        target = URL(f"{gateway}{path}?{query}" if query else gateway + path, encoded=True)
+        async with self._session.request(
+            request.method,
+            target,
+            headers=_forwarded(request.headers),
+            data=body or None,
+            allow_redirects=False,
+        ) as answer:
+            return web.Response(
+                status=answer.status,
+                reason=answer.reason,
+                headers=_forwarded(answer.headers),
+                body=await answer.read(),
+            )
+
+    async def _look_up(self, stale: str | None) -> str:
+        """The gateway's address of the API. Whoever finds it stale at the same time waits for one look-up."""
+        async with self._looking:
+            if self._gateway is None or self._gateway == stale:
+                outputs = await asyncio.to_thread(self._stack.outputs)
+                self._gateway = self._endpoint.url + gateway_path(outputs) if outputs else None
+            if self._gateway is None:
+                raise _NotDeployedError
+            return self._gateway
+
+
+class _NotDeployedError(Exception):
+    """There is no stack yet."""
+
+
+def _forwarded(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    kept = CIMultiDict[str]()
+    for name, value in headers.items():
+        if name.lower() not in NOT_FORWARDED and not name.lower().startswith("x-amz"):
+            kept.add(name, value)
+    return kept
+
+
+def _is_unknown_api(answer: web.Response) -> bool:
+    return UNKNOWN_API.get(answer.status) == answer.body
+
+
+async def _without_server_name(_: web.Request, answer: web.StreamResponse) -> None:
+    answer.headers.popall("Server", None)
+
+
+def _error(status: int, detail: str) -> web.Response:
+    """An error of the proxy's own, in the shape of the API's errors."""
+    problem = {
+        "id": str(uuid.uuid4()),
+        "kind": 1 if status < 500 else 7,
+        "message": detail,
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    return web.Response(status=status, text=json.dumps(problem), content_type="application/json")

@@ -1,0 +1,53 @@
+"""The ports of the local cloud, and how each is claimed."""
+
+import errno
+import socket
+from dataclasses import dataclass
+
+from local.errors import LocalCloudError, PortInUseError
+
+HOST = "127.0.0.1"
+# Whoever connects before the server process runs waits here.
+BACKLOG = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Where the local cloud listens; 0 chooses a free port."""
+
+    cloud: int = 4566
+    """The AWS services. Set with CLOUD_PORT."""
+    task: int = 8082
+    """The API. Set with TASK_PORT."""
+    target: int = 8083
+    """The demo target. Set with TARGET_PORT."""
+
+
+def listen(port: int, variable: str) -> socket.socket:
+    """A socket that listens on the port already, for a server process to inherit."""
+    listener = socket.socket()
+    # Connections of an earlier run that still fade away do not keep the port.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUseError(port, variable) from error
+        raise LocalCloudError(f"cannot listen on port {port} ({variable}): {error.strerror}") from error
+    return listener
+
+
+def claim(port: int, variable: str) -> int:
+    """The port, or a free one for 0, for a server that can only be told a number."""
+    with listen(port, variable) as listener:
+        number: int = listener.getsockname()[1]
+        return number
+
+
+def parse_port(value: str, variable: str) -> int:
+    """The port that an environment variable names."""
+    if not value.isascii() or not value.isdigit() or int(value) > 65535:
+        raise LocalCloudError(f"{variable} is no port number: {value!r}")
+    return int(value)

@@ -1,0 +1,130 @@
+"""template.yaml as data: read with CloudFormation's short tags, pointed at uploaded artifacts, written as JSON.
+
+CloudFormation itself takes neither YAML anchors nor folders of this machine. The `aws` and `sam` programs replace
+both on the way; so does this module, so that one template serves everywhere.
+"""
+
+import copy
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.errors import DeploymentError
+
+FUNCTION = "AWS::Serverless::Function"
+LAYER = "AWS::Serverless::LayerVersion"
+API = "AWS::Serverless::Api"
+TABLE = "AWS::DynamoDB::Table"
+# Where each kind of resource says which folder it is made of.
+FOLDER_PROPERTY = {FUNCTION: "CodeUri", LAYER: "ContentUri"}
+# Which parameters were given a value that a later deployment keeps.
+GIVEN = "GivenSettings"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short tags, and without dates (the format version looks like one)."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    elif isinstance(node, yaml.MappingNode):
+        value = loader.construct_mapping(node, deep=True)
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _intrinsic)
+
+
+class Template:
+    """A SAM template."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self._content = content
+
+    @classmethod
+    def read(cls, path: Path) -> "Template":
+        """The template in the file."""
+        try:
+            with path.open("rb") as file:
+                # A subclass of SafeLoader is as safe.
+                return cls(yaml.load(file, _Loader))
+        except (OSError, yaml.YAMLError) as error:
+            raise DeploymentError(f"the template cannot be read: {error}") from error
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        """Each parameter's declaration."""
+        declared: dict[str, dict[str, Any]] = self._content.get("Parameters", {})
+        return declared
+
+    def resources(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Logical id and properties of every resource of this type."""
+        for name, resource in self._content["Resources"].items():
+            if resource["Type"] == kind:
+                yield name, resource.get("Properties", {})
+
+    def queue_events(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The functions that a queue triggers, each with the properties of the trigger."""
+        for name, properties in self.resources(FUNCTION):
+            for event in properties.get("Events", {}).values():
+                if event["Type"] == "SQS":
+                    yield name, event["Properties"]
+
+    def value(self, member: Any, parameters: Mapping[str, str]) -> Any:
+        """A member of the template with parameters put in; other functions cannot be computed here."""
+        if isinstance(member, list):
+            return [self.value(item, parameters) for item in member]
+        if not isinstance(member, dict):
+            return member
+        for name, operand in member.items():
+            if name == "Ref" and operand in parameters:
+                return parameters[operand]
+            if name == "Ref" or name.startswith("Fn::"):
+                raise DeploymentError(f"template.yaml uses {name} {operand} where only a parameter can be")
+        return {name: self.value(item, parameters) for name, item in member.items()}
+
+    def folders(self) -> Iterator[tuple[str, Path]]:
+        """The folders that resources are made of, each with the resource's type."""
+        for kind, member in FOLDER_PROPERTY.items():
+            for _, properties in self.resources(kind):
+                yield kind, Path(properties[member])
+
+    def remember_given(self, parameters: list[str]) -> None:
+        """Note within the template which parameters a later deployment keeps."""
+        self._content.setdefault("Metadata", {})[GIVEN] = parameters
+
+    def to_json(self, uploaded: Mapping[Path, str]) -> str:
+        """The template as CloudFormation takes it, each folder replaced by the URI of what was uploaded."""
+        template = Template(copy.deepcopy(self._content))
+        for kind, member in FOLDER_PROPERTY.items():
+            for _, properties in template.resources(kind):
+                properties[member] = uploaded[Path(properties[member])]
+        return json.dumps(template._content, separators=(",", ":"))
+
+
+def given_settings(deployed: Any) -> list[str]:
+    """What `remember_given` noted in a template that CloudFormation gives back, parsed or as text."""
+    content = json.loads(deployed) if isinstance(deployed, str) else deployed
+    given: list[str] = content.get("Metadata", {}).get(GIVEN, [])
+    return given
+
+
+def setting_name(parameter: str) -> str:
+    """The environment variable of a parameter: LOG_LEVEL of LogLevel."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", parameter).upper()
