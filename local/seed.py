@@ -1,4 +1,4 @@
-"""The examples: task templates, written through the API as anybody would write them."""
+"""The examples: templates, written through the API as anybody would write them."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,8 @@ EXAMPLES = Path(__file__).with_name("examples")
 
 def seed(api_url: str, target_url: str) -> None:
     """Write every example, aimed at the demo target."""
-    for path in sorted(EXAMPLES.glob("*.json")):
-        text = Template(path.read_text(encoding="utf-8")).substitute(TARGET_URL=target_url)
-        name: str = json.loads(text)["name"]
-        call("PUT", f"{api_url}/v1/taskTemplates/{quote(name, safe='')}", text.encode())
+    for kind in ("taskTemplates", "taskListTemplates"):
+        for path in sorted((EXAMPLES / kind).glob("*.json")):
+            text = Template(path.read_text(encoding="utf-8")).substitute(TARGET_URL=target_url)
+            name: str = json.loads(text)["name"]
+            call("PUT", f"{api_url}/v1/{kind}/{quote(name, safe='')}", text.encode())

@@ -7,20 +7,16 @@ gc.disable()
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-
 from task_service.api.routes import Api
 from task_service.bootstrap import services
+from task_service.telemetry import metrics, observed
 
-logger = Logger()
-metrics = Metrics()
 api = Api(services, metrics)
 
 gc.enable()
 
 
-@metrics.log_metrics
+@observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one request."""
-    logger.append_keys(request_id=context.aws_request_id)
     return api.resolve(event, context)

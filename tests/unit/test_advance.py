@@ -37,7 +37,7 @@ def plan(*groups: str) -> Plan:
 
 
 def group(index: int = 0, state: State = PENDING, **changes: Any) -> GroupState:
-    sets = {name: frozenset(changes.pop(name, ())) for name in ("outstanding", "failed")}
+    sets: dict[str, Any] = {name: frozenset(changes.pop(name, ())) for name in ("outstanding", "failed")}
     return GroupState(index=index, state=state, **sets, **changes)
 
 

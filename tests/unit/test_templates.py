@@ -222,7 +222,7 @@ def test_a_cursor_of_somebody_else_is_refused(editing: TemplateEditing, cursor: 
 class TestTaskLists:
     """Task list templates."""
 
-    def document(self, *groups: dict[str, Any], **members: Any) -> dict[str, Any]:
+    def document(self, *groups: Any, **members: Any) -> dict[str, Any]:
         return dict(validate_list_template("x", json.dumps({"groups": groups, **members})))
 
     def test_a_template_is_stored_as_written_without_what_is_not_set(self) -> None:
@@ -268,5 +268,6 @@ class TestTaskLists:
             self.document(half, half, {"execution": "parallel", "tasks": ["a"]})
 
     def test_a_list_of_more_than_a_thousand_groups_is_too_large(self) -> None:
+        empty: list[dict[str, Any]] = [{"execution": "parallel"}] * 1_000
         with pytest.raises(TooLarge, match="groups: 1001 groups, at most 1000 are allowed"):
-            self.document(*[{"execution": "parallel"} for _ in range(1_000)], {"execution": "parallel", "tasks": ["a"]})
+            self.document(*empty, {"execution": "parallel", "tasks": ["a"]})

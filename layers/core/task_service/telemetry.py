@@ -1,0 +1,28 @@
+"""Logs and metrics of a function."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+logger = Logger()
+metrics = Metrics()
+
+
+def observed(handler: Handler) -> Handler:
+    """A Lambda handler whose log lines carry the request's id, and whose metrics are written when it returns."""
+
+    @wraps(handler)
+    def observed_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        logger.append_keys(request_id=context.aws_request_id)
+        try:
+            return handler(event, context)
+        finally:
+            # Powertools warns of an invocation without metrics, which is nothing unusual here.
+            if metrics.metric_set:
+                metrics.flush_metrics()
+
+    return observed_handler
