@@ -84,6 +84,8 @@ def _local_defaults() -> dict[str, str]:
         "TemplateWrites": "on",
         # Every batch that runs at the same time is a process here.
         "MaximumConcurrency": "4",
+        # The demo target is here, and so are everybody's own.
+        "EgressAllow": "127.0.0.0/8, ::1",
     }
 
 

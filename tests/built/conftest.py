@@ -28,7 +28,7 @@ class Resources:
     def by_logical_id(self) -> Mapping[str, str]:
         """As the environment of the functions refers to them."""
         names = {"Table": self.table, "TaskQueue": self.queue_url, "Bucket": self.bucket}
-        return {**names, "TemplateWrites": "on", "PythonRuntime": f"python{RUNNING}"}
+        return {**names, "TemplateWrites": "on", "PythonRuntime": f"python{RUNNING}", "EgressAllow": "127.0.0.1"}
 
 
 def sample(name: str) -> dict[str, Any]:

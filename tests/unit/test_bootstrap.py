@@ -49,3 +49,8 @@ def test_a_setting_that_cannot_be_understood_is_named(name: str, value: str) -> 
 def test_a_missing_setting_is_named() -> None:
     with pytest.raises(KeyError, match="QUEUE_URL"):
         Settings.from_environment({"TABLE_NAME": "t"})
+
+
+def test_only_public_addresses_are_open_unless_a_setting_opens_others() -> None:
+    assert Settings.from_environment(NEEDED).egress_allow == ""
+    assert Settings.from_environment(NEEDED | {"EGRESS_ALLOW": "10.0.0.0/8"}).egress_allow == "10.0.0.0/8"

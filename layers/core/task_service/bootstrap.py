@@ -48,6 +48,7 @@ class Settings:
     retention: timedelta = timedelta(days=30)
     max_task_retries: int = 10
     executor_timeout: timedelta = timedelta(seconds=60)
+    egress_allow: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -61,6 +62,7 @@ class Settings:
             retention=timedelta(days=_number(environment, "RETENTION_DAYS", default=30)),
             max_task_retries=int(_number(environment, "EXECUTOR_MAX_TASK_RETRIES", default=10)),
             executor_timeout=timedelta(seconds=_number(environment, "EXECUTOR_TIMEOUT_SECONDS", default=60)),
+            egress_allow=environment.get("EGRESS_ALLOW") or "",
         )
 
 
@@ -157,13 +159,16 @@ class Services:
     @cached_property
     def _attempts(self) -> Attempts:
         # requests is a third of an import that only the executor needs.
+        from task_service.adapters.egress import Egress
+        from task_service.adapters.http_connections import Dialler
         from task_service.adapters.http_target import RequestsTarget
 
+        egress = Egress.from_text(self.settings.egress_allow)
         return Attempts(
             tasks=self._tasks,
             queue=self._queue,
             bodies=self._bodies,
-            target=RequestsTarget(),
+            target=RequestsTarget(Dialler(permits=egress.permits)),
             policies=self._policies,
             clock=utc_now,
             draw=random.random,

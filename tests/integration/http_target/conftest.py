@@ -5,8 +5,12 @@ from contextlib import closing
 
 import pytest
 
+from task_service.adapters.egress import Egress
+from task_service.adapters.http_connections import Dialler
 from task_service.adapters.http_target import RequestsTarget
 from tests.targets import HttpTarget
+
+LOOPBACK_OPEN = Egress.from_text("127.0.0.0/8, ::1")
 
 
 @pytest.fixture
@@ -18,6 +22,6 @@ def target() -> Iterator[HttpTarget]:
 
 @pytest.fixture
 def client() -> Iterator[RequestsTarget]:
-    """The adapter that calls it."""
-    with closing(RequestsTarget()) as client:
+    """The adapter that calls it; loopback is open, and nothing else that is not public."""
+    with closing(RequestsTarget(Dialler(permits=LOOPBACK_OPEN.permits))) as client:
         yield client

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 import requests
 import urllib3.exceptions
 
+from task_service.adapters.egress import Egress
 from task_service.adapters.http_budget import BudgetAdapter, budget
+from task_service.adapters.http_connections import Dialler, NotPermitted
 from task_service.domain import json_text
 from task_service.domain.retry import Answered
 from task_service.ports import CallRefused, HttpCall
@@ -25,10 +27,11 @@ _POOL: Final = 10
 
 
 class RequestsTarget:
-    """Calls HTTP targets; connections are kept and shared, cookies are not."""
+    """Calls HTTP targets, by default at public addresses only; connections are kept and shared, cookies are not."""
 
-    def __init__(self) -> None:
-        self._adapter = BudgetAdapter(pool_connections=32, pool_maxsize=_POOL, max_retries=0)
+    def __init__(self, dialler: Dialler | None = None) -> None:
+        dialler = dialler or Dialler(permits=Egress().permits)
+        self._adapter = BudgetAdapter(dialler=dialler, pool_connections=32, pool_maxsize=_POOL, max_retries=0)
 
     def call(self, call: HttpCall, *, deadline: datetime) -> Answered:
         """Make the call; it ends before `deadline`, whatever the target does. Raises CallRefused."""
@@ -123,6 +126,7 @@ def _text(body: bytes, charset: str | None) -> str:
 
 
 _MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], bool, str], ...]] = (
+    ((NotPermitted,), False, "the target's address is not public, and EGRESS_ALLOW does not open it"),
     ((_TooMuch,), False, f"the target answered with more than {json_text.MAX_BYTES} bytes"),
     (
         (TimeoutError, requests.exceptions.Timeout),

@@ -1,0 +1,139 @@
+"""Where tasks may go: to public addresses, and to what a deployment opens with EGRESS_ALLOW.
+
+A task's URL comes from whoever writes templates, a redirect from whoever answers, an address from whoever owns the
+name. None of them may make this service their way into the network that it runs in. So what counts is the address that
+is about to be connected to, whatever it was called.
+
+Which addresses are public is written out here, by the registries of IANA
+(https://www.iana.org/assignments/iana-ipv4-special-registry, https://www.iana.org/assignments/iana-ipv6-special-registry):
+what Python's `ipaddress` calls global has changed between releases, and counts some multicast and relays as such.
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+
+IpAddress = IPv4Address | IPv6Address
+IpNetwork = IPv4Network | IPv6Network
+
+_NOT_PUBLIC_IPV4: Final = tuple(
+    IPv4Network(network)
+    for network in (
+        "0.0.0.0/8",  # this network; Linux connects 0.0.0.0 to itself
+        "10.0.0.0/8",  # private
+        "100.64.0.0/10",  # shared by carriers, and used by clouds for their own services
+        "127.0.0.0/8",  # loopback
+        "169.254.0.0/16",  # link-local, where clouds serve instance metadata and credentials
+        "172.16.0.0/12",  # private
+        "192.0.0.0/24",  # protocol assignments
+        "192.0.2.0/24",  # documentation
+        "192.88.99.0/24",  # relays from IPv6 to IPv4, given up
+        "192.168.0.0/16",  # private
+        "198.18.0.0/15",  # benchmarks
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, and broadcast
+    )
+)
+
+# All that IANA has ever given out to anybody. Not among it are loopback (::1), the unspecified address (::), addresses
+# with an IPv4 address at their end (::/96), local ones (fc00::/7, fe80::/10, fec0::/10), multicast (ff00::/8).
+_GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
+_NOT_PUBLIC_IPV6: Final = tuple(
+    IPv6Network(network)
+    for network in (
+        "2001::/23",  # protocol assignments; also Teredo (2001::/32), with an IPv4 address in it
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4, with an IPv4 address in it, given up
+        "3fff::/20",  # documentation
+    )
+)
+# IPv4 as IPv6-only networks reach it: AWS's DNS answers so (DNS64). The IPv4 address at the end is what counts.
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+
+
+def is_public(address: IpAddress) -> bool:
+    """Whether anybody on the internet could reach this address."""
+    address = _unmapped(address)
+    if isinstance(address, IPv4Address):
+        return not any(address in network for network in _NOT_PUBLIC_IPV4)
+    if address in _NAT64:
+        return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
+    return address in _GLOBAL_UNICAST and not any(address in network for network in _NOT_PUBLIC_IPV6)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Egress:
+    """What is open beside the public addresses; by default nothing."""
+
+    networks: tuple[IpNetwork, ...] = ()
+    hosts: frozenset[str] = frozenset()
+    """These names, whatever their addresses are."""
+    domains: tuple[str, ...] = ()
+    """Every name that ends with one of these, each with a dot in front."""
+
+    @classmethod
+    def from_text(cls, text: str) -> "Egress":
+        """What EGRESS_ALLOW says: networks, addresses, names and *.domains, separated by commas. Raises ValueError."""
+        networks: list[IpNetwork] = []
+        hosts: list[str] = []
+        domains: list[str] = []
+        for entry in filter(None, (part.strip() for part in text.split(","))):
+            if network := _network(entry):
+                networks.append(network)
+            elif entry.startswith("*."):
+                domains.append("." + _checked_name(entry, entry[2:]))
+            else:
+                hosts.append(_checked_name(entry, entry))
+        return cls(networks=tuple(networks), hosts=frozenset(hosts), domains=tuple(domains))
+
+    def permits(self, host: str, address: str) -> bool:
+        """Whether this address, which `host` has now, may be connected to."""
+        try:
+            ip = ip_address(address)
+        except ValueError:
+            # Connecting to what is no address would look it up again.
+            return False
+        return is_public(ip) or self._is_open(_name(host), _unmapped(ip))
+
+    def _is_open(self, host: str, ip: IpAddress) -> bool:
+        return any(ip in network for network in self.networks) or host in self.hosts or host.endswith(self.domains)
+
+
+_NAME: Final = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+"""A host's name, written in ASCII; its last part is no number, or it would be an address in some notation."""
+
+
+def _name(host: str) -> str:
+    """A host's name in the one form in which names are compared."""
+    host = host.lower().removesuffix(".")
+    return host if host.isascii() else host.encode("idna").decode("ascii")
+
+
+def _checked_name(entry: str, text: str) -> str:
+    try:
+        name = _name(text)
+    except UnicodeError:
+        name = ""
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"EGRESS_ALLOW has {entry!r}: an address, a network (10.0.0.0/8), a name or *.name is expected"
+        )
+    return name
+
+
+def _network(entry: str) -> IpNetwork | None:
+    """The network, or the address as a network of one; None: it is neither. Raises ValueError, where it nearly is."""
+    if re.fullmatch(r"[\d.]+(?:/.*)?|.*:.*", entry) is None:
+        return None
+    try:
+        return ip_network(entry.removeprefix("[").removesuffix("]"))
+    except ValueError as error:
+        raise ValueError(f"EGRESS_ALLOW has {entry!r}: {error}") from None
+
+
+def _unmapped(address: IpAddress) -> IpAddress:
+    """The IPv4 address that an IPv6 socket connects to under ::ffff:0:0/96."""
+    return getattr(address, "ipv4_mapped", None) or address
