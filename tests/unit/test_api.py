@@ -28,6 +28,7 @@ from task_service.testing import (
 from task_service.usecases.create_list import ListCreation
 from task_service.usecases.create_task import TaskCreation
 from task_service.usecases.edit_templates import TemplateEditing
+from task_service.usecases.guard import Guard
 from task_service.usecases.read_list import ListReading
 from task_service.usecases.read_task import TaskReading
 from task_service.usecases.readiness import Readiness
@@ -47,7 +48,7 @@ RESOURCES = {
 class World:
     """The API on fakes."""
 
-    def __init__(self) -> None:
+    def __init__(self, guard: Guard | None = None) -> None:
         self.tasks = InMemoryTasks()
         self.queue = InMemoryQueue()
         self.templates = InMemoryTemplates(records={"greet": stored_template()})
@@ -60,6 +61,7 @@ class World:
         )
         list_reading = ListReading(lists=self.lists, bodies=bodies, clock=clock)
         services = SimpleNamespace(
+            guard=guard,
             creation=TaskCreation(
                 templates=cache,
                 tasks=self.tasks,

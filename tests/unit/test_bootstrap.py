@@ -1,10 +1,13 @@
 """Settings: typed, with defaults, and clear about what is wrong."""
 
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
 
-from task_service.bootstrap import Settings
+from task_service.bootstrap import Services, Settings
+from task_service.identity_settings import AuthSettings
 
 NEEDED = {"TABLE_NAME": "t", "QUEUE_URL": "q", "BUCKET_NAME": "b"}
 
@@ -54,3 +57,65 @@ def test_a_missing_setting_is_named() -> None:
 def test_only_public_addresses_are_open_unless_a_setting_opens_others() -> None:
     assert Settings.from_environment(NEEDED).egress_allow == ""
     assert Settings.from_environment(NEEDED | {"EGRESS_ALLOW": "10.0.0.0/8"}).egress_allow == "10.0.0.0/8"
+
+
+AUTH = {"AUTH_ENABLED": "true", "AUTH_JWK_URL": "https://issuer.example/keys"}
+
+
+def test_everybody_is_let_in_unless_authentication_is_on() -> None:
+    assert Settings.from_environment(NEEDED).auth is None
+    # As deployed by the template: the other settings are there all the same.
+    off = AUTH | {"AUTH_ENABLED": "off", "AUTH_JWK_URL": "", "AUTH_REFRESH_INTERVAL": "1h"}
+    assert Settings.from_environment(NEEDED | off).auth is None
+    assert Services(Settings.from_environment(NEEDED)).guard is None
+
+
+def test_authentication_has_defaults() -> None:
+    auth = Settings.from_environment(NEEDED | AUTH).auth
+    assert auth == AuthSettings(jwk_url="https://issuer.example/keys", refresh_interval=timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1h", 3600), ("30s", 30), ("1h30m", 5400), ("1.5h", 5400), ("90", 90), ("1m30.5s", 90.5), ("2500ms", 2.5)],
+)
+def test_the_refresh_interval_is_a_duration_as_in_go_or_seconds(text: str, seconds: float) -> None:
+    auth = Settings.from_environment(NEEDED | AUTH | {"AUTH_REFRESH_INTERVAL": text}).auth
+    assert auth is not None
+    assert auth.refresh_interval == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("AUTH_JWK_URL", "", "AUTH_JWK_URL is not set, AUTH_ENABLED needs it"),
+        ("AUTH_JWK_URL", "issuer.example/keys", "AUTH_JWK_URL is not a URL"),
+        ("AUTH_JWK_URL", "file:///etc/keys", "AUTH_JWK_URL is not a URL"),
+        ("AUTH_JWK_URL", "http://", "AUTH_JWK_URL is not a URL"),
+        ("AUTH_JWK_URL", "http://[::1", "AUTH_JWK_URL is not a URL"),
+        ("AUTH_REFRESH_INTERVAL", "1 hour", "AUTH_REFRESH_INTERVAL is '1 hour', a duration"),
+        ("AUTH_REFRESH_INTERVAL", "1h1", "AUTH_REFRESH_INTERVAL is '1h1', a duration"),
+        ("AUTH_REFRESH_INTERVAL", "-1h", "AUTH_REFRESH_INTERVAL is '-1h', a duration"),
+        ("AUTH_REFRESH_INTERVAL", "9" * 30, "AUTH_REFRESH_INTERVAL is '9+', a duration"),
+        ("AUTH_REFRESH_INTERVAL", "0", "AUTH_REFRESH_INTERVAL is '0', at least a second"),
+        ("AUTH_REFRESH_INTERVAL", "10ms", "AUTH_REFRESH_INTERVAL is '10ms', at least a second"),
+        ("AUTH_ADMIN_SCOPE", "a b", "AUTH_ADMIN_SCOPE is 'a b', one scope is expected"),
+        ("AUTH_ADMIN_SCOPE", 'a"b', "AUTH_ADMIN_SCOPE is 'a\"b', one scope is expected"),
+        ("AUTH_ENABLED", "perhaps", "AUTH_ENABLED is 'perhaps', on or off is expected"),
+    ],
+)
+def test_what_is_wrong_about_authentication_is_named(name: str, value: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Settings.from_environment(NEEDED | AUTH | {name: value})
+
+
+def test_what_nobody_uses_is_not_imported() -> None:
+    script = (
+        "import sys; from task_service.api.routes import Api; from task_service.bootstrap import Services, Settings\n"
+        "assert Services(Settings(table='t', queue_url='q', bucket='b')).guard is None\n"
+        "print({'jwt', 'cryptography', 'requests', 'pydantic'} & sys.modules.keys())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], env={"PYTHONPATH": "layers/core"}, capture_output=True, text=True
+    )
+    assert (run.stdout, run.stderr) == ("set()\n", "")

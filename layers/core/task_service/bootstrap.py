@@ -19,6 +19,7 @@ from task_service.adapters.s3_bodies import S3Bodies
 from task_service.adapters.sqs_queue import SqsTaskQueue
 from task_service.domain.task_list import TaskListTemplate
 from task_service.domain.template import TaskTemplate
+from task_service.identity_settings import AuthSettings
 from task_service.ports import PolicyEngine
 from task_service.template_cache import TemplateCache
 from task_service.usecases.attempt import Attempts
@@ -27,6 +28,7 @@ from task_service.usecases.create_task import TaskCreation
 from task_service.usecases.edit_templates import TemplateEditing, Validate
 from task_service.usecases.execute_task import Execution
 from task_service.usecases.fail_abandoned import DeadLetters
+from task_service.usecases.guard import Guard
 from task_service.usecases.read_list import ListReading
 from task_service.usecases.read_task import TaskReading
 from task_service.usecases.readiness import Readiness
@@ -49,6 +51,8 @@ class Settings:
     max_task_retries: int = 10
     executor_timeout: timedelta = timedelta(seconds=60)
     egress_allow: str = ""
+    auth: AuthSettings | None = None
+    """None: everybody is let in."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -63,6 +67,11 @@ class Settings:
             max_task_retries=int(_number(environment, "EXECUTOR_MAX_TASK_RETRIES", default=10)),
             executor_timeout=timedelta(seconds=_number(environment, "EXECUTOR_TIMEOUT_SECONDS", default=60)),
             egress_allow=environment.get("EGRESS_ALLOW") or "",
+            auth=(
+                AuthSettings.from_environment(environment)
+                if _switch(environment, "AUTH_ENABLED", default=False)
+                else None
+            ),
         )
 
 
@@ -131,6 +140,20 @@ class Services:
             return validate_list_template(name, payload)
 
         return self._editing("taskList template", LIST_TEMPLATE, self._list_template_cache, validate)
+
+    @cached_property
+    def guard(self) -> Guard | None:
+        """Lets requests in; None: all of them."""
+        auth = self.settings.auth
+        if auth is None:
+            return None
+        # PyJWT and what it verifies with are 45 ms of import that nobody pays for who does not use them.
+        from task_service.adapters.jwks import Jwks, fetch_from
+        from task_service.adapters.jwt_tokens import JwtVerifier
+
+        keys = Jwks(fetch_from(auth.jwk_url), interval=auth.refresh_interval, clock=utc_now)
+        tokens = JwtVerifier(keys=keys, audience=auth.audience, issuer=auth.issuer, clock=utc_now)
+        return Guard(tokens=tokens, admin_scope=auth.admin_scope)
 
     @cached_property
     def readiness(self) -> Readiness:

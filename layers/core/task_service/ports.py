@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from task_service.domain.identity import Caller
 from task_service.domain.retry import Answered
 from task_service.domain.task import Body, Done, Failed, GroupStart, Message, Retry, State, Task
 from task_service.domain.task_list import GroupState, TaskList
@@ -189,6 +190,13 @@ class PolicyEngine(Protocol):
 
     def evaluate(self, policy: str, input_text: str, *, deadline: datetime) -> str:
         """The policy's result for an input, both JSON texts. Raises CallRefused."""
+
+
+class TokenVerifier(Protocol):
+    """Tells good tokens from bad ones."""
+
+    def verify(self, token: str) -> Caller:
+        """Who the token is of. Raises domain.errors.Unauthenticated, which says why it is not accepted."""
 
 
 class CallRefused(Exception):

@@ -238,7 +238,7 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = cast(Any, _TlsConnection)
 
 
-def pool_classes(dialler: Dialler) -> dict[str, Callable[..., Any]]:
+def pool_classes(dialler: Dialler) -> dict[str, Any]:
     """What makes a pool manager's pools, by scheme; their connections are opened by `dialler`."""
     # A pool hands on to its connections whatever it does not know.
     return {"http": partial(_Pool, dialler=dialler), "https": partial(_TlsPool, dialler=dialler)}

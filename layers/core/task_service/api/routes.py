@@ -49,6 +49,7 @@ class Api:
         for resource, method, handler in routes:
             self._allowed.setdefault(resource, []).append(method)
             self._resolver.route(resource.replace("{", "<").replace("}", ">"), method=method)(handler)
+        self._resolver.use([self._guarded])
         self._resolver.not_found(self._no_route)
         self._resolver.exception_handler(Exception)(problem.response)
 
@@ -62,6 +63,16 @@ class Api:
     @property
     def _event(self) -> dict[str, Any]:
         return self._resolver.current_event.raw_event
+
+    def _guarded(self, resolver: APIGatewayRestResolver, handle: Handler) -> Response[str]:
+        """Before every route's handler, and before a wrong method is told."""
+        resource, method = str(self._event.get("resource")), self._event["httpMethod"]
+        methods = self._allowed.get(resource)
+        if methods and not _is_open(resource) and (guard := self._services().guard) is not None:
+            caller = guard.admit(request.header(self._event, "Authorization"))
+            if method in methods:
+                guard.allow(caller, method)
+        return handle(resolver)
 
     def _no_route(self, _: Exception) -> Response[str]:
         methods = self._allowed.get(str(self._event.get("resource")))
@@ -159,6 +170,11 @@ def _template_routes(path: str, handlers: TemplateHandlers) -> tuple[Route, ...]
         (f"{path}/{{name}}", "PUT", handlers.put),
         (f"{path}/{{name}}", "DELETE", handlers.delete),
     )
+
+
+def _is_open(resource: str) -> bool:
+    """Whether a route is for everybody: whoever balances load asks for health, whoever writes clients reads."""
+    return resource in ("/liveness", "/readiness") or f"{resource}/".startswith("/swagger-ui/")
 
 
 _HEALTH: Final = json.dumps({"service": "task", "status": "up", "version": VERSION})

@@ -3,6 +3,8 @@
     TaskServiceError
     ├── BadRequest            400  kind 1  the request cannot be understood or is not allowed
     │   └── TooLarge          413  kind 1
+    ├── Unauthenticated       401  kind 0  there is no token, or it is not accepted
+    ├── InsufficientScope     403  kind 0  the token does not allow it
     ├── NotFound              404  kind 5
     ├── MethodNotAllowed      405  kind 0
     ├── PreconditionFailed    412  kind 0  somebody else changed it
@@ -41,6 +43,34 @@ class TooLarge(BadRequest):
     """the body is too large"""
 
     status = 413
+
+
+class Unauthenticated(TaskServiceError):
+    """a bearer token is required"""
+
+    status = 401
+    kind = 0
+
+    def __init__(self, message: str | None = None, *, error: str | None = None) -> None:
+        super().__init__(message)
+        self.headers = {"WWW-Authenticate": _challenge(error=error, error_description=error and self.message)}
+
+
+class InsufficientScope(TaskServiceError):
+    """the token lacks the scope that this needs"""
+
+    status = 403
+    kind = 0
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"the token lacks the scope that this needs: {scope}")
+        self.headers = {"WWW-Authenticate": _challenge(error="insufficient_scope", scope=scope)}
+
+
+def _challenge(**parameters: str | None) -> str:
+    """What a client has to bring (RFC 6750, 3); without an error where it has brought nothing."""
+    given = {"realm": "task-service", **parameters}
+    return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in given.items() if value)
 
 
 class NotFound(TaskServiceError):

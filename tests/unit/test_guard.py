@@ -1,0 +1,145 @@
+"""Who is let in: every route and method, before anything else is looked at."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from task_service.adapters.http_endpoint import EndpointFailed
+from task_service.adapters.jwks import Jwks
+from task_service.adapters.jwt_tokens import JwtVerifier
+from task_service.usecases.guard import Guard
+from tests.tokens import ADMIN, AUDIENCE, BAD, ISSUER, Issuer
+from tests.unit.test_api import World, assert_problem
+
+ISSUED_BY = Issuer()
+
+ROUTES = [
+    ("POST", "/v1/task/greet"),
+    ("GET", "/v1/taskResult/x"),
+    ("GET", "/v1/taskStatus/x"),
+    ("POST", "/v1/taskList/l"),
+    ("GET", "/v1/taskListStatus/x"),
+    ("GET", "/v1/taskTemplates"),
+    ("GET", "/v1/taskTemplates/greet"),
+    ("PUT", "/v1/taskTemplates/greet"),
+    ("DELETE", "/v1/taskTemplates/greet"),
+    ("GET", "/v1/taskListTemplates"),
+    ("GET", "/v1/taskListTemplates/l"),
+    ("PUT", "/v1/taskListTemplates/l"),
+    ("DELETE", "/v1/taskListTemplates/l"),
+    # Wrong methods tell nobody what is allowed.
+    ("OPTIONS", "/v1/task/greet"),
+    ("HEAD", "/v1/taskTemplates"),
+    ("DELETE", "/v1/taskResult/x"),
+]
+
+
+def guarded(fetch: Any = ISSUED_BY.jwks, *, admin_scope: str = ADMIN) -> World:
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    keys = Jwks(fetch, interval=timedelta(hours=1), clock=now)
+    tokens = JwtVerifier(keys=keys, audience=AUDIENCE, issuer=ISSUER, clock=now)
+    return World(Guard(tokens=tokens, admin_scope=admin_scope))
+
+
+@pytest.fixture
+def world() -> World:
+    return guarded()
+
+
+def bearing(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.parametrize("headers", [{}, {"Authorization": ""}, {"authorization": "Basic YTpi"}, {"Cookie": "token=a"}])
+def test_without_a_token_nobody_is_let_in(world: World, method: str, path: str, headers: dict[str, str]) -> None:
+    answer = world.ask(method, path, headers=headers, body="{ no JSON")
+
+    assert_problem(answer, 401, 0, "a bearer token is required")
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="task-service"'
+    assert "Allow" not in answer.headers
+    assert not world.tasks.records
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_with_a_bad_token_nobody_is_let_in(world: World, method: str, path: str) -> None:
+    for what, token in BAD.items():
+        answer = world.ask(method, path, headers=bearing(token(ISSUED_BY)), body="{ no JSON")
+
+        assert answer.status == 401, what
+        assert_problem(answer, 401, 0, answer.json["message"])
+        assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+    assert not world.tasks.records
+
+
+@pytest.mark.parametrize("path", ["/liveness", "/readiness"])
+def test_health_is_for_everybody(world: World, path: str) -> None:
+    for headers in ({}, bearing("bad")):
+        assert world.ask("GET", path, headers=headers).status == 200
+        assert world.ask("POST", path, headers=headers).status == 405
+
+
+def test_liveness_needs_nobody_who_issues_tokens() -> None:
+    def down() -> bytes:
+        raise EndpointFailed("down")
+
+    world = guarded(down)
+
+    assert world.ask("GET", "/liveness").status == 200
+    answer = world.ask("GET", "/v1/taskStatus/x", headers=bearing(ISSUED_BY.token()))
+    assert_problem(answer, 503, 7, "the keys that tokens are verified with are not available")
+
+
+def test_an_unknown_route_stays_unknown(world: World) -> None:
+    assert_problem(world.ask("GET", "/v1/taskStatus/x/"), 404, 5, "not found")
+
+
+def test_a_good_token_lets_in(world: World) -> None:
+    headers = {"authorization": f"bearer {ISSUED_BY.token()}"}
+
+    assert world.ask("POST", "/v1/task/greet", headers=headers, body="1").status == 200
+    assert world.ask("GET", "/v1/taskTemplates", headers=headers).status == 200
+    assert world.ask("DELETE", "/v1/task/greet", headers=headers).status == 405
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@pytest.mark.parametrize("path", ["/v1/taskTemplates/greet", "/v1/taskListTemplates/l"])
+@pytest.mark.parametrize("scopes", [{}, {"scope": "task"}, {"scope": "xtask.admin task.adminx"}, {"scp": ["task"]}])
+def test_writing_needs_the_scope(world: World, method: str, path: str, scopes: dict[str, Any]) -> None:
+    answer = world.ask(method, path, headers=bearing(ISSUED_BY.token(**scopes)), body="{}")
+
+    assert_problem(answer, 403, 0, "the token lacks the scope that this needs: task.admin")
+    assert answer.headers["WWW-Authenticate"] == (
+        'Bearer realm="task-service", error="insufficient_scope", scope="task.admin"'
+    )
+    assert "greet" in world.templates.records
+
+
+@pytest.mark.parametrize("scopes", [{"scope": "openid task.admin"}, {"scp": ["task.admin"]}, {"scp": "task.admin"}])
+def test_who_has_the_scope_may_write(world: World, scopes: dict[str, Any]) -> None:
+    answer = world.ask("DELETE", "/v1/taskTemplates/greet", headers=bearing(ISSUED_BY.token(**scopes)))
+
+    assert answer.status == 204
+    assert not world.templates.records
+
+
+def test_without_a_scope_every_caller_may_write() -> None:
+    world = guarded(admin_scope="")
+
+    assert world.ask("DELETE", "/v1/taskTemplates/greet", headers=bearing(ISSUED_BY.token())).status == 204
+
+
+def test_tokens_are_not_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    good, bad = ISSUED_BY.token(), BAD["forged claims"](ISSUED_BY)
+    with caplog.at_level(logging.DEBUG):
+        for token in (good, bad):
+            world.ask("POST", "/v1/task/greet", headers=bearing(token), body="1")
+
+    said = " ".join(str(vars(record)) for record in caplog.records)
+    for token in (good, bad):
+        for part in token.split("."):
+            assert part not in said
