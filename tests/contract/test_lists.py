@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from task_service.domain.task import Body, Done, Message, Retry, State, Task
-from task_service.domain.task_list import CHUNK, GroupState, Place, TaskList
+from task_service.domain.task import Body, Done, Message, Place, Retry, State, Task
+from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.ports import TaskLists, Tasks
 from tests.builders import NOW
 from tests.contract.conftest import BOTH

@@ -5,27 +5,20 @@ from typing import Any
 
 import pytest
 
-from task_service.domain.task import Body, State
-from task_service.domain.task_list import (
-    CHUNK,
+from task_service.domain.advance import (
     CloseGroup,
     EndList,
     Event,
-    GroupState,
     Move,
-    Overview,
-    Place,
-    Plan,
     RunTask,
     SendTasks,
     Started,
     StartGroup,
     TaskEnded,
-    TaskList,
-    TaskListTemplate,
     advance,
-    place_of,
 )
+from task_service.domain.task import Body, Place, State, place_of
+from task_service.domain.task_list import CHUNK, GroupState, Overview, Plan, TaskList, TaskListTemplate
 from tests.builders import NOW, list_document, template
 
 DONE, FAILED, CREATED, PENDING = State.DONE, State.FAILED, State.CREATED, State.PENDING

@@ -3,15 +3,20 @@
 A port that cannot do its work now raises `domain.errors.Unavailable`; whether it was done after all is then unknown.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from task_service.domain.retry import Answered
 from task_service.domain.task import Body, Done, Failed, GroupStart, Message, Retry, State, Task
-from task_service.domain.task_list import GroupState, TaskList
 from task_service.domain.template import StoredTemplate
+
+if TYPE_CHECKING:
+    # Not every function needs these.
+    from task_service.domain.retry import Answered
+    from task_service.domain.task_list import GroupState, TaskList
 
 Clock = Callable[[], datetime]
 """The current time, aware and in UTC."""

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from task_service.domain.errors import Unavailable
 from task_service.domain.retry import Answered
-from task_service.domain.task import Body, Done, Failed, GroupStart, Message, Retry, State, Task
-from task_service.domain.task_list import CHUNK, GroupState, Place, TaskList, place_of
+from task_service.domain.task import Body, Done, Failed, GroupStart, Message, Place, Retry, State, Task, place_of
+from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.domain.template import StoredTemplate
 from task_service.ports import CallRefused, Claim, HttpCall, ListRecords, Page
 

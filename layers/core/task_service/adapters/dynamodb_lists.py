@@ -12,7 +12,6 @@ numbers, up to 4 bytes each, fit one write unit of 1 KB, and the group keeps the
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -33,9 +32,10 @@ from task_service.adapters.dynamodb_values import (
 from task_service.domain.task import Body, State
 from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.ports import ListRecords
+from task_service.wired import wired
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class DynamoDbTaskLists:
     """The task lists of one table."""
 

@@ -1,14 +1,13 @@
 """Reading a task list's status, and its tasks that have not started."""
 
-from dataclasses import dataclass
-
 from task_service.domain.errors import NotFound
-from task_service.domain.task import State, Task
-from task_service.domain.task_list import SKIPPED, Overview, Place, Plan
+from task_service.domain.task import Place, State, Task
+from task_service.domain.task_list import SKIPPED, Overview, Plan
 from task_service.ports import Bodies, Clock, TaskLists
+from task_service.wired import wired
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class ListReading:
     """Answers questions about task lists."""
 

@@ -11,26 +11,23 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from task_service.domain import json_text
-from task_service.domain.errors import Unavailable
-from task_service.domain.task import Body, GroupStart, Message, State, Task
-from task_service.domain.task_list import (
+from task_service.domain.advance import (
     CloseGroup,
     EndList,
-    Execution,
-    GroupState,
     Move,
-    Place,
-    Plan,
     RunTask,
     SendTasks,
     Started,
     StartGroup,
     TaskEnded,
-    TaskList,
     advance,
 )
+from task_service.domain.errors import Unavailable
+from task_service.domain.task import Body, GroupStart, Message, Place, State, Task
+from task_service.domain.task_list import Execution, GroupState, Plan, TaskList
 from task_service.ports import Bodies, CallRefused, Clock, PolicyEngine, TaskLists, TaskQueue, Tasks
 from task_service.usecases.attempt import MARGIN, Attempts, Event, Handled, Run, Step, Work
+from task_service.wired import wired
 
 REMEMBERED: Final = 8
 """So many lists a warm function remembers; requests of up to 5 MB are among them."""
@@ -82,7 +79,7 @@ class Walk:
         return Step(handled=self.handled, event=self.event, runs=tuple(self.runs))
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class ListRun:
     """Runs task lists."""
 
