@@ -182,7 +182,7 @@ def key(task_id: str) -> Item:
     place = place_of(task_id)
     if place is None:
         return {"pk": {"S": f"TASK#{task_id}"}, "sk": {"S": "TASK"}}
-    return {"pk": {"S": f"LIST#{place.list_id}"}, "sk": {"S": f"TASK#{place.group:04}#{place.position:04}"}}
+    return {"pk": {"S": f"TASKS#{place.list_id}"}, "sk": {"S": f"TASK#{place.group:04}#{place.position:04}"}}
 
 
 def to_item(task: Task) -> Item:

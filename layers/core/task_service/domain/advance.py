@@ -50,6 +50,8 @@ class CloseGroup:
     """Write how the group ends: well, or with a failed task."""
 
     well: bool
+    stopped_at: int | None = None
+    """The position of the task that failed, in a sequential group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def advance(plan: Plan, state: GroupState, event: Event) -> Move | None:
             is_last = event.position + 1 == len(group.tasks)
             if event.well and not is_last:
                 return RunTask(event.position + 1)
-            return CloseGroup(well=event.well)
+            return CloseGroup(well=event.well, stopped_at=None if event.well else event.position)
         case TaskEnded():
             return None if state.outstanding else CloseGroup(well=not state.failed)
 

@@ -7,7 +7,7 @@ How a list moves on is decided in `advance`.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -140,6 +140,8 @@ class GroupState:
     """Those of them with a task that failed."""
     failed_before: bool = False
     """Whether a group before this one has failed."""
+    stopped_at: int | None = None
+    """The position of the task that failed, in a sequential group that is closed."""
     result: Body | None = None
     """What the final policy made of the tasks' results."""
     error: str | None = None
@@ -157,22 +159,34 @@ class Overview:
     groups: Mapping[int, GroupState]
     """Those that have been started."""
     tasks: Mapping[tuple[int, int], State]
-    """The shown states of the tasks that have been started, by group and position."""
+    """The shown states of the tasks that have been started, by group and position, of groups that are not closed."""
+    failed: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    """The positions of the tasks that failed, of parallel groups."""
 
     def task_states(self, index: int) -> list[State]:
         """The state of every task of a group, in the template's order."""
-        group, state = self.plan.groups[index], self.groups.get(index)
-        over = self.task_list.state if self.task_list.state.is_final else state.state if state else State.CREATED
+        state = self.groups.get(index)
+        if state is not None and state.state.is_final:
+            return self._ended_states(state)
+        return self._states_under_way(index)
+
+    def _ended_states(self, state: GroupState) -> list[State]:
+        """Of a closed group its record says how every task has ended."""
+        group = self.plan.groups[state.index]
+        failed: Container[int] = self.failed.get(state.index, frozenset())
+        if group.execution is Execution.SEQUENTIAL:
+            failed = range(len(group.tasks) if state.stopped_at is None else state.stopped_at, len(group.tasks))
+        return [State.FAILED if position in failed else State.DONE for position in range(len(group.tasks))]
+
+    def _states_under_way(self, index: int) -> list[State]:
+        group = self.plan.groups[index]
         states: list[State] = []
         stopped = False
         for position in range(len(group.tasks)):
-            known = self.tasks.get((index, position))
-            if known is None:
-                # It has not started. Where something before it failed, or all is over, it never will.
-                known = State.FAILED if stopped or over in (State.FAILED, State.DONE) else over
-                known = State.CREATED if known is State.PENDING else known
-            stopped = stopped or (group.execution is Execution.SEQUENTIAL and known is State.FAILED)
-            states.append(known)
+            # After a failure in a sequence the rest is not called.
+            state = self.tasks.get((index, position), State.FAILED if stopped else State.CREATED)
+            stopped = stopped or (group.execution is Execution.SEQUENTIAL and state is State.FAILED)
+            states.append(state)
         return states
 
     def group_state(self, index: int) -> State:
@@ -180,8 +194,6 @@ class Overview:
         state = self.groups.get(index)
         if state is not None and state.state.is_final:
             return state.state
-        if self.task_list.state.is_final:
-            return self.task_list.state
         # A task's record may be read a moment after its group's would have been.
         has_started = state is not None or any(group == index for group, _ in self.tasks)
         return State.PENDING if has_started else State.CREATED

@@ -22,7 +22,13 @@ class ListReading:
         if records is None or records.task_list.expires_at <= self.clock():
             raise NotFound("taskList is not found")
         plan = Plan.from_text(self.bodies.load(records.task_list.plan))
-        return Overview(task_list=records.task_list, plan=plan, groups=records.groups, tasks=records.tasks)
+        return Overview(
+            task_list=records.task_list,
+            plan=plan,
+            groups=records.groups,
+            tasks=records.tasks,
+            failed=records.failed,
+        )
 
     def unstarted(self, place: Place) -> Task | None:
         """A list's task that has no record, because it has not started or never will; None: there is no such task."""

@@ -158,7 +158,7 @@ class ListRun:
             case RunTask():
                 return self._run_task(walk, move.position)
             case CloseGroup():
-                return self._close_group(walk, well=move.well)
+                return self._close_group(walk, move)
             case EndList():
                 self.lists.end(walk.list_id, well=move.well, now=self.clock())
                 return None
@@ -214,14 +214,17 @@ class ListRun:
             state = self.lists.end_task(walk.list_id, walk.group, position, well=well, parallel=size)
         return advance(walk.plan, state, TaskEnded(position, well)) if state is not None else None
 
-    def _close_group(self, walk: Walk, *, well: bool) -> Move | None:
+    def _close_group(self, walk: Walk, move: CloseGroup) -> Move | None:
+        well = move.well
         policy = walk.plan.groups[walk.group].final_policy
         result: Body | None = None
         error: str | None = None
         if well and policy:
             result, error = self._evaluate(walk, policy)
             well = error is None
-        state = self.lists.close_group(walk.list_id, walk.group, well=well, result=result, error=error)
+        state = self.lists.close_group(
+            walk.list_id, walk.group, well=well, stopped_at=move.stopped_at, result=result, error=error
+        )
         return advance(walk.plan, state, Started())
 
     def _evaluate(self, walk: Walk, policy: str) -> tuple[Body | None, str | None]:
