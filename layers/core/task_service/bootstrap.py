@@ -1,4 +1,9 @@
-"""Settings and wiring: the only place that reads the environment and builds clients."""
+"""Settings and wiring: the only place that reads the environment and builds clients.
+
+What only some requests need is imported where it is wired: a cold start pays for every module that it imports.
+"""
+
+from __future__ import annotations
 
 import os
 import random
@@ -7,32 +12,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from task_service import VERSION
 from task_service.adapters import aws
-from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
 from task_service.adapters.dynamodb_tasks import DynamoDbTasks
 from task_service.adapters.dynamodb_templates import LIST_TEMPLATE, TASK_TEMPLATE, DynamoDbTemplates
-from task_service.adapters.no_policies import NoPolicies
 from task_service.adapters.s3_bodies import S3Bodies
 from task_service.adapters.sqs_queue import SqsTaskQueue
-from task_service.domain.task_list import TaskListTemplate
 from task_service.domain.template import TaskTemplate
-from task_service.identity_settings import AuthSettings
-from task_service.ports import PolicyEngine
 from task_service.template_cache import TemplateCache
-from task_service.usecases.attempt import Attempts
-from task_service.usecases.create_list import ListCreation
 from task_service.usecases.create_task import TaskCreation
 from task_service.usecases.edit_templates import TemplateEditing, Validate
-from task_service.usecases.execute_task import Execution
-from task_service.usecases.fail_abandoned import DeadLetters
-from task_service.usecases.guard import Guard
-from task_service.usecases.read_list import ListReading
 from task_service.usecases.read_task import TaskReading
 from task_service.usecases.readiness import Readiness
-from task_service.usecases.run_list import ListRun
+
+if TYPE_CHECKING:
+    from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
+    from task_service.domain.task_list import TaskListTemplate
+    from task_service.identity_settings import AuthSettings
+    from task_service.ports import PolicyEngine
+    from task_service.usecases.attempt import Attempts
+    from task_service.usecases.create_list import ListCreation
+    from task_service.usecases.execute_task import Execution
+    from task_service.usecases.fail_abandoned import DeadLetters
+    from task_service.usecases.guard import Guard
+    from task_service.usecases.read_list import ListReading
+    from task_service.usecases.run_list import ListRun
 
 EXECUTOR_MARGIN = timedelta(seconds=10)
 """What an executor needs beside the longest call: to start it, and to write down how it ended."""
@@ -55,7 +61,7 @@ class Settings:
     """None: everybody is let in."""
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """The settings of a function's environment. Raises KeyError or ValueError, naming the variable."""
         return cls(
             table=environment["TABLE_NAME"],
@@ -67,11 +73,7 @@ class Settings:
             max_task_retries=int(_number(environment, "EXECUTOR_MAX_TASK_RETRIES", default=10)),
             executor_timeout=timedelta(seconds=_number(environment, "EXECUTOR_TIMEOUT_SECONDS", default=60)),
             egress_allow=environment.get("EGRESS_ALLOW") or "",
-            auth=(
-                AuthSettings.from_environment(environment)
-                if _switch(environment, "AUTH_ENABLED", default=False)
-                else None
-            ),
+            auth=_auth(environment),
         )
 
 
@@ -96,6 +98,8 @@ class Services:
     @cached_property
     def list_creation(self) -> ListCreation:
         """Creates task lists."""
+        from task_service.usecases.create_list import ListCreation
+
         return ListCreation(
             list_templates=self._list_template_cache,
             task_templates=self._task_template_cache,
@@ -109,11 +113,13 @@ class Services:
     @cached_property
     def reading(self) -> TaskReading:
         """Answers questions about tasks."""
-        return TaskReading(tasks=self._tasks, lists=self.list_reading, bodies=self._bodies, clock=utc_now)
+        return TaskReading(tasks=self._tasks, lists=lambda: self.list_reading, bodies=self._bodies, clock=utc_now)
 
     @cached_property
     def list_reading(self) -> ListReading:
         """Answers questions about task lists."""
+        from task_service.usecases.read_list import ListReading
+
         return ListReading(lists=self._lists, bodies=self._bodies, clock=utc_now)
 
     @cached_property
@@ -121,7 +127,6 @@ class Services:
         """Writes and reads task templates."""
 
         def validate(name: str, payload: str) -> Mapping[str, Any]:
-            # pydantic is needed here only, and importing it is a third of a cold start.
             from task_service.template_schema import validate_task_template
 
             return validate_task_template(
@@ -150,6 +155,7 @@ class Services:
         # PyJWT and what it verifies with are 45 ms of import that nobody pays for who does not use them.
         from task_service.adapters.jwks import Jwks, fetch_from
         from task_service.adapters.jwt_tokens import JwtVerifier
+        from task_service.usecases.guard import Guard
 
         keys = Jwks(fetch_from(auth.jwk_url), interval=auth.refresh_interval, clock=utc_now)
         tokens = JwtVerifier(keys=keys, audience=auth.audience, issuer=auth.issuer, clock=utc_now)
@@ -163,11 +169,15 @@ class Services:
     @cached_property
     def execution(self) -> Execution:
         """Takes the messages of the task queue."""
+        from task_service.usecases.execute_task import Execution
+
         return Execution(attempts=self._attempts, lists=self._list_run)
 
     @cached_property
     def dead_letters(self) -> DeadLetters:
         """Takes dead letters."""
+        from task_service.usecases.fail_abandoned import DeadLetters
+
         return DeadLetters(tasks=self._tasks, queue=self._queue, lists=self._list_run, clock=utc_now)
 
     def _editing(self, noun: str, kind: str, cache: TemplateCache[Any], validate: Validate) -> TemplateEditing:
@@ -181,10 +191,10 @@ class Services:
 
     @cached_property
     def _attempts(self) -> Attempts:
-        # requests is a third of an import that only the executor needs.
         from task_service.adapters.egress import Egress
         from task_service.adapters.http_connections import Dialler
         from task_service.adapters.http_target import RequestsTarget
+        from task_service.usecases.attempt import Attempts
 
         egress = Egress.from_text(self.settings.egress_allow)
         return Attempts(
@@ -202,6 +212,8 @@ class Services:
 
     @cached_property
     def _list_run(self) -> ListRun:
+        from task_service.usecases.run_list import ListRun
+
         return ListRun(
             lists=self._lists,
             tasks=self._tasks,
@@ -214,6 +226,8 @@ class Services:
 
     @cached_property
     def _policies(self) -> PolicyEngine:
+        from task_service.adapters.no_policies import NoPolicies
+
         return NoPolicies()
 
     @cached_property
@@ -230,6 +244,8 @@ class Services:
 
     @cached_property
     def _lists(self) -> DynamoDbTaskLists:
+        from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
+
         return DynamoDbTaskLists(client=self._dynamodb, table=self.settings.table)
 
     def _templates(self, kind: str) -> DynamoDbTemplates:
@@ -242,6 +258,8 @@ class Services:
 
     @cached_property
     def _list_template_cache(self) -> TemplateCache[TaskListTemplate]:
+        from task_service.domain.task_list import TaskListTemplate
+
         templates, keep = self._templates(LIST_TEMPLATE), self.settings.template_cache
         return TemplateCache(templates=templates, parse=TaskListTemplate.from_text, clock=utc_now, keep=keep)
 
@@ -264,6 +282,14 @@ def services() -> Services:
 def utc_now() -> datetime:
     """The current time."""
     return datetime.now(UTC)
+
+
+def _auth(environment: Mapping[str, str]) -> AuthSettings | None:
+    if not _switch(environment, "AUTH_ENABLED", default=False):
+        return None
+    from task_service.identity_settings import AuthSettings
+
+    return AuthSettings.from_environment(environment)
 
 
 def _number(environment: Mapping[str, str], name: str, *, default: float) -> float:
