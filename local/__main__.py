@@ -4,7 +4,7 @@
     python -m local deploy    deploy template.yaml into the running local cloud, or into what AWS_ENDPOINT_URL names
 
 TASK_PORT, CLOUD_PORT and TARGET_PORT choose the ports. Any other setting of the service (LOG_LEVEL, ...) overrides
-the template's parameter of that name.
+the template's parameter of that name; OAUTH_CLIENT_SECRET goes into the cloud's Secrets Manager.
 """
 
 import argparse
@@ -91,6 +91,7 @@ def deploy_once() -> None:
 
 def _ready(cloud: LocalCloud, seconds: float) -> str:
     functions_log = os.path.relpath(cloud.functions_log)
+    token = ' -H "Authorization: Bearer $TOKEN"' if cloud.wants_tokens else ""
     return f"""
 The task service is ready after {seconds:.1f} s.
 
@@ -101,8 +102,8 @@ The task service is ready after {seconds:.1f} s.
 
 Try it:
 
-  curl -d '{{"greeting": "hello"}}' {cloud.api_url}/v1/task/hello
-  curl {cloud.api_url}/v1/taskResult/<the taskID of the answer>
+  curl{token} -d '{{"greeting": "hello"}}' {cloud.api_url}/v1/task/hello
+  curl{token} {cloud.api_url}/v1/taskResult/<the taskID of the answer>
 
 What you edit takes effect with `make deploy`. Ctrl-C stops it."""
 

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from local.artifacts import RUNNING, Artifact, Workshop
 from local.aws import Endpoint
 from local.gaps import fill_gaps
+from local.secrets import keep_secret
 from local.stack import Stack
 from local.template import Template, given_settings, setting_name
 from local.warmup import warm_up
@@ -57,7 +58,7 @@ def deploy(endpoint: Endpoint, prepared: Prepared, settings: Mapping[str, str]) 
     uploaded = {folder: bucket.upload(artifact) for folder, artifact in prepared.artifacts.items()}
     stack = stack_at(endpoint)
     stack.remove_stillborn()
-    parameters = _parameters(template, stack, settings)
+    parameters = _parameters(template, stack, keep_secret(endpoint, settings))
     stack.apply(bucket.write("template.json", template.to_json(uploaded).encode()), parameters)
     fill_gaps(endpoint, stack, template)
     outputs = stack.outputs()

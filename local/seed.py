@@ -1,19 +1,75 @@
-"""The examples: templates, written through the API as anybody would write them."""
+"""The examples: templates, written through the API as anybody would write them.
+
+    python -m local.seed TARGET_URL
+
+writes them past the gateway, with the API in this process and the stack's table: where the API wants a token, there is
+nobody here to give one.
+"""
 
 import json
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from string import Template
+from types import SimpleNamespace
 from urllib.parse import quote
 
 from local.client import call
+from local.errors import LocalCloudError
 
 EXAMPLES = Path(__file__).with_name("examples")
 
+Write = Callable[[str, Mapping[str, str], str], None]
+"""PUTs a body to a resource of template.yaml with these parameters in its path. Raises LocalCloudError."""
 
-def seed(api_url: str, target_url: str) -> None:
+
+def seed(write: Write, target_url: str) -> None:
     """Write every example, aimed at the demo target."""
     for kind in ("taskTemplates", "taskListTemplates"):
         for path in sorted((EXAMPLES / kind).glob("*.json")):
             text = Template(path.read_text(encoding="utf-8")).substitute(TARGET_URL=target_url)
-            name: str = json.loads(text)["name"]
-            call("PUT", f"{api_url}/v1/{kind}/{quote(name, safe='')}", text.encode())
+            write(f"/v1/{kind}/{{name}}", {"name": json.loads(text)["name"]}, text)
+
+
+def through(api_url: str) -> Write:
+    """Writes through the API at this address."""
+
+    def write(resource: str, parameters: Mapping[str, str], body: str) -> None:
+        path = resource.format_map({name: quote(value, safe="") for name, value in parameters.items()})
+        call("PUT", api_url + path, body.encode())
+
+    return write
+
+
+def in_this_process() -> Write:
+    """Writes with the API in this process, on what the environment names."""
+    from aws_lambda_powertools import Metrics
+
+    from task_service.api.routes import Api
+    from task_service.bootstrap import services
+
+    api = Api(services, Metrics(namespace="local", service="task"))
+
+    def write(resource: str, parameters: Mapping[str, str], body: str) -> None:
+        event = {
+            "httpMethod": "PUT",
+            "resource": resource,
+            "path": resource,
+            "pathParameters": {name: quote(value, safe="") for name, value in parameters.items()},
+            "headers": {},
+            "multiValueHeaders": {},
+            "requestContext": {},
+            "body": body,
+        }
+        answer = api.resolve(event, SimpleNamespace())
+        if answer["statusCode"] >= 300:
+            raise LocalCloudError(f"PUT {resource} is answered with {answer['statusCode']}: {answer['body']}")
+
+    return write
+
+
+if __name__ == "__main__":
+    try:
+        seed(in_this_process(), sys.argv[1])
+    except LocalCloudError as error:
+        sys.exit(str(error))

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from task_service.bootstrap import Services, Settings
-from task_service.identity_settings import AuthSettings
+from task_service.identity_settings import AuthSettings, OAuthSettings
 
 NEEDED = {"TABLE_NAME": "t", "QUEUE_URL": "q", "BUCKET_NAME": "b"}
 
@@ -119,3 +119,38 @@ def test_what_nobody_uses_is_not_imported() -> None:
         [sys.executable, "-c", script], env={"PYTHONPATH": "layers/core"}, capture_output=True, text=True
     )
     assert (run.stdout, run.stderr) == ("set()\n", "")
+
+
+OAUTH = AUTH | {
+    "OAUTH_TOKEN_URL": "https://issuer.example/token",
+    "OAUTH_CLIENT_ID": "task",
+    "OAUTH_CLIENT_SECRET_NAME": "task/secret",
+}
+
+
+def test_the_services_that_we_call_get_a_token_where_there_is_one() -> None:
+    assert Settings.from_environment(NEEDED | OAUTH).oauth == OAuthSettings(
+        token_url="https://issuer.example/token",
+        client_id="task",
+        secret_store="secretsmanager",
+        secret_name="task/secret",
+    )
+    for off in ({"OAUTH_TOKEN_URL": ""}, {"AUTH_ENABLED": "off"}):
+        settings = Settings.from_environment(NEEDED | OAUTH | off)
+        assert settings.oauth is None
+        assert Services(settings).service_token is None
+    assert Services(Settings.from_environment(NEEDED | OAUTH)).service_token is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("OAUTH_TOKEN_URL", "issuer.example", "OAUTH_TOKEN_URL is not a URL"),
+        ("OAUTH_CLIENT_ID", "", "OAUTH_CLIENT_ID is not set, OAUTH_TOKEN_URL needs it"),
+        ("OAUTH_CLIENT_SECRET_NAME", "", "OAUTH_CLIENT_SECRET_NAME is not set, OAUTH_TOKEN_URL needs it"),
+        ("OAUTH_CLIENT_SECRET_STORE", "vault", "OAUTH_CLIENT_SECRET_STORE is 'vault', secretsmanager or ssm"),
+    ],
+)
+def test_what_is_wrong_about_our_own_tokens_is_named(name: str, value: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Settings.from_environment(NEEDED | OAUTH | {name: value})

@@ -29,8 +29,9 @@ from task_service.usecases.readiness import Readiness
 
 if TYPE_CHECKING:
     from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
+    from task_service.adapters.oauth import ClientCredentials
     from task_service.domain.task_list import TaskListTemplate
-    from task_service.identity_settings import AuthSettings
+    from task_service.identity_settings import AuthSettings, OAuthSettings
     from task_service.ports import PolicyEngine
     from task_service.usecases.attempt import Attempts
     from task_service.usecases.create_list import ListCreation
@@ -59,6 +60,8 @@ class Settings:
     egress_allow: str = ""
     auth: AuthSettings | None = None
     """None: everybody is let in."""
+    oauth: OAuthSettings | None = None
+    """None: the policy service and the cache service are called without a token."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -73,7 +76,7 @@ class Settings:
             max_task_retries=int(_number(environment, "EXECUTOR_MAX_TASK_RETRIES", default=10)),
             executor_timeout=timedelta(seconds=_number(environment, "EXECUTOR_TIMEOUT_SECONDS", default=60)),
             egress_allow=environment.get("EGRESS_ALLOW") or "",
-            auth=_auth(environment),
+            **_identity(environment),
         )
 
 
@@ -231,6 +234,18 @@ class Services:
         return NoPolicies()
 
     @cached_property
+    def service_token(self) -> ClientCredentials | None:
+        """Gets the token for calls of the policy service and the cache service; None: they need none."""
+        oauth = self.settings.oauth
+        if oauth is None:
+            return None
+        from task_service.adapters.aws_secrets import AwsSecret
+        from task_service.adapters.oauth import ClientCredentials
+
+        secret = AwsSecret(oauth.secret_store, oauth.secret_name, lambda service: aws.client(self._session, service))
+        return ClientCredentials(token_url=oauth.token_url, client_id=oauth.client_id, secret=secret, clock=utc_now)
+
+    @cached_property
     def _session(self) -> Any:
         return aws.session()
 
@@ -284,12 +299,16 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _auth(environment: Mapping[str, str]) -> AuthSettings | None:
+def _identity(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The settings about identity: as in the first generation, AUTH_ENABLED is for both directions."""
     if not _switch(environment, "AUTH_ENABLED", default=False):
-        return None
-    from task_service.identity_settings import AuthSettings
+        return {}
+    from task_service.identity_settings import AuthSettings, OAuthSettings
 
-    return AuthSettings.from_environment(environment)
+    return {
+        "auth": AuthSettings.from_environment(environment),
+        "oauth": OAuthSettings.from_environment(environment),
+    }
 
 
 def _number(environment: Mapping[str, str], name: str, *, default: float) -> float:

@@ -1,4 +1,4 @@
-"""The settings about identity: whose tokens are accepted."""
+"""The settings about identity: whose tokens are accepted, and where our own come from."""
 
 import re
 from collections.abc import Mapping
@@ -27,6 +27,32 @@ class AuthSettings:
             audience=environment.get("AUTH_AUDIENCE") or "",
             issuer=environment.get("AUTH_ISSUER") or "",
             admin_scope=_scope(environment, "AUTH_ADMIN_SCOPE"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OAuthSettings:
+    """Where the tokens come from that the policy service and the cache service accept."""
+
+    token_url: str
+    client_id: str
+    secret_store: str
+    """Where the client's secret is: secretsmanager or ssm."""
+    secret_name: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "OAuthSettings | None":
+        """The settings of an environment; None: there is no OAUTH_TOKEN_URL. Raises ValueError, naming the variable."""
+        if not environment.get("OAUTH_TOKEN_URL"):
+            return None
+        store = environment.get("OAUTH_CLIENT_SECRET_STORE") or "secretsmanager"
+        if store not in ("secretsmanager", "ssm"):
+            raise ValueError(f"OAUTH_CLIENT_SECRET_STORE is {store!r}, secretsmanager or ssm is expected")
+        return cls(
+            token_url=url(environment, "OAUTH_TOKEN_URL", needed_by="OAUTH_TOKEN_URL"),
+            client_id=needed(environment, "OAUTH_CLIENT_ID", needed_by="OAUTH_TOKEN_URL"),
+            secret_store=store,
+            secret_name=needed(environment, "OAUTH_CLIENT_SECRET_NAME", needed_by="OAUTH_TOKEN_URL"),
         )
 
 

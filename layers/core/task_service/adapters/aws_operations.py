@@ -10,4 +10,6 @@ OPERATIONS: Final[dict[str, tuple[str, ...]]] = {
     "dynamodb": ("DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"),
     "sqs": ("ChangeMessageVisibility", "GetQueueAttributes", "SendMessage", "SendMessageBatch"),
     "s3": ("GetObject", "PutObject"),
+    "secretsmanager": ("GetSecretValue",),
+    "ssm": ("GetParameter",),
 }
