@@ -15,11 +15,13 @@ import json
 from botocore.awsrequest import AWSResponse
 from task_service.adapters import aws
 
-BODY = {"dynamodb": b"{}", "sqs": b"{}", "s3": b""}
+BODY = {"dynamodb": b"{}", "sqs": b"{}", "s3": b"", "secretsmanager": b"{}", "ssm": b"{}"}
 CALLS = {
     "dynamodb": ("get_item", {"TableName": "t", "Key": {"pk": {"S": "a"}}}),
     "sqs": ("send_message", {"QueueUrl": "https://sqs.%(region)s.%(suffix)s/1/q", "MessageBody": "m"}),
     "s3": ("put_object", {"Bucket": "b", "Key": "k", "Body": b"x"}),
+    "secretsmanager": ("get_secret_value", {"SecretId": "s"}),
+    "ssm": ("get_parameter", {"Name": "p", "WithDecryption": True}),
 }
 asked = {}
 session = aws.session()
@@ -72,4 +74,42 @@ def test_clients_find_the_services_of_aws(build: Build, region: str, suffix: str
         "dynamodb": f"https://dynamodb.{region}.{suffix}/",
         "sqs": f"https://sqs.{region}.{suffix}/",
         "s3": f"https://s3.{region}.{suffix}/b/k",
+        "secretsmanager": f"https://secretsmanager.{region}.{suffix}/",
+        "ssm": f"https://ssm.{region}.{suffix}/",
     }
+
+
+VERIFY_TOKENS = """
+import json, time
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from datetime import UTC, datetime, timedelta
+from jwt.algorithms import get_default_algorithms
+from task_service.adapters.jwks import Jwks
+from task_service.adapters.jwt_tokens import JwtVerifier
+
+KEYS = {
+    "RS256": rsa.generate_private_key(65537, 2048),
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+}
+public = [get_default_algorithms()[a].to_jwk(k.public_key(), as_dict=True) | {"kid": a} for a, k in KEYS.items()]
+clock = lambda: datetime.now(UTC)
+keys = Jwks(lambda: json.dumps({"keys": public}).encode(), interval=timedelta(hours=1), clock=clock)
+tokens = JwtVerifier(keys=keys, audience="", issuer="", clock=clock)
+for algorithm, key in KEYS.items():
+    claims = {"exp": time.time() + 60, "scope": algorithm}
+    print(*tokens.verify(jwt.encode(claims, key, algorithm=algorithm, headers={"kid": algorithm})).scopes)
+"""
+
+
+def test_tokens_are_verified_with_what_the_layer_brings(build: Build) -> None:
+    done = subprocess.run(
+        [f"{sys.base_prefix}/bin/python{RUNNING}", "-S", "-c", VERIFY_TOKENS],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(build.layer / "python")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stdout.split(), done.stderr) == (["RS256", "ES256", "EdDSA"], "")
