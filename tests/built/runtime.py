@@ -90,9 +90,14 @@ class Build:
         }
 
     def resolve(self, value: Any, resources: Mapping[str, str]) -> str:
-        """A property of the template: itself, a parameter's default, or the name of one of these resources."""
+        """A property of the template: itself, a parameter's default, or the name of one of these resources.
+
+        What is put together of such is as it is written: the functions only need it to be there.
+        """
         if not isinstance(value, dict):
             return str(value)
+        if "Fn::Sub" in value:
+            return str(value["Fn::Sub"])
         name = value["Ref"]
         if name in resources:
             return resources[name]

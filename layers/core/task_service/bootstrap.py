@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from task_service.usecases.guard import Guard
     from task_service.usecases.read_list import ListReading
     from task_service.usecases.run_list import ListRun
+    from task_service.usecases.write_cache import CacheWriting
 
 EXECUTOR_MARGIN = timedelta(seconds=10)
 """What an executor needs beside the longest call: to start it, and to write down how it ended."""
@@ -57,6 +58,8 @@ class Settings:
     retention: timedelta = timedelta(days=30)
     max_task_retries: int = 10
     executor_timeout: timedelta = timedelta(seconds=60)
+    cache_address: str = ""
+    """Of the cache service; empty: there is none."""
     egress_allow: str = ""
     auth: AuthSettings | None = None
     """None: everybody is let in."""
@@ -75,6 +78,7 @@ class Settings:
             retention=timedelta(days=_number(environment, "RETENTION_DAYS", default=30)),
             max_task_retries=int(_number(environment, "EXECUTOR_MAX_TASK_RETRIES", default=10)),
             executor_timeout=timedelta(seconds=_number(environment, "EXECUTOR_TIMEOUT_SECONDS", default=60)),
+            cache_address=environment.get("CACHE_ADDR", ""),
             egress_allow=environment.get("EGRESS_ALLOW") or "",
             **_identity(environment),
         )
@@ -174,7 +178,7 @@ class Services:
         """Takes the messages of the task queue."""
         from task_service.usecases.execute_task import Execution
 
-        return Execution(attempts=self._attempts, lists=self._list_run)
+        return Execution(attempts=self._attempts, lists=self._list_run, cache=self._cache_writing)
 
     @cached_property
     def dead_letters(self) -> DeadLetters:
@@ -225,6 +229,33 @@ class Services:
             policies=self._policies,
             attempts=self._attempts,
             clock=utc_now,
+            cache=self._cache_writing,
+        )
+
+    @cached_property
+    def _cache_writing(self) -> CacheWriting | None:
+        if not self.settings.cache_address:
+            return None
+        from task_service.adapters.cache_service import CacheService
+        from task_service.adapters.http_connections import Dialler
+        from task_service.adapters.http_target import RequestsTarget
+        from task_service.usecases.write_cache import CacheWriting
+
+        return CacheWriting(
+            cache=CacheService(
+                address=self.settings.cache_address,
+                # Its address is the operator's own setting.
+                target=RequestsTarget(Dialler()),
+                clock=utc_now,
+                user_agent=f"task-service/{VERSION}",
+                token=self.service_token,
+            ),
+            tasks=self._tasks,
+            lists=self.list_reading,
+            bodies=self._bodies,
+            queue=self._queue,
+            clock=utc_now,
+            draw=random.random,
         )
 
     @cached_property

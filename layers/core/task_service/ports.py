@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from task_service.domain.task import Body, Done, Failed, GroupStart, Message, Retry, State, Task
+from task_service.domain.task import Body, Done, Failed, Message, QueueMessage, Retry, State, Task
 from task_service.domain.template import StoredTemplate
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class TaskLists(Protocol):
 class TaskQueue(Protocol):
     """The task queue."""
 
-    def send(self, message: Message | GroupStart, *, delay_seconds: int = 0) -> None:
+    def send(self, message: QueueMessage, *, delay_seconds: int = 0) -> None:
         """Put a message into the queue, at most MAX_DELAY_SECONDS delayed; returns once it is durable."""
 
     def send_all(self, messages: Sequence[Message]) -> None:
@@ -199,6 +199,13 @@ class HttpTarget(Protocol):
         """
 
 
+class ResultCache(Protocol):
+    """The cache service."""
+
+    def write(self, key: str, text: str, *, namespace: str, scope: str, deadline: datetime) -> None:
+        """Write a JSON text under a key. Raises CallRefused; whether it was written is then unknown."""
+
+
 class PolicyEngine(Protocol):
     """Evaluates Rego policies."""
 
@@ -211,6 +218,16 @@ class TokenVerifier(Protocol):
 
     def verify(self, token: str) -> Caller:
         """Who the token is of. Raises domain.errors.Unauthenticated, which says why it is not accepted."""
+
+
+class BearerToken(Protocol):
+    """The token with which we call services that ask for one."""
+
+    def __call__(self, deadline: datetime) -> str:
+        """A token to be used now. Raises CallRefused where there is none before `deadline`."""
+
+    def forget(self, token: str | None = None) -> None:
+        """Get a new one next time: a service has not accepted this one (by default whichever it is)."""
 
 
 class CallRefused(Exception):

@@ -7,12 +7,16 @@ import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
+from task_service.adapters.cache_service import CacheService
+from task_service.adapters.http_connections import Dialler
+from task_service.adapters.http_target import RequestsTarget
 from task_service.adapters.oauth import ClientCredentials
 from task_service.domain.errors import Unavailable
 from task_service.ports import CallRefused, Clock
@@ -329,3 +333,32 @@ def test_nothing_that_is_secret_is_logged(target: HttpTarget, world: World, capl
     for secret in (SECRET, "s3cret", BASIC, BASIC[6:], "token-1"):
         assert secret not in said
     assert SECRET not in repr(vars(world.credentials))
+
+
+# -- with a service
+
+
+def test_a_service_that_does_not_accept_the_token_gets_a_new_one_next_time(target: HttpTarget, world: World) -> None:
+    target.on("/token", in_turn(token("token-1"), token("token-2")))
+    target.on("/v1/cache", in_turn(answer(401), answer(201)))
+    with closing(RequestsTarget(Dialler())) as calls:
+        cache = CacheService(
+            address=target.url(""),
+            target=calls,
+            clock=lambda: datetime.now(UTC),
+            user_agent="test",
+            token=ClientCredentials(
+                token_url=target.url("/token"),
+                client_id=CLIENT_ID,
+                secret=world.secret,
+                clock=lambda: datetime.now(UTC),
+            ),
+        )
+        deadline = datetime.now(UTC) + timedelta(seconds=10)
+
+        with pytest.raises(CallRefused, match="the cache service answered 401"):
+            cache.write("k", "1", namespace="", scope="", deadline=deadline)
+        cache.write("k", "1", namespace="", scope="", deadline=deadline)
+
+    sent = [call.headers["Authorization"] for call in target.calls_to("/v1/cache")]
+    assert sent == ["Bearer token-1", "Bearer token-2"]
