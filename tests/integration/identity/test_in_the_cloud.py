@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from local.cloud import PROJECT, LocalCloud
+from local.deployment import stack_at
 from local.template import API, Template
 from task_service.adapters.aws_secrets import AwsSecret
 from task_service.adapters.oauth import ClientCredentials
@@ -69,6 +70,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with HttpTarget() as target:
         target.on("/keys", answer(body=ISSUED_BY.jwks()))
         target.on("/token", answer(body=b'{"access_token":"token-1","token_type":"Bearer","expires_in":3600}'))
+        target.on("/v1/cache", answer(201))
         settings = {
             "AUTH_ENABLED": "true",
             "AUTH_JWK_URL": target.url("/keys"),
@@ -79,6 +81,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "OAUTH_TOKEN_URL": target.url("/token"),
             "OAUTH_CLIENT_ID": "task",
             "OAUTH_CLIENT_SECRET": SECRET,
+            "CACHE_ADDR": target.url(""),
             "EGRESS_ALLOW": "127.0.0.1, opened.example",
         }
         with LocalCloud(settings=settings, directory=tmp_path_factory.mktemp("cloud")) as cloud:
@@ -242,3 +245,29 @@ def test_a_token_is_got_with_the_secret(world: World) -> None:
     )
 
     assert credentials(datetime.now(UTC) + timedelta(seconds=10)) == "token-1"
+
+
+def test_the_cache_service_gets_the_token(world: World) -> None:
+    key = world.run(world.target.on("/cached", answer()))["id"]
+
+    def written() -> list[str | None]:
+        calls = world.target.calls_to("/v1/cache")
+        return [call.headers["Authorization"] for call in calls if call.headers["x-cache-key"] == key]
+
+    wait_until(lambda: written() == ["Bearer token-1"])
+    # One for each process that needed one.
+    assert len(world.target.calls_to("/token")) <= 1 + len(world.cloud.worker_pids("ExecutorFunction"))
+
+
+def test_functions_may_read_that_one_secret(world: World) -> None:
+    document = policy_on_the_executor(world.cloud, "secret")
+
+    [statement] = document["Statement"]
+    assert statement["Action"] == "secretsmanager:GetSecretValue"
+    assert statement["Resource"].endswith(":secret:task-service/oauth-client-secret-??????")
+
+
+def policy_on_the_executor(cloud: LocalCloud, name: str) -> dict[str, Any]:
+    role = stack_at(cloud.endpoint).physical_id("ExecutorRole")
+    document: dict[str, Any] = cloud.client("iam").get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    return document
