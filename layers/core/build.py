@@ -1,6 +1,6 @@
 """Builds the core layer: the libraries of requirements.txt and the package task_service, small and compiled.
 
-    python layers/core/build.py TARGET_DIR [--python-version 3.13] [--platform manylinux2014_aarch64]
+    python layers/core/build.py TARGET_DIR [--python-version 3.13] [--platform manylinux2014_aarch64 ...]
 
 makes TARGET_DIR/python, by default for the running interpreter and this machine. Equal input makes equal
 files, whatever the target is called; libraries are installed again only when what they depend on has changed.
@@ -20,6 +20,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +33,17 @@ RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 FIXED_TIME = 315_619_200
 
 
-def build(target: Path, python_version: str, wheel_platform: str | None) -> None:
+def build(target: Path, python_version: str, wheel_platforms: Sequence[str]) -> None:
     """The layer's folder, complete, at target/python."""
     compiler = find_interpreter(python_version)
     libraries, stamp = target / "python", target / ".libraries"
-    machine = wheel_platform or platform.platform()
+    machine = " ".join(wheel_platforms) or platform.platform()
     inputs = b"".join(path.read_bytes() for path in (Path(__file__), REQUIREMENTS, OPERATIONS_MODULE))
     key = hashlib.sha256(f"{python_version} {machine}\n".encode() + inputs).hexdigest()
     if not (libraries.is_dir() and stamp.is_file() and stamp.read_text() == key):
         stamp.unlink(missing_ok=True)
         shutil.rmtree(libraries, ignore_errors=True)
-        install_libraries(libraries, python_version, wheel_platform)
+        install_libraries(libraries, python_version, wheel_platforms)
         trim_models(libraries / "botocore" / "data")
         compile_modules(compiler, libraries, target)
         stamp.write_text(key)
@@ -64,14 +65,15 @@ def find_interpreter(python_version: str) -> str:
     return found
 
 
-def install_libraries(libraries: Path, python_version: str, wheel_platform: str | None) -> None:
+def install_libraries(libraries: Path, python_version: str, wheel_platforms: Sequence[str]) -> None:
     """Exactly what requirements.txt names, with its licences, without commands, tests and pip's notes."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--no-compile", "--no-deps", "--target", str(libraries), "--requirement", str(REQUIREMENTS)]
-    if wheel_platform is None and python_version != RUNNING:
-        wheel_platform = f"manylinux2014_{platform.machine()}"
-    if wheel_platform is not None:
-        command += ["--only-binary=:all:", "--platform", wheel_platform, "--python-version", python_version]
+    if not wheel_platforms and python_version != RUNNING:
+        wheel_platforms = [f"{glibc}_{platform.machine()}" for glibc in ("manylinux2014", "manylinux_2_34")]
+    if wheel_platforms:
+        command += ["--only-binary=:all:", "--python-version", python_version]
+        command += [f"--platform={wheel_platform}" for wheel_platform in wheel_platforms]
     if code := subprocess.run(command, check=False).returncode:
         sys.exit(f"build.py: pip could not install {REQUIREMENTS.name} (exit code {code})")
     for folder in (libraries / "bin", *libraries.glob("*/tests"), *libraries.rglob("__pycache__")):
@@ -152,6 +154,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Builds the core layer.")
     parser.add_argument("target", type=Path, help="the layer is made in TARGET/python")
     parser.add_argument("--python-version", default=RUNNING, help="default: that of the running interpreter")
-    parser.add_argument("--platform", help="default: this machine's")
+    parser.add_argument("--platform", action="append", default=[], help="may be repeated; default: this machine's")
     arguments = parser.parse_args()
     build(arguments.target.resolve(), arguments.python_version, arguments.platform)

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from task_service import VERSION
 from task_service.adapters import aws
 from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
 from task_service.adapters.dynamodb_tasks import DynamoDbTasks
-from task_service.adapters.dynamodb_templates import LIST_TEMPLATE, TASK_TEMPLATE, DynamoDbTemplates
-from task_service.adapters.no_policies import NoPolicies
+from task_service.adapters.dynamodb_templates import LIST_TEMPLATE, POLICY, TASK_TEMPLATE, DynamoDbTemplates
 from task_service.adapters.s3_bodies import S3Bodies
 from task_service.adapters.sqs_queue import SqsTaskQueue
 from task_service.domain.task_list import TaskListTemplate
@@ -32,6 +31,10 @@ from task_service.usecases.read_task import TaskReading
 from task_service.usecases.readiness import Readiness
 from task_service.usecases.run_list import ListRun
 
+if TYPE_CHECKING:
+    from task_service.adapters.embedded_policies import EmbeddedPolicies
+    from task_service.domain.policy import Policy
+
 EXECUTOR_MARGIN = timedelta(seconds=10)
 """What an executor needs beside the longest call: to start it, and to write down how it ended."""
 
@@ -48,6 +51,9 @@ class Settings:
     retention: timedelta = timedelta(days=30)
     max_task_retries: int = 10
     executor_timeout: timedelta = timedelta(seconds=60)
+    policy_address: str = ""
+    """Where the policy service is; empty: policies are evaluated here."""
+    policy_timeout: timedelta = timedelta(seconds=5)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -61,6 +67,8 @@ class Settings:
             retention=timedelta(days=_number(environment, "RETENTION_DAYS", default=30)),
             max_task_retries=int(_number(environment, "EXECUTOR_MAX_TASK_RETRIES", default=10)),
             executor_timeout=timedelta(seconds=_number(environment, "EXECUTOR_TIMEOUT_SECONDS", default=60)),
+            policy_address=_address(environment, "POLICY_ADDR"),
+            policy_timeout=timedelta(seconds=_number(environment, "POLICY_TIMEOUT_SECONDS", default=5)),
         )
 
 
@@ -131,6 +139,20 @@ class Services:
         return self._editing("taskList template", LIST_TEMPLATE, self._list_template_cache, validate)
 
     @cached_property
+    def policies(self) -> TemplateEditing:
+        """Writes and reads embedded policies."""
+
+        def validate(name: str, payload: str) -> Mapping[str, Any]:
+            from task_service.domain.policy import Policy
+            from task_service.policy_schema import validate_policy
+
+            document = validate_policy(name, payload)
+            self._embedded_policies.check(name, Policy.from_document(document))
+            return document
+
+        return self._editing("policy", POLICY, self._policy_cache, validate)
+
+    @cached_property
     def readiness(self) -> Readiness:
         """Says whether the service can work."""
         return Readiness(tasks=self._tasks, queue=self._queue)
@@ -186,7 +208,25 @@ class Services:
 
     @cached_property
     def _policies(self) -> PolicyEngine:
-        return NoPolicies()
+        if not self.settings.policy_address:
+            return self._embedded_policies
+        from task_service.adapters.remote_policies import RemotePolicies
+
+        return RemotePolicies(address=self.settings.policy_address, user_agent=f"task-service/{VERSION}")
+
+    @cached_property
+    def _embedded_policies(self) -> "EmbeddedPolicies":
+        # What it imports is for those only who have policies.
+        from task_service.adapters.embedded_policies import EmbeddedPolicies
+
+        return EmbeddedPolicies(policies=self._policy_cache, clock=utc_now, timeout=self.settings.policy_timeout)
+
+    @cached_property
+    def _policy_cache(self) -> "TemplateCache[Policy]":
+        from task_service.domain.policy import Policy
+
+        templates, keep = self._templates(POLICY), self.settings.template_cache
+        return TemplateCache(templates=templates, parse=Policy.from_text, clock=utc_now, keep=keep)
 
     @cached_property
     def _session(self) -> Any:
@@ -247,6 +287,14 @@ def _number(environment: Mapping[str, str], name: str, *, default: float) -> flo
     if number < 0:
         raise ValueError(f"{name} is {text!r}, it cannot be negative")
     return number
+
+
+def _address(environment: Mapping[str, str], name: str) -> str:
+    """An HTTP address without a slash at its end; empty where there is none."""
+    address = (environment.get(name) or "").rstrip("/")
+    if address and not address.startswith(("http://", "https://")):
+        raise ValueError(f"{name} is {address!r}, http://host… or https://host… is expected")
+    return address
 
 
 def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:

@@ -25,9 +25,13 @@ _POOL: Final = 10
 
 
 class RequestsTarget:
-    """Calls HTTP targets; connections are kept and shared, cookies are not."""
+    """Calls HTTP targets; connections are kept and shared, cookies are not.
 
-    def __init__(self) -> None:
+    With `json_only`, an answer that is not JSON refuses a call that went well otherwise.
+    """
+
+    def __init__(self, *, json_only: bool = False) -> None:
+        self._json_only = json_only
         self._adapter = BudgetAdapter(pool_connections=32, pool_maxsize=_POOL, max_retries=0)
 
     def call(self, call: HttpCall, *, deadline: datetime) -> Answered:
@@ -50,11 +54,18 @@ class RequestsTarget:
                 stream=True,
                 hooks={"response": partial(_end_redirect, session)},
             ) as response:
+                body = _read(response)
+                if self._json_only and response.ok and not json_text.is_valid(_text(body, response.encoding)):
+                    raise CallRefused(
+                        "the target's answer is not JSON", can_retry=False, response_code=response.status_code
+                    )
                 return Answered(
                     status=response.status_code,
-                    result=_as_json(response, _read(response)),
+                    result=_as_json(response, body),
                     retry_after=response.headers.get("Retry-After"),
                 )
+        except CallRefused:
+            raise
         except Exception as error:
             raise _refusal(error, seconds) from error
 
