@@ -55,12 +55,12 @@ class RequestsTarget:
                 hooks={"response": partial(_end_redirect, session)},
             ) as response:
                 body = _read(response)
-                if self._json_only and response.ok and not json_text.is_valid(_text(body, response.encoding)):
-                    raise CallRefused(
-                        "the target's answer is not JSON", can_retry=False, response_code=response.status_code
-                    )
+                status = response.status_code
+                is_good = 200 <= status <= 299
+                if self._json_only and is_good and not json_text.is_valid(_text(body, response.encoding)):
+                    raise CallRefused("the target's answer is not JSON", can_retry=False, response_code=status)
                 return Answered(
-                    status=response.status_code,
+                    status=status,
                     result=_as_json(response, body),
                     retry_after=response.headers.get("Retry-After"),
                 )

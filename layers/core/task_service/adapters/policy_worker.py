@@ -94,7 +94,9 @@ class Worker:
                 raise Fault(f"{where}: the function {call.name} is not known or not available to policies")
         try:
             if data != "{}":
-                interpreter.add_data_json(_without_exponents(data))
+                interpreter.add_data_json(
+                    _without_exponents(_writable(json.dumps(json.loads(data), ensure_ascii=False)))
+                )
             interpreter.add_module("policy", module.text)
             query = "data" + "".join(f"[{json.dumps(part)}]" for part in module.package)
             bundle = interpreter.build(query)

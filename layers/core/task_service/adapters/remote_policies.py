@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote
@@ -69,7 +70,8 @@ def _path(policy: str) -> str:
 def _message(answer: Answered) -> str:
     """What an error answer says: its message, where it has one."""
     text = answer.result
-    if len(text) < 10_000:
+    # Nested deeper than Python reads, it is none that the service itself would give.
+    with suppress(RecursionError):
         document = json.loads(text)
         if isinstance(document, dict) and isinstance(document.get("message"), str):
             text = document["message"]

@@ -29,6 +29,6 @@ class Policy:
         """The policy in a document that has been checked."""
         package = f"{document['group']}.{document['name']}"
         source: str = document["source"]
-        data = json.dumps(document.get("data") or {}, ensure_ascii=False)
+        data = json.dumps(document.get("data") or {})
         key = hashlib.sha256("\0".join((package, source, data)).encode("utf-8", "surrogatepass")).digest()
         return cls(package=package, source=source, data=data, key=key)
