@@ -80,7 +80,7 @@ class World:
                 clock=clock,
                 retention=timedelta(days=1),
             ),
-            reading=TaskReading(tasks=self.tasks, lists=list_reading, bodies=bodies, clock=clock),
+            reading=TaskReading(tasks=self.tasks, lists=lambda: list_reading, bodies=bodies, clock=clock),
             list_reading=list_reading,
             task_templates=TemplateEditing(
                 noun="task template",

@@ -1,4 +1,9 @@
-"""Settings and wiring: the only place that reads the environment and builds clients."""
+"""Settings and wiring: the only place that reads the environment and builds clients.
+
+What only some requests need is imported where it is wired: a cold start pays for every module that it imports.
+"""
+
+from __future__ import annotations
 
 import os
 import random
@@ -11,29 +16,29 @@ from typing import TYPE_CHECKING, Any
 
 from task_service import VERSION
 from task_service.adapters import aws
-from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
 from task_service.adapters.dynamodb_tasks import DynamoDbTasks
 from task_service.adapters.dynamodb_templates import LIST_TEMPLATE, POLICY, TASK_TEMPLATE, DynamoDbTemplates
 from task_service.adapters.s3_bodies import S3Bodies
 from task_service.adapters.sqs_queue import SqsTaskQueue
-from task_service.domain.task_list import TaskListTemplate
 from task_service.domain.template import TaskTemplate
-from task_service.ports import PolicyEngine
 from task_service.template_cache import TemplateCache
-from task_service.usecases.attempt import Attempts
-from task_service.usecases.create_list import ListCreation
 from task_service.usecases.create_task import TaskCreation
 from task_service.usecases.edit_templates import TemplateEditing, Validate
-from task_service.usecases.execute_task import Execution
-from task_service.usecases.fail_abandoned import DeadLetters
-from task_service.usecases.read_list import ListReading
 from task_service.usecases.read_task import TaskReading
 from task_service.usecases.readiness import Readiness
-from task_service.usecases.run_list import ListRun
 
 if TYPE_CHECKING:
+    from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
     from task_service.adapters.embedded_policies import EmbeddedPolicies
     from task_service.domain.policy import Policy
+    from task_service.domain.task_list import TaskListTemplate
+    from task_service.ports import PolicyEngine
+    from task_service.usecases.attempt import Attempts
+    from task_service.usecases.create_list import ListCreation
+    from task_service.usecases.execute_task import Execution
+    from task_service.usecases.fail_abandoned import DeadLetters
+    from task_service.usecases.read_list import ListReading
+    from task_service.usecases.run_list import ListRun
 
 EXECUTOR_MARGIN = timedelta(seconds=10)
 """What an executor needs beside the longest call: to start it, and to write down how it ended."""
@@ -56,7 +61,7 @@ class Settings:
     policy_timeout: timedelta = timedelta(seconds=5)
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """The settings of a function's environment. Raises KeyError or ValueError, naming the variable."""
         return cls(
             table=environment["TABLE_NAME"],
@@ -93,6 +98,8 @@ class Services:
     @cached_property
     def list_creation(self) -> ListCreation:
         """Creates task lists."""
+        from task_service.usecases.create_list import ListCreation
+
         return ListCreation(
             list_templates=self._list_template_cache,
             task_templates=self._task_template_cache,
@@ -106,11 +113,13 @@ class Services:
     @cached_property
     def reading(self) -> TaskReading:
         """Answers questions about tasks."""
-        return TaskReading(tasks=self._tasks, lists=self.list_reading, bodies=self._bodies, clock=utc_now)
+        return TaskReading(tasks=self._tasks, lists=lambda: self.list_reading, bodies=self._bodies, clock=utc_now)
 
     @cached_property
     def list_reading(self) -> ListReading:
         """Answers questions about task lists."""
+        from task_service.usecases.read_list import ListReading
+
         return ListReading(lists=self._lists, bodies=self._bodies, clock=utc_now)
 
     @cached_property
@@ -118,7 +127,6 @@ class Services:
         """Writes and reads task templates."""
 
         def validate(name: str, payload: str) -> Mapping[str, Any]:
-            # pydantic is needed here only, and importing it is a third of a cold start.
             from task_service.template_schema import validate_task_template
 
             return validate_task_template(
@@ -160,11 +168,15 @@ class Services:
     @cached_property
     def execution(self) -> Execution:
         """Takes the messages of the task queue."""
+        from task_service.usecases.execute_task import Execution
+
         return Execution(attempts=self._attempts, lists=self._list_run)
 
     @cached_property
     def dead_letters(self) -> DeadLetters:
         """Takes dead letters."""
+        from task_service.usecases.fail_abandoned import DeadLetters
+
         return DeadLetters(tasks=self._tasks, queue=self._queue, lists=self._list_run, clock=utc_now)
 
     def _editing(self, noun: str, kind: str, cache: TemplateCache[Any], validate: Validate) -> TemplateEditing:
@@ -178,8 +190,8 @@ class Services:
 
     @cached_property
     def _attempts(self) -> Attempts:
-        # requests is a third of an import that only the executor needs.
         from task_service.adapters.http_target import RequestsTarget
+        from task_service.usecases.attempt import Attempts
 
         return Attempts(
             tasks=self._tasks,
@@ -196,6 +208,8 @@ class Services:
 
     @cached_property
     def _list_run(self) -> ListRun:
+        from task_service.usecases.run_list import ListRun
+
         return ListRun(
             lists=self._lists,
             tasks=self._tasks,
@@ -215,14 +229,14 @@ class Services:
         return RemotePolicies(address=self.settings.policy_address, user_agent=f"task-service/{VERSION}")
 
     @cached_property
-    def _embedded_policies(self) -> "EmbeddedPolicies":
+    def _embedded_policies(self) -> EmbeddedPolicies:
         # What it imports is for those only who have policies.
         from task_service.adapters.embedded_policies import EmbeddedPolicies
 
         return EmbeddedPolicies(policies=self._policy_cache, clock=utc_now, timeout=self.settings.policy_timeout)
 
     @cached_property
-    def _policy_cache(self) -> "TemplateCache[Policy]":
+    def _policy_cache(self) -> TemplateCache[Policy]:
         from task_service.domain.policy import Policy
 
         templates, keep = self._templates(POLICY), self.settings.template_cache
@@ -242,6 +256,8 @@ class Services:
 
     @cached_property
     def _lists(self) -> DynamoDbTaskLists:
+        from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
+
         return DynamoDbTaskLists(client=self._dynamodb, table=self.settings.table)
 
     def _templates(self, kind: str) -> DynamoDbTemplates:
@@ -254,6 +270,8 @@ class Services:
 
     @cached_property
     def _list_template_cache(self) -> TemplateCache[TaskListTemplate]:
+        from task_service.domain.task_list import TaskListTemplate
+
         templates, keep = self._templates(LIST_TEMPLATE), self.settings.template_cache
         return TemplateCache(templates=templates, parse=TaskListTemplate.from_text, clock=utc_now, keep=keep)
 

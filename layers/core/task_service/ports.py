@@ -3,15 +3,20 @@
 A port that cannot do its work now raises `domain.errors.Unavailable`; whether it was done after all is then unknown.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from task_service.domain.retry import Answered
 from task_service.domain.task import Body, Done, Failed, GroupStart, Message, Retry, State, Task
-from task_service.domain.task_list import GroupState, TaskList
 from task_service.domain.template import StoredTemplate
+
+if TYPE_CHECKING:
+    # Not every function needs these.
+    from task_service.domain.retry import Answered
+    from task_service.domain.task_list import GroupState, TaskList
 
 Clock = Callable[[], datetime]
 """The current time, aware and in UTC."""
@@ -101,7 +106,9 @@ class ListRecords:
     task_list: TaskList
     groups: Mapping[int, GroupState]
     tasks: Mapping[tuple[int, int], State]
-    """The shown states of the tasks that have started, by group and position."""
+    """The shown states of the tasks that have been started, by group and position, of groups that are not closed."""
+    failed: Mapping[int, frozenset[int]]
+    """The positions of the tasks that failed, of parallel groups."""
 
 
 class TaskLists(Protocol):
@@ -123,7 +130,14 @@ class TaskLists(Protocol):
         """Take a task of a parallel group off the outstanding ones; None while others of its chunk are."""
 
     def close_group(
-        self, list_id: str, index: int, *, well: bool, result: Body | None = None, error: str | None = None
+        self,
+        list_id: str,
+        index: int,
+        *,
+        well: bool,
+        stopped_at: int | None = None,
+        result: Body | None = None,
+        error: str | None = None,
     ) -> GroupState:
         """Write how a group ends, unless that is written; returns what is written then."""
 
@@ -131,7 +145,7 @@ class TaskLists(Protocol):
         """Write how a list ends, unless that is written; returns whether it was not."""
 
     def records(self, list_id: str) -> ListRecords | None:
-        """All that is written of a list but its tasks' bodies; read consistently."""
+        """What a list's status is made of; read consistently."""
 
     def results(self, list_id: str, index: int) -> list[Body]:
         """The results of a group's tasks that are done, in order."""

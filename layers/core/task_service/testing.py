@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from task_service.domain.errors import Unavailable
 from task_service.domain.retry import Answered
-from task_service.domain.task import Body, Done, Failed, GroupStart, Message, Retry, State, Task
-from task_service.domain.task_list import CHUNK, GroupState, Place, TaskList, place_of
+from task_service.domain.task import Body, Done, Failed, GroupStart, Message, Place, Retry, State, Task, place_of
+from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.domain.template import StoredTemplate
 from task_service.ports import CallRefused, Claim, HttpCall, ListRecords, Page
 
@@ -244,7 +244,14 @@ class InMemoryLists:
         return self.faults.around(end)
 
     def close_group(
-        self, list_id: str, index: int, *, well: bool, result: Body | None = None, error: str | None = None
+        self,
+        list_id: str,
+        index: int,
+        *,
+        well: bool,
+        stopped_at: int | None = None,
+        result: Body | None = None,
+        error: str | None = None,
     ) -> GroupState:
         """Write how a group ends, unless that is written; returns what is written then."""
 
@@ -253,7 +260,8 @@ class InMemoryLists:
             if group.state.is_final:
                 return group
             state = State.DONE if well else State.FAILED
-            return self._put(self.groups, (list_id, index), replace(group, state=state, result=result, error=error))
+            closed = replace(group, state=state, stopped_at=stopped_at, result=result, error=error)
+            return self._put(self.groups, (list_id, index), closed)
 
         return self.faults.around(close)
 
@@ -271,7 +279,7 @@ class InMemoryLists:
         return self.faults.around(end)
 
     def records(self, list_id: str) -> ListRecords | None:
-        """All that is written of a list but its tasks' bodies."""
+        """What a list's status is made of."""
         return self.faults.around(lambda: self._records(list_id))
 
     def results(self, list_id: str, index: int) -> list[Body]:
@@ -283,10 +291,20 @@ class InMemoryLists:
     def _records(self, list_id: str) -> ListRecords | None:
         if list_id not in self.lists:
             return None
+        groups = {index: group for (owner, index), group in self.groups.items() if owner == list_id}
+        failed: dict[int, frozenset[int]] = {}
+        for (owner, index, _), chunk in self.chunks.items():
+            if owner == list_id:
+                failed[index] = failed.get(index, frozenset()) | chunk.failed
         return ListRecords(
             task_list=self.lists[list_id],
-            groups={index: group for (owner, index), group in self.groups.items() if owner == list_id},
-            tasks={(place.group, place.position): task.shown_state for place, task in self._tasks(list_id)},
+            groups=groups,
+            tasks={
+                (place.group, place.position): task.shown_state
+                for place, task in self._tasks(list_id)
+                if place.group in groups and not groups[place.group].state.is_final
+            },
+            failed={index: group.failed for index, group in groups.items()} | failed,
         )
 
     def _tasks(self, list_id: str) -> list[tuple[Place, Task]]:

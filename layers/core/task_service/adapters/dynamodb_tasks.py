@@ -9,7 +9,7 @@
 Every change names in its condition what it has seen, so of two that see the same, one wins.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -25,16 +25,16 @@ from task_service.adapters.dynamodb_values import (
     read_time,
     time_value,
 )
-from task_service.domain.task import Body, Done, Failed, Message, Retry, State, Task
-from task_service.domain.task_list import place_of
+from task_service.domain.task import Body, Done, Failed, Message, Retry, State, Task, place_of
 from task_service.domain.template import TaskTemplate
 from task_service.ports import Claim
+from task_service.wired import wired
 
 _WORDS: Final = {f"#{name}": name for name in ("state", "attempt", "lease", "error", "result", "name")}
 """Attribute names that DynamoDB reserves, or that read better in one style."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class DynamoDbTasks:
     """The tasks of one table."""
 
@@ -182,7 +182,7 @@ def key(task_id: str) -> Item:
     place = place_of(task_id)
     if place is None:
         return {"pk": {"S": f"TASK#{task_id}"}, "sk": {"S": "TASK"}}
-    return {"pk": {"S": f"LIST#{place.list_id}"}, "sk": {"S": f"TASK#{place.group:04}#{place.position:04}"}}
+    return {"pk": {"S": f"TASKS#{place.list_id}"}, "sk": {"S": f"TASK#{place.group:04}#{place.position:04}"}}
 
 
 def to_item(task: Task) -> Item:

@@ -1,6 +1,5 @@
 """Templates in the DynamoDB table; those of one kind are found together through the `kind` index."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -9,6 +8,7 @@ from task_service.adapters import aws
 from task_service.adapters.dynamodb_values import Item
 from task_service.domain.template import StoredTemplate
 from task_service.ports import Page
+from task_service.wired import wired
 
 TASK_TEMPLATE: Final = "TASKTEMPLATE"
 LIST_TEMPLATE: Final = "LISTTEMPLATE"
@@ -16,7 +16,7 @@ POLICY: Final = "POLICY"
 INDEX: Final = "kind"
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class DynamoDbTemplates:
     """The templates of one kind in one table."""
 

@@ -2,20 +2,20 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from task_service.adapters import aws
 from task_service.domain.errors import Unavailable
 from task_service.domain.task import GroupStart, Message
+from task_service.wired import wired
 
 BATCH: Final = 10
 """The most messages of one request
 (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html)."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class SqsTaskQueue:
     """One SQS standard queue."""
 

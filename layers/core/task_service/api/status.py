@@ -1,12 +1,16 @@
 """A task's state as the API shows it."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from task_service.domain.task import Body, State, Task
-from task_service.domain.task_list import Overview
+
+if TYPE_CHECKING:
+    from task_service.domain.task_list import Overview
 
 HTTP_STATUS: Final[dict[State, int]] = {
     State.DONE: 200,

@@ -36,6 +36,7 @@ from task_service.ports import (
     TaskQueue,
     Tasks,
 )
+from task_service.wired import wired
 
 log: Final = logging.getLogger("task")
 T = TypeVar("T")
@@ -135,7 +136,7 @@ class Taken:
         return Step(handled=self.handled, event=self.event, runs=(self.run,) if self.run else ())
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class Attempts:
     """Makes the attempts of tasks."""
 

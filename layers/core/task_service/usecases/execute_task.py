@@ -1,15 +1,14 @@
 """Executing what comes out of the task queue: one message in hand, one step to take."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
-from task_service.domain.task import GroupStart, Message
-from task_service.domain.task_list import place_of
+from task_service.domain.task import GroupStart, Message, place_of
 from task_service.usecases.attempt import Attempts, Step
 from task_service.usecases.run_list import ListRun
+from task_service.wired import wired
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class Execution:
     """Takes the messages of the task queue."""
 

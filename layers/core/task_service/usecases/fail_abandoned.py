@@ -1,19 +1,18 @@
 """Ending the tasks whose messages crashed their executors too often, so that none stays pending."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from task_service.domain.task import GroupStart, Message, State
-from task_service.domain.task_list import place_of
+from task_service.domain.task import GroupStart, Message, State, place_of
 from task_service.ports import Clock, TaskQueue, Tasks
 from task_service.usecases.attempt import Event, Handled, Step
 from task_service.usecases.run_list import ListRun
+from task_service.wired import wired
 
 REASON: Final = "the executor was stopped during every one of its tries, by a crash or by its time limit"
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class DeadLetters:
     """Takes dead letters."""
 

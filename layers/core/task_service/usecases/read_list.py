@@ -1,14 +1,13 @@
 """Reading a task list's status, and its tasks that have not started."""
 
-from dataclasses import dataclass
-
 from task_service.domain.errors import NotFound
-from task_service.domain.task import State, Task
-from task_service.domain.task_list import SKIPPED, Overview, Place, Plan
+from task_service.domain.task import Place, State, Task
+from task_service.domain.task_list import SKIPPED, Overview, Plan
 from task_service.ports import Bodies, Clock, TaskLists
+from task_service.wired import wired
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class ListReading:
     """Answers questions about task lists."""
 
@@ -23,7 +22,13 @@ class ListReading:
         if records is None or records.task_list.expires_at <= self.clock():
             raise NotFound("taskList is not found")
         plan = Plan.from_text(self.bodies.load(records.task_list.plan))
-        return Overview(task_list=records.task_list, plan=plan, groups=records.groups, tasks=records.tasks)
+        return Overview(
+            task_list=records.task_list,
+            plan=plan,
+            groups=records.groups,
+            tasks=records.tasks,
+            failed=records.failed,
+        )
 
     def unstarted(self, place: Place) -> Task | None:
         """A list's task that has no record, because it has not started or never will; None: there is no such task."""

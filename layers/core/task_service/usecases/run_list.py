@@ -11,26 +11,23 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from task_service.domain import json_text
-from task_service.domain.errors import Unavailable
-from task_service.domain.task import Body, GroupStart, Message, State, Task
-from task_service.domain.task_list import (
+from task_service.domain.advance import (
     CloseGroup,
     EndList,
-    Execution,
-    GroupState,
     Move,
-    Place,
-    Plan,
     RunTask,
     SendTasks,
     Started,
     StartGroup,
     TaskEnded,
-    TaskList,
     advance,
 )
+from task_service.domain.errors import Unavailable
+from task_service.domain.task import Body, GroupStart, Message, Place, State, Task
+from task_service.domain.task_list import Execution, GroupState, Plan, TaskList
 from task_service.ports import Bodies, CallRefused, Clock, PolicyEngine, TaskLists, TaskQueue, Tasks
 from task_service.usecases.attempt import MARGIN, Attempts, Event, Handled, Run, Step, Work
+from task_service.wired import wired
 
 REMEMBERED: Final = 8
 """So many lists a warm function remembers; requests of up to 5 MB are among them."""
@@ -82,7 +79,7 @@ class Walk:
         return Step(handled=self.handled, event=self.event, runs=tuple(self.runs))
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class ListRun:
     """Runs task lists."""
 
@@ -161,7 +158,7 @@ class ListRun:
             case RunTask():
                 return self._run_task(walk, move.position)
             case CloseGroup():
-                return self._close_group(walk, well=move.well)
+                return self._close_group(walk, move)
             case EndList():
                 self.lists.end(walk.list_id, well=move.well, now=self.clock())
                 return None
@@ -217,14 +214,17 @@ class ListRun:
             state = self.lists.end_task(walk.list_id, walk.group, position, well=well, parallel=size)
         return advance(walk.plan, state, TaskEnded(position, well)) if state is not None else None
 
-    def _close_group(self, walk: Walk, *, well: bool) -> Move | None:
+    def _close_group(self, walk: Walk, move: CloseGroup) -> Move | None:
+        well = move.well
         policy = walk.plan.groups[walk.group].final_policy
         result: Body | None = None
         error: str | None = None
         if well and policy:
             result, error = self._evaluate(walk, policy)
             well = error is None
-        state = self.lists.close_group(walk.list_id, walk.group, well=well, result=result, error=error)
+        state = self.lists.close_group(
+            walk.list_id, walk.group, well=well, stopped_at=move.stopped_at, result=result, error=error
+        )
         return advance(walk.plan, state, Started())
 
     def _evaluate(self, walk: Walk, policy: str) -> tuple[Body | None, str | None]:
