@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from task_service.usecases.fail_abandoned import DeadLetters
     from task_service.usecases.read_list import ListReading
     from task_service.usecases.run_list import ListRun
+    from task_service.usecases.write_cache import CacheWriting
 
 EXECUTOR_MARGIN = timedelta(seconds=10)
 """What an executor needs beside the longest call: to start it, and to write down how it ended."""
@@ -59,6 +60,8 @@ class Settings:
     policy_address: str = ""
     """Where the policy service is; empty: policies are evaluated here."""
     policy_timeout: timedelta = timedelta(seconds=5)
+    cache_address: str = ""
+    """Of the cache service; empty: there is none."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -74,6 +77,7 @@ class Settings:
             executor_timeout=timedelta(seconds=_number(environment, "EXECUTOR_TIMEOUT_SECONDS", default=60)),
             policy_address=_address(environment, "POLICY_ADDR"),
             policy_timeout=timedelta(seconds=_number(environment, "POLICY_TIMEOUT_SECONDS", default=5)),
+            cache_address=environment.get("CACHE_ADDR", ""),
         )
 
 
@@ -170,7 +174,7 @@ class Services:
         """Takes the messages of the task queue."""
         from task_service.usecases.execute_task import Execution
 
-        return Execution(attempts=self._attempts, lists=self._list_run)
+        return Execution(attempts=self._attempts, lists=self._list_run, cache=self._cache_writing)
 
     @cached_property
     def dead_letters(self) -> DeadLetters:
@@ -218,6 +222,30 @@ class Services:
             policies=self._policies,
             attempts=self._attempts,
             clock=utc_now,
+            cache=self._cache_writing,
+        )
+
+    @cached_property
+    def _cache_writing(self) -> CacheWriting | None:
+        if not self.settings.cache_address:
+            return None
+        from task_service.adapters.cache_service import CacheService
+        from task_service.adapters.http_target import RequestsTarget
+        from task_service.usecases.write_cache import CacheWriting
+
+        return CacheWriting(
+            cache=CacheService(
+                address=self.settings.cache_address,
+                target=RequestsTarget(),
+                clock=utc_now,
+                user_agent=f"task-service/{VERSION}",
+            ),
+            tasks=self._tasks,
+            lists=self.list_reading,
+            bodies=self._bodies,
+            queue=self._queue,
+            clock=utc_now,
+            draw=random.random,
         )
 
     @cached_property

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from task_service.domain.task import Body, Done, Failed, GroupStart, Message, Retry, State, Task
+from task_service.domain.task import Body, Done, Failed, Message, QueueMessage, Retry, State, Task
 from task_service.domain.template import StoredTemplate
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class TaskLists(Protocol):
 class TaskQueue(Protocol):
     """The task queue."""
 
-    def send(self, message: Message | GroupStart, *, delay_seconds: int = 0) -> None:
+    def send(self, message: QueueMessage, *, delay_seconds: int = 0) -> None:
         """Put a message into the queue, at most MAX_DELAY_SECONDS delayed; returns once it is durable."""
 
     def send_all(self, messages: Sequence[Message]) -> None:
@@ -196,6 +196,13 @@ class HttpTarget(Protocol):
 
         Raises CallRefused where there is no answer to use.
         """
+
+
+class ResultCache(Protocol):
+    """The cache service."""
+
+    def write(self, key: str, text: str, *, namespace: str, scope: str, deadline: datetime) -> None:
+        """Write a JSON text under a key. Raises CallRefused; whether it was written is then unknown."""
 
 
 class PolicyEngine(Protocol):

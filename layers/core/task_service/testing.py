@@ -12,7 +12,18 @@ from typing import TypeVar
 
 from task_service.domain.errors import Unavailable
 from task_service.domain.retry import Answered
-from task_service.domain.task import Body, Done, Failed, GroupStart, Message, Place, Retry, State, Task, place_of
+from task_service.domain.task import (
+    Body,
+    Done,
+    Failed,
+    Message,
+    Place,
+    QueueMessage,
+    Retry,
+    State,
+    Task,
+    place_of,
+)
 from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.domain.template import StoredTemplate
 from task_service.ports import CallRefused, Claim, HttpCall, ListRecords, Page
@@ -359,7 +370,7 @@ class InMemoryTemplates:
 class Sent:
     """A message in the fake queue."""
 
-    message: Message | GroupStart
+    message: QueueMessage
     delay_seconds: int
 
 
@@ -371,7 +382,7 @@ class InMemoryQueue:
     postponed: list[tuple[str, int]] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
 
-    def send(self, message: Message | GroupStart, *, delay_seconds: int = 0) -> None:
+    def send(self, message: QueueMessage, *, delay_seconds: int = 0) -> None:
         """Put a message into the queue."""
         if not 0 <= delay_seconds <= 900:
             raise ValueError(f"SQS takes delays from 0 to 900 s, not {delay_seconds}")
@@ -431,6 +442,25 @@ class ScriptedTarget:
         if isinstance(answer, CallRefused):
             raise answer
         return answer
+
+
+@dataclass
+class InMemoryCache:
+    """The cache service."""
+
+    entries: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    """Text, namespace and scope by key."""
+    writes: int = 0
+    refuses: int = 0
+    """So many writes are refused."""
+
+    def write(self, key: str, text: str, *, namespace: str, scope: str, deadline: datetime) -> None:
+        """Write a JSON text under a key."""
+        if self.refuses:
+            self.refuses -= 1
+            raise CallRefused("the cache service answered 503", can_retry=True)
+        self.writes += 1
+        self.entries[key] = (text, namespace, scope)
 
 
 @dataclass

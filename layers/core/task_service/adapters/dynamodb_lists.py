@@ -19,6 +19,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from task_service.adapters import aws
+from task_service.adapters.dynamodb_records import is_possible, present, put_new, read
 from task_service.adapters.dynamodb_values import (
     Item,
     body_value,
@@ -45,7 +46,7 @@ class DynamoDbTaskLists:
 
     def add(self, task_list: TaskList) -> None:
         """Write a new list; returns once it is durable."""
-        aws.request(self.client.put_item, TableName=self.table, Item=_to_item(task_list))
+        put_new(self.client, self.table, _to_item(task_list))
 
     def remove(self, list_id: str) -> None:
         """Take a list back that was promised to nobody."""
@@ -53,8 +54,8 @@ class DynamoDbTaskLists:
 
     def get(self, list_id: str) -> TaskList | None:
         """The list; read consistently."""
-        answer = aws.request(self.client.get_item, TableName=self.table, Key=_key(list_id, "LIST"), ConsistentRead=True)
-        return _from_item(answer["Item"]) if "Item" in answer else None
+        item = read(self.client, self.table, _key(list_id, "LIST"))
+        return _from_item(item) if item else None
 
     def start_group(self, task_list: TaskList, index: int, *, parallel: int, failed_before: bool) -> GroupState:
         """Write a group's record, with `parallel` outstanding tasks; the one that is there, where there is one."""
@@ -121,6 +122,8 @@ class DynamoDbTaskLists:
 
     def records(self, list_id: str) -> ListRecords | None:
         """What a list's status is made of; read consistently."""
+        if not is_possible(_key(list_id, "LIST")):
+            return None
         task_list: TaskList | None = None
         groups: dict[int, GroupState] = {}
         failed: dict[int, frozenset[int]] = {}
@@ -160,17 +163,7 @@ class DynamoDbTaskLists:
     def _put_new(self, task_list: TaskList, sort_key: str, attributes: Item) -> Item | None:
         """Write a record that is not there yet; returns the one that is."""
         item = {**_key(task_list.id, sort_key), **attributes, "expiresAt": expiry_value(task_list.expires_at)}
-        try:
-            aws.request(
-                self.client.put_item,
-                TableName=self.table,
-                Item=item,
-                ConditionExpression="attribute_not_exists(pk)",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as refusal:
-            return _present(refusal)
-        return None
+        return put_new(self.client, self.table, item)
 
     def _take_off(self, list_id: str, sort_key: str, number: int, *, well: bool) -> Item:
         """Take a number off the outstanding ones. Doing it twice changes nothing more."""
@@ -194,7 +187,7 @@ class DynamoDbTaskLists:
                 **({"ExpressionAttributeNames": names} if names else {}),
             )
         except ClientError as refusal:
-            return _present(refusal)
+            return present(refusal)
         item: Item = answer["Attributes"]
         return item
 
@@ -220,14 +213,6 @@ class DynamoDbTaskLists:
             if "LastEvaluatedKey" not in page:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
-
-
-def _present(refusal: ClientError) -> Item:
-    """The record that made a condition fail."""
-    item: Any = refusal.response.get("Item")
-    if not aws.is_condition_failure(refusal) or not item:
-        raise refusal
-    return dict(item)
 
 
 def _key(list_id: str, sort_key: str) -> Item:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from task_service.adapters import aws
+from task_service.adapters.dynamodb_records import put_new, read
 from task_service.adapters.dynamodb_values import (
     Item,
     body_value,
@@ -43,7 +44,7 @@ class DynamoDbTasks:
 
     def add(self, task: Task) -> None:
         """Write a new task; returns once it is durable."""
-        aws.request(self.client.put_item, TableName=self.table, Item=to_item(task))
+        put_new(self.client, self.table, to_item(task))
 
     def remove(self, task_id: str) -> None:
         """Take a task back that was promised to nobody."""
@@ -51,8 +52,8 @@ class DynamoDbTasks:
 
     def get(self, task_id: str) -> Task | None:
         """The task; read consistently."""
-        answer = aws.request(self.client.get_item, TableName=self.table, Key=key(task_id), ConsistentRead=True)
-        return from_item(answer["Item"]) if "Item" in answer else None
+        item = read(self.client, self.table, key(task_id))
+        return from_item(item) if item else None
 
     def ping(self) -> None:
         """Return where the table answers."""

@@ -11,7 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from task_service import VERSION
 from task_service.api import problem, request
-from task_service.api.status import HTTP_STATUS, list_status, task_status
+from task_service.api.status import HTTP_STATUS, task_status
 from task_service.bootstrap import Services
 from task_service.domain.errors import MethodNotAllowed, NotFound
 from task_service.usecases.edit_templates import TemplateEditing
@@ -120,7 +120,7 @@ class Api:
         self._about["list_id"] = list_id = request.decoded(taskListID)
         reading = self._services().list_reading
         overview = reading.overview(list_id)
-        return _json(HTTP_STATUS[overview.state], list_status(overview, reading.bodies.load))
+        return _json(HTTP_STATUS[overview.state], reading.status_text(overview))
 
     def _liveness(self) -> Response[str]:
         return _json(200, _HEALTH)

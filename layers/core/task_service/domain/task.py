@@ -67,6 +67,19 @@ class GroupStart:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CacheWrite:
+    """What travels through the queue where something that has ended is still to be written to the cache service."""
+
+    key: str
+    """The id of a task or a list."""
+    is_list: bool
+    namespace: str
+    scope: str
+    attempt: int = 1
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
     """Where a task stands in its list."""
 
@@ -88,6 +101,10 @@ def place_of(task_id: str) -> Place | None:
     place = Place(list_id=list_id, group=int(numbers[0]), position=int(numbers[1]))
     # One task, one id: "1.01" names none.
     return place if place.task_id == task_id else None
+
+
+QueueMessage = Message | GroupStart | CacheWrite
+"""What the task queue carries."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

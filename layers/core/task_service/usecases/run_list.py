@@ -23,10 +23,11 @@ from task_service.domain.advance import (
     advance,
 )
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import Body, GroupStart, Message, Place, State, Task
+from task_service.domain.task import Body, CacheWrite, GroupStart, Message, Place, State, Task
 from task_service.domain.task_list import Execution, GroupState, Plan, TaskList
 from task_service.ports import Bodies, CallRefused, Clock, PolicyEngine, TaskLists, TaskQueue, Tasks
 from task_service.usecases.attempt import MARGIN, Attempts, Event, Handled, Run, Step, Work
+from task_service.usecases.write_cache import CacheWriting
 from task_service.wired import wired
 
 REMEMBERED: Final = 8
@@ -90,6 +91,8 @@ class ListRun:
     policies: PolicyEngine
     attempts: Attempts
     clock: Clock
+    cache: CacheWriting | None = None
+    """None: there is no cache service."""
     _remembered: dict[str, Known] = field(default_factory=dict, init=False)
 
     def start(self, message: GroupStart, *, receipt: str, deadline: datetime) -> Step:
@@ -161,6 +164,7 @@ class ListRun:
                 return self._close_group(walk, move)
             case EndList():
                 self.lists.end(walk.list_id, well=move.well, now=self.clock())
+                self._cache_list(walk)
                 return None
 
     def _start_group(self, walk: Walk, move: StartGroup) -> Move | None:
@@ -201,7 +205,34 @@ class ListRun:
         if taken.event not in (Event.DONE, Event.FAILED, Event.FINISHED):
             return None
         found_done = taken.event is Event.FINISHED and taken.task is not None and taken.task.state is State.DONE
-        return self._after_task(walk, position, well=taken.event is Event.DONE or found_done)
+        well = taken.event is Event.DONE or found_done
+        if well:
+            self._cache_task(walk, place, taken.result)
+        return self._after_task(walk, position, well=well)
+
+    def _cache_task(self, walk: Walk, place: Place, result: Body | None) -> None:
+        if self.cache is None:
+            return
+        task_list, template = walk.known.task_list, walk.plan.task_template(place)
+        write = CacheWrite(
+            key=place.task_id,
+            is_list=False,
+            namespace=task_list.cache_namespace or template.cache_namespace,
+            scope=task_list.cache_scope or template.cache_scope,
+        )
+        self.cache.write(write, result, deadline=walk.deadline)
+
+    def _cache_list(self, walk: Walk) -> None:
+        if self.cache is None:
+            return
+        task_list = walk.known.task_list
+        write = CacheWrite(
+            key=walk.list_id, is_list=True, namespace=task_list.cache_namespace, scope=task_list.cache_scope
+        )
+        if walk.only_moves_on:
+            self.cache.write_later(write)
+        else:
+            self.cache.write(write, None, deadline=walk.deadline)
 
     def _after_task(self, walk: Walk, position: int, *, well: bool) -> Move | None:
         """What follows from a task that has ended, now or before."""
