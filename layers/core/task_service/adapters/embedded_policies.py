@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from task_service.adapters.policy_process import CannotStart, PolicyProcess
+from task_service.adapters.policy_process import CannotStart, Limit, PolicyProcess
 from task_service.domain import json_text
 from task_service.domain.errors import BadRequest, Unavailable
 from task_service.domain.policy import Policy
@@ -69,7 +69,7 @@ class EmbeddedPolicies:
             process, is_new = self._take(deadline)
             seconds = min(self._seconds, self._left(deadline))
             try:
-                answer = _work(process, policy, input_text, seconds)
+                answer = _work(process, policy, input_text, Limit(seconds))
             except TimeoutError as error:
                 process.kill()
                 self._log(name, "ran out of time")
@@ -109,7 +109,7 @@ class EmbeddedPolicies:
         log.warning(f"policy {what}", extra={"action": "kill policy", "policy": name})
 
 
-def _work(process: PolicyProcess, policy: Policy, input_text: str | None, seconds: float) -> tuple[str, str]:
+def _work(process: PolicyProcess, policy: Policy, input_text: str | None, limit: Limit) -> tuple[str, str]:
     """Let a process do it; it compiles what it does not know yet."""
     compiling: Sequence[bytes] = (
         b"compile",
@@ -119,12 +119,12 @@ def _work(process: PolicyProcess, policy: Policy, input_text: str | None, second
         _bytes(policy.data),
     )
     if input_text is None:
-        return _read(process.ask(compiling, seconds=seconds))
+        return _read(process.ask(compiling, limit))
     evaluating = (b"evaluate", policy.key, _bytes(input_text))
-    answer = process.ask(evaluating, seconds=seconds)
+    answer = process.ask(evaluating, limit)
     if answer[0] == b"unknown":
-        compiled = process.ask(compiling, seconds=seconds)
-        answer = compiled if compiled[0] == b"fault" else process.ask(evaluating, seconds=seconds)
+        compiled = process.ask(compiling, limit)
+        answer = compiled if compiled[0] == b"fault" else process.ask(evaluating, limit)
     return _read(answer)
 
 

@@ -29,6 +29,19 @@ class CannotStart(Exception):
     """The process does not start; the message says why, for the log."""
 
 
+class Limit:
+    """The seconds that are left of so many."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+
+    def __call__(self) -> float:
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
 class PolicyProcess:
     """A running process. It is used by one thread at a time."""
 
@@ -50,14 +63,13 @@ class PolicyProcess:
             raise CannotStart(str(error)) from error
         self._connection = ours
         try:
-            self._receive(_Limit(seconds))
+            self._receive(Limit(seconds))
         except (EOFError, OSError) as error:
             raise CannotStart(self._last_words() or repr(error)) from error
         self._close_errors()
 
-    def ask(self, request: Sequence[bytes], *, seconds: float) -> list[bytes]:
+    def ask(self, request: Sequence[bytes], limit: Limit) -> list[bytes]:
         """The answer. Raises TimeoutError, and EOFError or another OSError where the process has ended."""
-        limit = _Limit(seconds)
         policy_pipe.send(self._connection, request, limit)
         return self._receive(limit)
 
@@ -68,7 +80,7 @@ class PolicyProcess:
         self._process.kill()
         self._process.wait()
 
-    def _receive(self, limit: "_Limit") -> list[bytes]:
+    def _receive(self, limit: Limit) -> list[bytes]:
         return policy_pipe.receive(self._connection, limit)
 
     def _last_words(self) -> str:
@@ -82,19 +94,6 @@ class PolicyProcess:
     def _close_errors(self) -> None:
         if self._process.stderr is not None:
             self._process.stderr.close()
-
-
-class _Limit:
-    """The seconds that are left of so many."""
-
-    def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
-
-    def __call__(self) -> float:
-        left = self._ends - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
 
 
 def _folders() -> list[str]:

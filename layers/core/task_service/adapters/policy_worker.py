@@ -16,7 +16,6 @@ import os
 import re
 import resource
 import socket
-import sys
 import time
 from contextlib import suppress
 from decimal import Decimal
@@ -298,7 +297,3 @@ def main(seconds: float, memory_bytes: int) -> None:
         if grown * 1024 > memory_bytes // 2:
             # The next policy is to have as much memory as this one had. Another process takes over.
             return
-
-
-if __name__ == "__main__":
-    main(float(sys.argv[1]), int(sys.argv[2]))
