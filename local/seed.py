@@ -1,4 +1,4 @@
-"""The examples: templates, written through the API as anybody would write them.
+"""The examples: policies and templates, written through the API as anybody would write them.
 
     python -m local.seed TARGET_URL
 
@@ -25,6 +25,16 @@ Write = Callable[[str, Mapping[str, str], str], None]
 
 def seed(write: Write, target_url: str) -> None:
     """Write every example, aimed at the demo target."""
+    for path in sorted((EXAMPLES / "policies").rglob("*.rego")):
+        data = path.with_suffix(".json")
+        policy = {
+            "source": path.read_text(encoding="utf-8"),
+            "data": json.loads(data.read_text(encoding="utf-8")) if data.exists() else None,
+        }
+        # The folders and the file are called what the policy is called.
+        named = path.relative_to(EXAMPLES / "policies").as_posix().removesuffix(".rego").split("/")
+        parameters = dict(zip(("repository", "group", "name", "version"), named, strict=True))
+        write("/v1/policies/{repository}/{group}/{name}/{version}", parameters, json.dumps(policy))
     for kind in ("taskTemplates", "taskListTemplates"):
         for path in sorted((EXAMPLES / kind).glob("*.json")):
             text = Template(path.read_text(encoding="utf-8")).substitute(TARGET_URL=target_url)

@@ -1,6 +1,6 @@
 """Builds the core layer: the libraries of requirements.txt and the package task_service, small and compiled.
 
-    python layers/core/build.py TARGET_DIR [--python-version 3.13] [--platform manylinux2014_aarch64]
+    python layers/core/build.py TARGET_DIR [--python-version 3.13] [--platform manylinux2014_aarch64 ...]
 
 makes TARGET_DIR/python, by default for the running interpreter and this machine. Equal input makes equal
 files, whatever the target is called; libraries are installed again only when what they depend on has changed.
@@ -20,8 +20,10 @@ import os
 import platform
 import runpy
 import shutil
+import struct
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +47,20 @@ def __getattr__(name):
 """
 
 
-def build(target: Path, python_version: str, wheel_platform: str | None) -> None:
+def build(target: Path, python_version: str, wheel_platforms: Sequence[str]) -> None:
     """The layer's folder, complete, at target/python."""
     compiler = find_interpreter(python_version)
     libraries, stamp = target / "python", target / ".libraries"
-    machine = wheel_platform or platform.platform()
+    machine = " ".join(wheel_platforms) or platform.platform()
     inputs = b"".join(path.read_bytes() for path in (Path(__file__), REQUIREMENTS, OPERATIONS_MODULE))
     key = hashlib.sha256(f"{python_version} {machine}\n".encode() + inputs).hexdigest()
     if not (libraries.is_dir() and stamp.is_file() and stamp.read_text() == key):
         stamp.unlink(missing_ok=True)
         shutil.rmtree(libraries, ignore_errors=True)
-        install_libraries(libraries, python_version, wheel_platform)
+        install_libraries(libraries, python_version, wheel_platforms)
         trim_models(libraries / "botocore" / "data")
+        for library in (libraries / "regopy").glob("*.so"):
+            need_no_libatomic(library)
         for name in LAZY_PACKAGES:
             make_lazy(libraries, name)
         compile_modules(compiler, libraries, target)
@@ -79,14 +83,15 @@ def find_interpreter(python_version: str) -> str:
     return found
 
 
-def install_libraries(libraries: Path, python_version: str, wheel_platform: str | None) -> None:
+def install_libraries(libraries: Path, python_version: str, wheel_platforms: Sequence[str]) -> None:
     """Exactly what requirements.txt names, with its licences, without commands, tests and pip's notes."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--no-compile", "--no-deps", "--target", str(libraries), "--requirement", str(REQUIREMENTS)]
-    if wheel_platform is None and python_version != RUNNING:
-        wheel_platform = f"manylinux2014_{platform.machine()}"
-    if wheel_platform is not None:
-        command += ["--only-binary=:all:", "--platform", wheel_platform, "--python-version", python_version]
+    if not wheel_platforms and python_version != RUNNING:
+        wheel_platforms = [f"{glibc}_{platform.machine()}" for glibc in ("manylinux2014", "manylinux_2_34")]
+    if wheel_platforms:
+        command += ["--only-binary=:all:", "--python-version", python_version]
+        command += [f"--platform={wheel_platform}" for wheel_platform in wheel_platforms]
     if code := subprocess.run(command, check=False).returncode:
         sys.exit(f"build.py: pip could not install {REQUIREMENTS.name} (exit code {code})")
     for folder in (libraries / "bin", *libraries.glob("*/tests"), *libraries.rglob("__pycache__")):
@@ -94,6 +99,36 @@ def install_libraries(libraries: Path, python_version: str, wheel_platform: str 
     for note in ("RECORD", "INSTALLER", "REQUESTED"):
         for path in libraries.glob(f"*.dist-info/{note}"):
             path.unlink()
+
+
+def need_no_libatomic(path: Path) -> None:
+    """Has a library (64 bits, little endian) not load libatomic, which it names and uses nothing of.
+
+    Amazon Linux as Lambda has it may lack that, and the library would not load. See elf(5) for what is read here.
+    """
+    content = bytearray(path.read_bytes())
+    if b"\0__atomic_" in content:
+        sys.exit(f"build.py: {path.name} uses libatomic, which Lambda may not have")
+    (headers,) = struct.unpack_from("<Q", content, 0x20)
+    size, count = struct.unpack_from("<HH", content, 0x36)
+    segments = [struct.unpack_from("<IIQQQQ", content, headers + number * size) for number in range(count)]
+    start, length = next((offset, size) for kind, _, offset, _, _, size in segments if kind == 2)
+    entries = {place: struct.unpack_from("<QQ", content, place) for place in range(start, start + length, 16)}
+    address = next(value for tag, value in entries.values() if tag == 5)
+    strings = next(
+        offset + address - base
+        for kind, _, offset, base, _, size in segments
+        if kind == 1 and 0 <= address - base < size
+    )
+    needed = {
+        content[strings + value : content.index(b"\0", strings + value)].decode(): (place, value)
+        for place, (tag, value) in entries.items()
+        if tag == 1
+    }
+    if "libatomic.so.1" in needed:
+        # Naming another library twice is allowed.
+        struct.pack_into("<Q", content, needed["libatomic.so.1"][0] + 8, needed["libc.so.6"][1])
+        path.write_bytes(content)
 
 
 def make_lazy(libraries: Path, package: str) -> None:
@@ -186,6 +221,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Builds the core layer.")
     parser.add_argument("target", type=Path, help="the layer is made in TARGET/python")
     parser.add_argument("--python-version", default=RUNNING, help="default: that of the running interpreter")
-    parser.add_argument("--platform", help="default: this machine's")
+    parser.add_argument("--platform", action="append", default=[], help="may be repeated; default: this machine's")
     arguments = parser.parse_args()
     build(arguments.target.resolve(), arguments.python_version, arguments.platform)

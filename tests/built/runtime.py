@@ -90,14 +90,11 @@ class Build:
         }
 
     def resolve(self, value: Any, resources: Mapping[str, str]) -> str:
-        """A property of the template: itself, a parameter's default, or the name of one of these resources.
-
-        What is put together of such is as it is written: the functions only need it to be there.
-        """
+        """A property of the template: itself, a parameter's default, or the name of one of these resources."""
         if not isinstance(value, dict):
             return str(value)
         if "Fn::Sub" in value:
-            return str(value["Fn::Sub"])
+            return str(value["Fn::Sub"]).replace("${AWS::StackName}", "built")
         name = value["Ref"]
         if name in resources:
             return resources[name]

@@ -63,6 +63,24 @@ def test_a_task_is_created_run_and_read(
     assert (result["statusCode"], result["body"]) == (200, LARGE)
 
 
+def test_a_policy_is_compiled_and_evaluated(function: Started, cloud: LocalCloud, resources: Resources) -> None:
+    parts = {"repository": "built", "group": "g", "name": "n", "version": "1"}
+    resource = "/v1/policies/{repository}/{group}/{name}/{version}"
+    event = {**sample("api-put-template"), "resource": resource, "path": "/v1/policies/built/g/n/1"}
+
+    refused, written = (
+        function("ApiFunction").invoke({**event, "pathParameters": parts, "body": json.dumps({"source": source})})
+        for source in ("package g.n\nx {", "package g.n\nx := input.name")
+    )
+    task_id = create(function, {"name": "hello", "requestPolicy": "built/g/n/1"}, '{"name": "Ada"}')
+    function("ExecutorFunction").invoke(with_body("executor", receive(cloud, resources)))
+
+    assert (refused["statusCode"], "line 2" in refused["body"]) == (400, True)
+    assert written["statusCode"] in (200, 201)
+    result = read(function, "/v1/taskResult/{taskID}", task_id)
+    assert (result["statusCode"], result["body"]) == (200, '{"x":"Ada"}')
+
+
 def test_a_dead_letter_fails_its_task(function: Started, cloud: LocalCloud, resources: Resources) -> None:
     task_id = create(function, {"name": "hello", "url": f"http://{HOST}:9/", "method": "POST"}, "{}")
 

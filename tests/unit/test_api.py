@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from datetime import timedelta
 from functools import partial
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from task_service.api.routes import Api
 from task_service.bootstrap import Services
 from task_service.domain.task import Body, State
 from task_service.domain.task_list import TaskListTemplate
+from task_service.policy_schema import validate_policy
 from task_service.template_cache import TemplateCache
 from task_service.template_schema import validate_list_template, validate_task_template
 from task_service.testing import (
@@ -42,6 +44,7 @@ RESOURCES = {
     "/v1/taskList/": "/v1/taskList/{taskListName}",
     "/v1/taskListStatus/": "/v1/taskListStatus/{taskListID}",
     "/v1/taskListTemplates/": "/v1/taskListTemplates/{name}",
+    "/v1/policies/": "/v1/policies/{repository}/{group}/{name}/{version}",
 }
 
 
@@ -95,6 +98,13 @@ class World:
                 writes=True,
                 validate=validate_list_template,
             ),
+            policies=TemplateEditing(
+                noun="policy",
+                templates=InMemoryTemplates(),
+                cache=cache,
+                writes=True,
+                validate=validate_policy,
+            ),
             readiness=Readiness(tasks=self.tasks, queue=self.queue),
         )
         self.metrics = Metrics(namespace="Test", service="task")
@@ -105,8 +115,9 @@ class World:
         resource, parameters = path, None
         for prefix, pattern in RESOURCES.items():
             if path.startswith(prefix):
-                name = pattern[pattern.index("{") + 1 : -1]
-                resource, parameters = pattern, {name: path.removeprefix(prefix)}
+                names = re.findall(r"\{(\w+)\}", pattern)
+                segments = path.removeprefix(prefix).split("/", len(names) - 1)
+                resource, parameters = pattern, dict(zip(names, segments, strict=False))
         whole: dict[str, Any] = {
             "httpMethod": method,
             "path": path,
@@ -378,3 +389,60 @@ def test_every_error_is_logged_under_its_id(world: World, caplog: pytest.LogCapt
     caplog.set_level("INFO", logger="task")
     answer = world.ask("POST", "/v1/task/nobody", body="1")
     assert answer.json["id"] in {getattr(record, "error_id", None) for record in caplog.records}
+
+
+class TestPolicies:
+    BODY = json.dumps({"source": "package g.n\nx := 1", "data": {"limit": 1.50}})
+
+    def test_a_policy_is_written_read_listed_and_deleted(self, world: World) -> None:
+        path = "/v1/policies/r%20%C3%A9/g/n%2Bx/1.0"
+        created = world.ask("PUT", path, body=self.BODY)
+        assert created.status == 201
+        assert created.json == {
+            "repository": "r é",
+            "group": "g",
+            "name": "n+x",
+            "version": "1.0",
+            "source": "package g.n\nx := 1",
+            "data": {"limit": 1.5},
+        }
+        read = world.ask("GET", path)
+        assert (read.status, read.text, read.headers["ETag"]) == (200, created.text, created.headers["ETag"])
+        assert world.ask("GET", "/v1/policies").json == {"items": [created.json], "next": None}
+        again = world.ask("PUT", path, body=read.text, headers={"If-Match": read.headers["ETag"]})
+        assert again.status == 200
+        assert world.ask("PUT", path, body=self.BODY, headers={"If-Match": '"stale"'}).status == 412
+        assert world.ask("DELETE", path).status == 204
+        assert_problem(world.ask("GET", path), 404, 5, "policy not found")
+
+    @pytest.mark.parametrize(
+        ("path", "member"),
+        [("a%2Fb/g/n/1", "repository"), ("r/%20/n/1", "group"), ("r/g/n%2F/1", "name"), ("r/g/n/%2F", "version")],
+    )
+    @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+    def test_each_part_of_the_name_is_one_name(self, world: World, method: str, path: str, member: str) -> None:
+        answer = world.ask(method, f"/v1/policies/{path}", body=self.BODY)
+        assert answer.status == 400
+        assert answer.json["message"].startswith(f"{member}: a name without slashes is expected in the path")
+
+    @pytest.mark.parametrize(
+        ("body", "message"),
+        [
+            ("{}", "source: Field required"),
+            ("[]", "policy: a JSON object is expected"),
+            ('{"source": ""}', "source: String should have at least 1 character"),
+            ('{"source": 5}', "source: Input should be a valid string"),
+            ('{"source": "x", "data": []}', "data: Input should be a valid dictionary"),
+            ('{"source": "x", "more": 1}', "more: is not a member of a template"),
+            ('{"source": "x", "group": "other"}', "group: 'other' is not what the path says, 'g'"),
+            ('{"source": "x", "data": {"a": 1e400}}', "policy: nested too deeply, or a number is too long"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, world: World, body: str, message: str) -> None:
+        answer = world.ask("PUT", "/v1/policies/r/g/n/1", body=body)
+        assert answer.status == 400
+        assert answer.json["message"].startswith(message)
+
+    def test_other_methods_are_not_allowed(self, world: World) -> None:
+        answer = world.ask("POST", "/v1/policies/r/g/n/1", body="{}")
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET, PUT, DELETE")

@@ -1,5 +1,6 @@
 """Executing tasks: every message, in every state it can meet, and every crash between two steps."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -73,6 +74,23 @@ def world() -> World:
 
 def refused(reason: str = "reset", *, can_retry: bool = True) -> CallRefused:
     return CallRefused(reason, can_retry=can_retry)
+
+
+def given(answer: str | CallRefused) -> str:
+    """What a policy is told to say."""
+    if isinstance(answer, CallRefused):
+        raise answer
+    return answer
+
+
+def refuses(refusal: CallRefused, asked: list[str]) -> Callable[[str], str]:
+    """A policy that is refused, and notes each time."""
+
+    def evaluate(text: str) -> str:
+        asked.append(text)
+        raise refusal
+
+    return evaluate
 
 
 class TestARun:
@@ -149,6 +167,36 @@ class TestPolicies:
         world.handle()
         assert world.record.result == Body(text='{"final":[7]}')
         assert world.record.response_code == 200
+
+    def test_a_policy_that_is_not_to_be_had_is_asked_again_before_the_call_is_repeated(self, world: World) -> None:
+        world.given(template=template(responsePolicy="busy"))
+        answers: list[str | CallRefused] = [refused("busy"), refused("busy"), '"at last"']
+        world.policies.policies["busy"] = lambda text: given(answers.pop(0))
+        world.handle()
+        assert world.record.result == Body(text='"at last"')
+        assert len(world.target.calls) == 1
+
+    def test_a_policy_that_stays_away_ends_the_attempt(self, world: World) -> None:
+        world.given(template=template(responsePolicy="busy"))
+        asked: list[str] = []
+        world.policies.policies["busy"] = refuses(refused("busy"), asked)
+        assert world.handle().event == "retried"
+        assert len(asked) == 5
+        assert len(world.target.calls) == 1
+
+    def test_a_policy_is_not_waited_for_longer_than_the_attempt_may_take(self, world: World) -> None:
+        world.given(template=template(responsePolicy="busy", timeoutSeconds=0.2))
+        asked: list[str] = []
+        world.policies.policies["busy"] = refuses(refused("busy"), asked)
+        world.handle()
+        assert len(asked) == 1
+
+    def test_a_policy_that_is_refused_for_good_is_asked_once(self, world: World) -> None:
+        world.given(template=template(responsePolicy="bad"))
+        asked: list[str] = []
+        world.policies.policies["bad"] = refuses(refused("bad", can_retry=False), asked)
+        assert world.handle().event == "failed"
+        assert len(asked) == 1
 
     def test_an_unknown_policy_fails_the_task_at_once(self, world: World) -> None:
         world.given(template=template(requestPolicy="nowhere"))

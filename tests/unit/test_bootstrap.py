@@ -42,11 +42,25 @@ def test_an_empty_setting_is_not_set() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("RETENTION_DAYS", "soon"), ("RETENTION_DAYS", "-1"), ("TEMPLATE_WRITES", "maybe")]
+    ("name", "value"),
+    [
+        ("RETENTION_DAYS", "soon"),
+        ("RETENTION_DAYS", "-1"),
+        ("TEMPLATE_WRITES", "maybe"),
+        ("POLICY_ADDR", "policy:8080"),
+    ],
 )
 def test_a_setting_that_cannot_be_understood_is_named(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=f"{name} is '{value}'"):
         Settings.from_environment(NEEDED | {name: value})
+
+
+def test_the_policy_service_has_an_address_without_a_slash_at_its_end() -> None:
+    settings = Settings.from_environment(
+        NEEDED | {"POLICY_ADDR": "https://policy:8080/", "POLICY_TIMEOUT_SECONDS": "2"}
+    )
+    assert settings.policy_address == "https://policy:8080"
+    assert settings.policy_timeout == timedelta(seconds=2)
 
 
 def test_a_missing_setting_is_named() -> None:

@@ -29,6 +29,10 @@ ROUTES = [
     ("GET", "/v1/taskListTemplates/l"),
     ("PUT", "/v1/taskListTemplates/l"),
     ("DELETE", "/v1/taskListTemplates/l"),
+    ("GET", "/v1/policies"),
+    ("GET", "/v1/policies/r/g/n/1"),
+    ("PUT", "/v1/policies/r/g/n/1"),
+    ("DELETE", "/v1/policies/r/g/n/1"),
     # Wrong methods tell nobody what is allowed.
     ("OPTIONS", "/v1/task/greet"),
     ("HEAD", "/v1/taskTemplates"),

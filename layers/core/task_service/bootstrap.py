@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from task_service import VERSION
 from task_service.adapters import aws
 from task_service.adapters.dynamodb_tasks import DynamoDbTasks
-from task_service.adapters.dynamodb_templates import LIST_TEMPLATE, TASK_TEMPLATE, DynamoDbTemplates
+from task_service.adapters.dynamodb_templates import LIST_TEMPLATE, POLICY, TASK_TEMPLATE, DynamoDbTemplates
 from task_service.adapters.s3_bodies import S3Bodies
 from task_service.adapters.sqs_queue import SqsTaskQueue
 from task_service.domain.template import TaskTemplate
@@ -29,7 +29,9 @@ from task_service.usecases.readiness import Readiness
 
 if TYPE_CHECKING:
     from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
+    from task_service.adapters.embedded_policies import EmbeddedPolicies
     from task_service.adapters.oauth import ClientCredentials
+    from task_service.domain.policy import Policy
     from task_service.domain.task_list import TaskListTemplate
     from task_service.identity_settings import AuthSettings, OAuthSettings
     from task_service.ports import PolicyEngine
@@ -58,6 +60,9 @@ class Settings:
     retention: timedelta = timedelta(days=30)
     max_task_retries: int = 10
     executor_timeout: timedelta = timedelta(seconds=60)
+    policy_address: str = ""
+    """Where the policy service is; empty: policies are evaluated here."""
+    policy_timeout: timedelta = timedelta(seconds=5)
     cache_address: str = ""
     """Of the cache service; empty: there is none."""
     egress_allow: str = ""
@@ -78,6 +83,8 @@ class Settings:
             retention=timedelta(days=_number(environment, "RETENTION_DAYS", default=30)),
             max_task_retries=int(_number(environment, "EXECUTOR_MAX_TASK_RETRIES", default=10)),
             executor_timeout=timedelta(seconds=_number(environment, "EXECUTOR_TIMEOUT_SECONDS", default=60)),
+            policy_address=_address(environment, "POLICY_ADDR"),
+            policy_timeout=timedelta(seconds=_number(environment, "POLICY_TIMEOUT_SECONDS", default=5)),
             cache_address=environment.get("CACHE_ADDR", ""),
             egress_allow=environment.get("EGRESS_ALLOW") or "",
             **_identity(environment),
@@ -152,6 +159,20 @@ class Services:
             return validate_list_template(name, payload)
 
         return self._editing("taskList template", LIST_TEMPLATE, self._list_template_cache, validate)
+
+    @cached_property
+    def policies(self) -> TemplateEditing:
+        """Writes and reads embedded policies."""
+
+        def validate(name: str, payload: str) -> Mapping[str, Any]:
+            from task_service.domain.policy import Policy
+            from task_service.policy_schema import validate_policy
+
+            document = validate_policy(name, payload)
+            self._embedded_policies.check(name, Policy.from_document(document))
+            return document
+
+        return self._editing("policy", POLICY, self._policy_cache, validate)
 
     @cached_property
     def guard(self) -> Guard | None:
@@ -260,9 +281,27 @@ class Services:
 
     @cached_property
     def _policies(self) -> PolicyEngine:
-        from task_service.adapters.no_policies import NoPolicies
+        if not self.settings.policy_address:
+            return self._embedded_policies
+        from task_service.adapters.remote_policies import RemotePolicies
 
-        return NoPolicies()
+        return RemotePolicies(
+            address=self.settings.policy_address, user_agent=f"task-service/{VERSION}", token=self.service_token
+        )
+
+    @cached_property
+    def _embedded_policies(self) -> EmbeddedPolicies:
+        # What it imports is for those only who have policies.
+        from task_service.adapters.embedded_policies import EmbeddedPolicies
+
+        return EmbeddedPolicies(policies=self._policy_cache, clock=utc_now, timeout=self.settings.policy_timeout)
+
+    @cached_property
+    def _policy_cache(self) -> TemplateCache[Policy]:
+        from task_service.domain.policy import Policy
+
+        templates, keep = self._templates(POLICY), self.settings.template_cache
+        return TemplateCache(templates=templates, parse=Policy.from_text, clock=utc_now, keep=keep)
 
     @cached_property
     def service_token(self) -> ClientCredentials | None:
@@ -351,6 +390,14 @@ def _number(environment: Mapping[str, str], name: str, *, default: float) -> flo
     if number < 0:
         raise ValueError(f"{name} is {text!r}, it cannot be negative")
     return number
+
+
+def _address(environment: Mapping[str, str], name: str) -> str:
+    """An HTTP address without a slash at its end; empty where there is none."""
+    address = (environment.get(name) or "").rstrip("/")
+    if address and not address.startswith(("http://", "https://")):
+        raise ValueError(f"{name} is {address!r}, http://host… or https://host… is expected")
+    return address
 
 
 def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:

@@ -193,8 +193,12 @@ def _validate(model: type[M], name: str, payload: str, context: dict[str, Any]) 
     try:
         return model.model_validate(document, context=context)
     except ValidationError as error:
-        faults = error.errors(include_url=False)
-        raise BadRequest("; ".join(_describe(fault, model) for fault in faults)) from None
+        raise BadRequest(describe(error, model)) from None
+
+
+def describe(error: ValidationError, model: type[BaseModel]) -> str:
+    """Each member at fault, its fault and what is allowed."""
+    return "; ".join(_describe(fault, model) for fault in error.errors(include_url=False))
 
 
 def _describe(fault: Mapping[str, Any], model: type[BaseModel]) -> str:

@@ -13,6 +13,7 @@ from task_service.wired import wired
 
 TASK_TEMPLATE: Final = "TASKTEMPLATE"
 LIST_TEMPLATE: Final = "LISTTEMPLATE"
+POLICY: Final = "POLICY"
 INDEX: Final = "kind"
 
 

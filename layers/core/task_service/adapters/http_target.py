@@ -27,10 +27,14 @@ _POOL: Final = 10
 
 
 class RequestsTarget:
-    """Calls HTTP targets, by default at public addresses only; connections are kept and shared, cookies are not."""
+    """Calls HTTP targets, by default at public addresses only; connections are kept and shared, cookies are not.
 
-    def __init__(self, dialler: Dialler | None = None) -> None:
+    With `json_only`, an answer that is not JSON refuses a call that went well otherwise.
+    """
+
+    def __init__(self, dialler: Dialler | None = None, *, json_only: bool = False) -> None:
         dialler = dialler or Dialler(permits=Egress().permits)
+        self._json_only = json_only
         self._adapter = BudgetAdapter(dialler=dialler, pool_connections=32, pool_maxsize=_POOL, max_retries=0)
 
     def call(self, call: HttpCall, *, deadline: datetime) -> Answered:
@@ -53,11 +57,18 @@ class RequestsTarget:
                 stream=True,
                 hooks={"response": partial(_end_redirect, session)},
             ) as response:
+                body = _read(response)
+                status = response.status_code
+                is_good = 200 <= status <= 299
+                if self._json_only and is_good and not json_text.is_valid(_text(body, response.encoding)):
+                    raise CallRefused("the target's answer is not JSON", can_retry=False, response_code=status)
                 return Answered(
-                    status=response.status_code,
-                    result=_as_json(response, _read(response)),
+                    status=status,
+                    result=_as_json(response, body),
                     retry_after=response.headers.get("Retry-After"),
                 )
+        except CallRefused:
+            raise
         except Exception as error:
             raise _refusal(error, seconds) from error
 

@@ -40,6 +40,19 @@ def decoded(segment: str) -> str:
         raise BadRequest("the name in the path is not valid UTF-8") from None
 
 
+def joined(segments: Mapping[str, str]) -> str:
+    """The name that path parameters make together, each decoded once. Raises BadRequest.
+
+    Where there are several, none can be empty or hold a slash: two names would be the same.
+    """
+    parts = {name: decoded(segment) for name, segment in segments.items()}
+    if len(parts) > 1:
+        for name, part in parts.items():
+            if not part.strip() or "/" in part:
+                raise BadRequest(f"{name}: a name without slashes is expected in the path, not {part!r}")
+    return "/".join(parts.values())
+
+
 def payload(event: Event) -> str:
     """The body as text. Raises BadRequest where it is not UTF-8."""
     body = event.get("body") or ""

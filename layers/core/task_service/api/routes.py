@@ -33,6 +33,7 @@ class Api:
         self._about: dict[str, Any] = {}
         task_templates = TemplateHandlers(lambda: services().task_templates, lambda: self._event)
         list_templates = TemplateHandlers(lambda: services().list_templates, lambda: self._event)
+        policies = TemplateHandlers(lambda: services().policies, lambda: self._event)
         # The one list of what this API offers.
         routes: tuple[Route, ...] = (
             ("/v1/task/{taskName}", "POST", self._create_task),
@@ -42,6 +43,7 @@ class Api:
             ("/v1/taskListStatus/{taskListID}", "GET", self._list_status),
             *_template_routes("/v1/taskTemplates", task_templates),
             *_template_routes("/v1/taskListTemplates", list_templates),
+            *_template_routes("/v1/policies", policies, "{repository}/{group}/{name}/{version}"),
             ("/liveness", "GET", self._liveness),
             ("/readiness", "GET", self._readiness),
         )
@@ -151,34 +153,34 @@ class TemplateHandlers:
         limit, cursor = request.query(self._event(), "limit"), request.query(self._event(), "next")
         return _json(200, self._editing().page(limit=limit, cursor=cursor))
 
-    def get(self, name: str) -> Response[str]:
+    def get(self, **segments: str) -> Response[str]:
         """GET of one."""
-        stored = self._editing().get(request.decoded(name))
+        stored = self._editing().get(request.joined(segments))
         return _json(200, stored.document, ETag=f'"{stored.etag}"')
 
-    def put(self, name: str) -> Response[str]:
+    def put(self, **segments: str) -> Response[str]:
         """PUT of one."""
         event = self._event()
         stored, is_new = self._editing().put(
-            request.decoded(name),
+            request.joined(segments),
             request.payload(event),
             if_match=request.header(event, "If-Match"),
             if_none_match=request.header(event, "If-None-Match"),
         )
         return _json(201 if is_new else 200, stored.document, ETag=f'"{stored.etag}"')
 
-    def delete(self, name: str) -> Response[str]:
+    def delete(self, **segments: str) -> Response[str]:
         """DELETE of one."""
-        self._editing().delete(request.decoded(name), if_match=request.header(self._event(), "If-Match"))
+        self._editing().delete(request.joined(segments), if_match=request.header(self._event(), "If-Match"))
         return Response(status_code=204, body="")
 
 
-def _template_routes(path: str, handlers: TemplateHandlers) -> tuple[Route, ...]:
+def _template_routes(path: str, handlers: TemplateHandlers, name: str = "{name}") -> tuple[Route, ...]:
     return (
         (path, "GET", handlers.page),
-        (f"{path}/{{name}}", "GET", handlers.get),
-        (f"{path}/{{name}}", "PUT", handlers.put),
-        (f"{path}/{{name}}", "DELETE", handlers.delete),
+        (f"{path}/{name}", "GET", handlers.get),
+        (f"{path}/{name}", "PUT", handlers.put),
+        (f"{path}/{name}", "DELETE", handlers.delete),
     )
 
 

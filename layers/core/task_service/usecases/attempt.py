@@ -48,6 +48,9 @@ MAX_DELAY_SECONDS: Final = 900
 MARGIN: Final = timedelta(seconds=5)
 """What is kept of a lease for writing down how the attempt ended, after the longest call."""
 
+_POLICY_PAUSES: Final = (0.25, 0.5, 1.0, 2.0)
+"""Seconds between the evaluations of a policy that is not to be had at the moment, before the attempt is given up."""
+
 _BODYLESS_METHODS: Final = frozenset({"GET", "HEAD"})
 
 
@@ -222,7 +225,7 @@ class Attempts:
             else:
                 answer = self.target.call(self._http_call(task, template, request), deadline=budget_ends)
             for policy in filter(None, (template.response_policy, template.final_policy)):
-                result = self.policies.evaluate(policy, answer.result, deadline=budget_ends)
+                result = self._evaluate(policy, answer.result, budget_ends)
                 answer = Answered(status=answer.status, result=result, retry_after=answer.retry_after)
         except CallRefused as refusal:
             return Refused(reason=refusal.reason, can_retry=refusal.can_retry, response_code=refusal.response_code)
@@ -230,6 +233,17 @@ class Attempts:
         if fault:
             return Refused(reason=f"the result is too large: {fault}", can_retry=False, response_code=answer.status)
         return answer
+
+    def _evaluate(self, policy: str, response: str, budget_ends: datetime) -> str:
+        """A policy's result for a response. The call was made: giving up soon would mean making it again."""
+        for pause in _POLICY_PAUSES:
+            try:
+                return self.policies.evaluate(policy, response, deadline=budget_ends)
+            except CallRefused as refusal:
+                if not refusal.can_retry or self.clock() + timedelta(seconds=pause) >= budget_ends:
+                    raise
+            self.pause(pause)
+        return self.policies.evaluate(policy, response, deadline=budget_ends)
 
     def _http_call(self, task: Task, template: TaskTemplate, request: str) -> HttpCall:
         headers = {"User-Agent": self.user_agent, "Accept": "*/*"}
