@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from task_service import VERSION
 from task_service.adapters import aws
 from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
 from task_service.adapters.dynamodb_tasks import DynamoDbTasks
-from task_service.adapters.dynamodb_templates import LIST_TEMPLATE, TASK_TEMPLATE, DynamoDbTemplates
+from task_service.adapters.dynamodb_templates import EVENT_TASK, LIST_TEMPLATE, TASK_TEMPLATE, DynamoDbTemplates
 from task_service.adapters.no_policies import NoPolicies
 from task_service.adapters.s3_bodies import S3Bodies
 from task_service.adapters.sqs_queue import SqsTaskQueue
@@ -31,6 +31,11 @@ from task_service.usecases.read_list import ListReading
 from task_service.usecases.read_task import TaskReading
 from task_service.usecases.readiness import Readiness
 from task_service.usecases.run_list import ListRun
+
+if TYPE_CHECKING:
+    from task_service.domain.event_task import EventTask
+    from task_service.usecases.edit_event_tasks import EventTaskEditing
+    from task_service.usecases.take_event import EventIntake
 
 EXECUTOR_MARGIN = timedelta(seconds=10)
 """What an executor needs beside the longest call: to start it, and to write down how it ended."""
@@ -131,6 +136,33 @@ class Services:
         return self._editing("taskList template", LIST_TEMPLATE, self._list_template_cache, validate)
 
     @cached_property
+    def event_tasks(self) -> "EventTaskEditing":
+        """Writes and reads event tasks."""
+        from task_service.usecases.edit_event_tasks import EventTaskEditing
+
+        def validate(name: str, payload: str) -> Mapping[str, Any]:
+            from task_service import event_task_schema
+
+            return event_task_schema.validate(name, payload)
+
+        def identify(payload: str) -> str:
+            from task_service import event_task_schema
+
+            return event_task_schema.identify(payload)
+
+        templates = self._editing("event task", EVENT_TASK, self._event_task_cache, validate)
+        return EventTaskEditing(templates=templates, identify=identify)
+
+    @cached_property
+    def event_intake(self) -> "EventIntake":
+        """Takes the messages of the event queue."""
+        from task_service.usecases.take_event import EventIntake
+
+        return EventIntake(
+            event_tasks=self._event_task_cache, task_templates=self._task_template_cache, creation=self.creation
+        )
+
+    @cached_property
     def readiness(self) -> Readiness:
         """Says whether the service can work."""
         return Readiness(tasks=self._tasks, queue=self._queue)
@@ -216,6 +248,13 @@ class Services:
     def _list_template_cache(self) -> TemplateCache[TaskListTemplate]:
         templates, keep = self._templates(LIST_TEMPLATE), self.settings.template_cache
         return TemplateCache(templates=templates, parse=TaskListTemplate.from_text, clock=utc_now, keep=keep)
+
+    @cached_property
+    def _event_task_cache(self) -> "TemplateCache[EventTask]":
+        from task_service.domain.event_task import EventTask
+
+        templates, keep = self._templates(EVENT_TASK), self.settings.template_cache
+        return TemplateCache(templates=templates, parse=EventTask.from_text, clock=utc_now, keep=keep)
 
     @cached_property
     def _queue(self) -> SqsTaskQueue:

@@ -66,6 +66,9 @@ class Tasks(Protocol):
     def add(self, task: Task) -> None:
         """Write a new task; returns once it is durable."""
 
+    def add_once(self, task: Task) -> bool:
+        """Write a task unless there is one of its id; returns whether there was none, once it is durable."""
+
     def remove(self, task_id: str) -> None:
         """Take a task back that was promised to nobody."""
 

@@ -69,6 +69,10 @@ class InMemoryTasks:
         """Write a new task."""
         self.faults.around(lambda: self._put(task))
 
+    def add_once(self, task: Task) -> bool:
+        """Write a task unless there is one of its id."""
+        return self._change(lambda: task.id not in self.records and self._put(task) is task)
+
     def remove(self, task_id: str) -> None:
         """Take a task back."""
         self.faults.around(lambda: self.records.pop(task_id, None))

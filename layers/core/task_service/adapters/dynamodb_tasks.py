@@ -45,6 +45,21 @@ class DynamoDbTasks:
         """Write a new task; returns once it is durable."""
         aws.request(self.client.put_item, TableName=self.table, Item=to_item(task))
 
+    def add_once(self, task: Task) -> bool:
+        """Write a task unless there is one of its id; returns whether there was none, once it is durable."""
+        try:
+            aws.request(
+                self.client.put_item,
+                TableName=self.table,
+                Item=to_item(task),
+                ConditionExpression="attribute_not_exists(pk)",
+            )
+        except ClientError as refusal:
+            if not aws.is_condition_failure(refusal):
+                raise
+            return False
+        return True
+
     def remove(self, task_id: str) -> None:
         """Take a task back that was promised to nobody."""
         aws.request(self.client.delete_item, TableName=self.table, Key=key(task_id))

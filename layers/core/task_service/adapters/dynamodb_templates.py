@@ -12,6 +12,7 @@ from task_service.ports import Page
 
 TASK_TEMPLATE: Final = "TASKTEMPLATE"
 LIST_TEMPLATE: Final = "LISTTEMPLATE"
+EVENT_TASK: Final = "EVENTTASK"
 INDEX: Final = "kind"
 
 

@@ -33,13 +33,35 @@ class TaskCreation:
         On return the record is in the table and its message in the queue. Raises BadRequest, TooLarge, NotFound,
         and Unavailable, after which the task does not run unless the queue took the message without saying so.
         """
+        task_id = str(uuid4())
+        task = self._task(task_id, name, payload, cache_namespace, cache_scope)
+        self.tasks.add(task)
+        try:
+            self.queue.send(task.message())
+        except Unavailable:
+            take_back(self.tasks, task_id)
+            raise
+        return task_id
+
+    def create_once(self, task_id: str, name: str, payload: str) -> bool:
+        """Create the task of this id, unless it has been created; returns whether it had not been.
+
+        For whoever calls again until it returns, with a message in hand that is deleted only then. So a record whose
+        message could not be sent stays: the next call finds it and sends its message. A message too many does no harm.
+        Raises as `create`.
+        """
+        task = self._task(task_id, name, payload, "", "")
+        is_new = self.tasks.add_once(task)
+        self.queue.send(task.message())
+        return is_new
+
+    def _task(self, task_id: str, name: str, payload: str, cache_namespace: str, cache_scope: str) -> Task:
         check_payload(payload)
         template = self.templates.get(name)
         if template is None:
             raise NotFound("task template not found")
-        task_id = str(uuid4())
         now = self.clock()
-        task = Task(
+        return Task(
             id=task_id,
             name=template.name,
             template=template,
@@ -51,13 +73,6 @@ class TaskCreation:
             created_at=now,
             expires_at=now + self.retention,
         )
-        self.tasks.add(task)
-        try:
-            self.queue.send(task.message())
-        except Unavailable:
-            take_back(self.tasks, task_id)
-            raise
-        return task_id
 
 
 def take_back(records: Tasks | TaskLists, record_id: str) -> None:
