@@ -84,6 +84,7 @@ def _local_defaults() -> dict[str, str]:
         "TemplateWrites": "on",
         # Every batch that runs at the same time is a process here.
         "MaximumConcurrency": "4",
+        "EventConcurrency": "2",
     }
 
 

@@ -17,3 +17,5 @@ def seed(api_url: str, target_url: str) -> None:
             text = Template(path.read_text(encoding="utf-8")).substitute(TARGET_URL=target_url)
             name: str = json.loads(text)["name"]
             call("PUT", f"{api_url}/v1/{kind}/{quote(name, safe='')}", text.encode())
+    for path in sorted((EXAMPLES / "eventTasks").glob("*.json")):
+        call("PUT", f"{api_url}/v1/eventTasks", path.read_bytes())
