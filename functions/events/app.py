@@ -12,4 +12,4 @@ batch = EventBatch(metrics)
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Take a batch of events; names those that have to come again."""
-    return batch.run(event, services().event_intake.take)
+    return batch.run(event, services().event_intake)

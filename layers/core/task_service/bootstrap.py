@@ -159,7 +159,10 @@ class Services:
         from task_service.usecases.take_event import EventIntake
 
         return EventIntake(
-            event_tasks=self._event_task_cache, task_templates=self._task_template_cache, creation=self.creation
+            event_tasks=self._event_task_cache,
+            task_templates=self._task_template_cache,
+            creation=self.creation,
+            queue=self._queue,
         )
 
     @cached_property

@@ -4,13 +4,15 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from task_service.domain.errors import Unavailable
-from task_service.usecases.take_event import Intake, Taken
+from task_service.usecases.take_event import EventIntake, Intake, Taken
+
+T = TypeVar("T")
 
 log: Final = logging.getLogger("task")
 
@@ -26,7 +28,7 @@ _METRICS: Final = {
 
 
 class EventBatch:
-    """Takes batches of events in threads: each is two requests that wait for AWS."""
+    """Takes batches of events: their tasks are written in threads, because each waits for AWS, and sent together."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -35,7 +37,7 @@ class EventBatch:
     def _threads(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(BATCH_SIZE, thread_name_prefix="event")
 
-    def run(self, event: dict[str, Any], take: Callable[[str], Intake]) -> dict[str, Any]:
+    def run(self, event: dict[str, Any], events: EventIntake) -> dict[str, Any]:
         """Take the records of an SQS event; the response names the messages that have to come again.
 
         See https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html for its form.
@@ -43,40 +45,50 @@ class EventBatch:
         records = event.get("Records", [])
 
         def one(record: dict[str, Any]) -> Intake | None:
-            return self._take(record, take)
+            return self._attempt("take", _about(record), lambda: events.take(record["body"]))
 
         # One event needs no thread.
         intakes = [one(records[0])] if len(records) == 1 else list(self._threads.map(one, records))
-        for intake in filter(None, intakes):
-            for name in _METRICS[intake.taken]:
-                self._metrics.add_metric(name, MetricUnit.Count, 1)
-        again = [record["messageId"] for record, intake in zip(records, intakes, strict=True) if intake is None]
+        taken = [intake for intake in intakes if intake is not None]
+        sent = self._attempt("send", {"events": len(taken)}, lambda: events.send(taken))
+        again: list[str] = []
+        for record, intake in zip(records, intakes, strict=True):
+            if intake is None or (intake.message is not None and sent is None):
+                again.append(record["messageId"])
+            else:
+                self._report(record, intake)
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
 
-    def _take(self, record: dict[str, Any], take: Callable[[str], Intake]) -> Intake | None:
-        """What became of an event, None where it has to come again."""
-        about = {"message_id": record["messageId"], "receives": record["attributes"]["ApproximateReceiveCount"]}
+    def _attempt(self, action: str, about: dict[str, Any], work: Callable[[], T]) -> T | None:
+        """The outcome of the work, None where it has to be done again."""
         try:
-            intake = take(record["body"])
+            return work()
         except Unavailable as error:
-            log.warning(str(error), extra={"action": "keep", **about})
-            return None
+            log.warning(str(error), extra={"action": action, "events_kept": True, **about})
         except Exception:
-            log.exception("event could not be taken", extra={"action": "keep", **about})
-            return None
+            log.exception("event could not be taken", extra={"action": action, "events_kept": True, **about})
+        return None
+
+    def _report(self, record: dict[str, Any], intake: Intake) -> None:
+        for name in _METRICS[intake.taken]:
+            self._metrics.add_metric(name, MetricUnit.Count, 1)
         is_ours = intake.task_name is not None and intake.reason is not None
         log.log(
             # Events of other kinds are nobody's fault; an event task without its template is somebody's.
             logging.WARNING if intake.taken is Taken.MALFORMED or is_ours else logging.INFO,
             f"event {intake.taken}",
-            extra={"action": "take_event", **about, **_outcome(intake)},
+            extra={"action": "take_event", **_about(record), **_outcome(intake)},
         )
-        return intake
+
+
+def _about(record: dict[str, Any]) -> dict[str, Any]:
+    return {"message_id": record["messageId"], "receives": record["attributes"]["ApproximateReceiveCount"]}
 
 
 def _outcome(intake: Intake) -> dict[str, Any]:
     """What may be logged of it: ids, shortened where strangers chose them, and the reason."""
-    outcome = {"task_id": intake.task_id, "task": intake.task_name, "reason": intake.reason}
+    task_id = intake.message.task_id if intake.message else None
+    outcome = {"task_id": task_id, "task": intake.task_name, "reason": intake.reason}
     if intake.event is not None:
         outcome |= {"event_id": intake.event.id[:200], "event_source": intake.event.source[:200]}
     return {name: value for name, value in outcome.items() if value is not None}

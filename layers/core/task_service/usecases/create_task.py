@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from task_service.domain import json_text
 from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
-from task_service.domain.task import State, Task
+from task_service.domain.task import Message, State, Task
 from task_service.domain.template import TaskTemplate
 from task_service.ports import Bodies, Clock, TaskLists, TaskQueue, Tasks
 from task_service.template_cache import TemplateCache
@@ -43,17 +43,15 @@ class TaskCreation:
             raise
         return task_id
 
-    def create_once(self, task_id: str, name: str, payload: str) -> bool:
-        """Create the task of this id, unless it has been created; returns whether it had not been.
+    def write_once(self, task_id: str, name: str, payload: str) -> tuple[Message, bool]:
+        """Write the task of this id, unless there is one; returns its first message, and whether there was none.
 
-        For whoever calls again until it returns, with a message in hand that is deleted only then. So a record whose
-        message could not be sent stays: the next call finds it and sends its message. A message too many does no harm.
-        Raises as `create`.
+        For whoever does this again and again until the message is sent too: a record whose message could not be sent
+        stays, the next time finds it, and a message too many does no harm. Raises as `create`.
         """
         task = self._task(task_id, name, payload, "", "")
         is_new = self.tasks.add_once(task)
-        self.queue.send(task.message())
-        return is_new
+        return task.message(), is_new
 
     def _task(self, task_id: str, name: str, payload: str, cache_namespace: str, cache_scope: str) -> Task:
         check_payload(payload)

@@ -1,5 +1,6 @@
 """Taking an event: one task for each event that an event task waits for, however often it is delivered."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -8,7 +9,9 @@ from task_service.domain import json_text
 from task_service.domain.cloud_event import CloudEvent, MalformedEvent, from_envelope
 from task_service.domain.errors import NotFound
 from task_service.domain.event_task import CACHE_SET, CacheEntry, EventTask
+from task_service.domain.task import Message
 from task_service.domain.template import TaskTemplate
+from task_service.ports import TaskQueue
 from task_service.template_cache import TemplateCache
 from task_service.usecases.create_task import TaskCreation
 from task_service.usecases.edit_templates import MAX_NAME_BYTES
@@ -37,8 +40,9 @@ class Intake:
     reason: str | None = None
     """Why it was dropped."""
     event: CloudEvent | None = None
-    task_id: str | None = None
     task_name: str | None = None
+    message: Message | None = None
+    """The task's first message, which has to be sent before the event is done with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +52,10 @@ class EventIntake:
     event_tasks: TemplateCache[EventTask]
     task_templates: TemplateCache[TaskTemplate]
     creation: TaskCreation
+    queue: TaskQueue
 
     def take(self, message: str) -> Intake:
-        """Make the task that the event in a message asks for.
+        """Write the task that the event in a message asks for.
 
         Raises Unavailable where the message has to come again; nothing is lost then.
         """
@@ -68,19 +73,29 @@ class EventIntake:
             return _unmatched(event, "no event task waits for its key, namespace and scope")
         return self._create(event, event_task)
 
+    def send(self, intakes: Iterable[Intake]) -> int:
+        """Send the messages of these events' tasks, ten with a request; returns how many there are.
+
+        Raises Unavailable, after which all of these events have to come again.
+        """
+        messages = [intake.message for intake in intakes if intake.message is not None]
+        self.queue.send_all(messages)
+        return len(messages)
+
     def _create(self, event: CloudEvent, event_task: EventTask) -> Intake:
         template = self.task_templates.get(event_task.task_name)
         if template is None:
             return _unmatched(event, _NO_TEMPLATE, event_task)
         if not template.request_policy:
             return _unmatched(event, "the event task's task template has no requestPolicy", event_task)
-        task_id = event_task.task_id(event)
         try:
-            is_new = self.creation.create_once(task_id, event_task.task_name, event_task.request())
+            message, is_new = self.creation.write_once(
+                event_task.task_id(event), event_task.task_name, event_task.request()
+            )
         except NotFound:
             return _unmatched(event, _NO_TEMPLATE, event_task)
         taken = Taken.CREATED if is_new else Taken.REPEATED
-        return Intake(taken=taken, event=event, task_id=task_id, task_name=event_task.task_name)
+        return Intake(taken=taken, event=event, task_name=event_task.task_name, message=message)
 
 
 def _unmatched(event: CloudEvent, reason: str, event_task: EventTask | None = None) -> Intake:
