@@ -43,6 +43,13 @@ class CoreDelivery:
 CORE = CoreDelivery()
 
 
+class NotPermittedError(nats.errors.Error):
+    """We may not listen to the subject."""
+
+    def __str__(self) -> str:
+        return self.__doc__ or ""
+
+
 class Source:
     """Events of a NATS subject, handed on as they come."""
 
@@ -52,6 +59,7 @@ class Source:
         self._metrics = metrics
         self._client: Client | None = None
         self._subscription: Subscription | None = None
+        self._is_denied = False
         self.fault: str | None = "not connected yet"
         """Why NATS does not deliver; None where it does. Without addresses."""
 
@@ -90,6 +98,8 @@ class Source:
                 await self._client.flush()
 
     async def _connect(self, client: Client, closed: asyncio.Event) -> None:
+        self._is_denied = False
+
         async def on_close() -> None:
             self._note(nats.errors.ConnectionClosedError())
             closed.set()
@@ -118,10 +128,12 @@ class Source:
             )
         await client.flush()
         self._client, self._subscription = client, subscription
+        self._check_permission()
         self._note(None)
 
     async def _check(self, client: Client) -> None:
         """Notice a consumer that is gone, which nobody tells its subscribers."""
+        self._check_permission()
         stream = self._settings.stream
         if stream is None or not client.is_connected:
             return
@@ -134,6 +146,11 @@ class Source:
         else:
             self._note(None)
 
+    def _check_permission(self) -> None:
+        """A refused subscription is an error message on the side, after which nothing comes."""
+        if self._is_denied:
+            raise NotPermittedError
+
     async def _receive_from_core(self, message: Msg) -> None:
         await self._forwarder.receive(envelope(message.headers, message.data), CORE)
 
@@ -144,6 +161,9 @@ class Source:
         if isinstance(error, nats.errors.SlowConsumerError):
             self._metrics.dropped.labels(BUFFER_FULL).inc()
             log.error("event dropped", extra={"action": "drop", "reason": BUFFER_FULL})
+        elif "permissions violation for subscription" in str(error).lower():
+            self._is_denied = True
+            self._note(NotPermittedError())
         elif self._client is not None and self._client.is_connected:
             log.warning("NATS: %s", error, extra={"action": "receive", "kind": type(error).__name__})
         else:
