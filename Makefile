@@ -40,7 +40,7 @@ format: $(VENV)/dev.stamp ## put the code into its one shape
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/dev.stamp ## measure; the table also goes to tests/bench/results.txt
-	$(BIN)/python -m tests.bench
+	PYTHONPATH=layers/core $(BIN)/python -m tests.bench
 
 build: .venv-tools/stamp ## the deployable artefacts, into .aws-sam
 	.venv-tools/bin/sam build

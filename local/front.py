@@ -72,7 +72,7 @@ class Proxy:
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
-            return _error(413, f"the request body is larger than {MAX_BODY_BYTES} bytes")
+            return _error(413, "payload too large: at most 5000000 bytes are allowed")
         try:
             gateway = self._gateway or await self._look_up(None)
             answer = await self._forward(request, gateway, body)
@@ -148,4 +148,4 @@ def _error(status: int, detail: str) -> web.Response:
         "status": status,
         "detail": detail,
     }
-    return web.Response(status=status, text=json.dumps(problem), content_type="application/json")
+    return web.Response(status=status, body=json.dumps(problem).encode(), content_type="application/json")

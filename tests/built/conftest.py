@@ -8,8 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from local.cloud import LocalCloud
 
+from local.cloud import LocalCloud
 from tests.built.runtime import PROJECT, RUNNING, Build, BuiltFunction
 
 Started = Callable[[str], BuiltFunction]

@@ -22,9 +22,10 @@ from typing import Any, Final, Self
 
 import requests
 import yaml
-from local.ports import HOST, claim
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
+
+from local.ports import HOST, claim
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 TOOLS: Final = PROJECT / ".venv-tools"

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from local.cloud import LocalCloud
 from local.ports import HOST, claim
-
 from tests.behaviours import answer
 from tests.built.conftest import Resources, Started, sample
 from tests.built.runtime import PROJECT, Build, BuiltFunction

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from task_service.domain.task import Body, Done, Message, Retry, State, Task
-from task_service.domain.task_list import CHUNK, GroupState, Place, TaskList
+from task_service.domain.task import Body, Done, Message, Place, Retry, State, Task
+from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.ports import TaskLists, Tasks
 from tests.builders import NOW
 from tests.contract.conftest import BOTH
@@ -172,22 +172,29 @@ def test_a_lists_task_can_be_abandoned_before_it_was_ever_claimed(tasks: Tasks, 
     assert (failed.name, failed.state, failed.error) == ("t", State.FAILED, "crashed")
 
 
-def test_the_records_of_a_list_show_all_that_is_written(lists: TaskLists, tasks: Tasks, created: TaskList) -> None:
+def test_the_records_of_a_list_show_all_that_its_status_is_made_of(
+    lists: TaskLists, tasks: Tasks, created: TaskList
+) -> None:
     size = CHUNK + 1
     lists.start_group(created, 0, parallel=0, failed_before=False)
-    closed = lists.close_group(created.id, 0, well=True, result=Body(text="[1]"))
-    group = lists.start_group(created, 1, parallel=size, failed_before=False)
     done = claim(tasks, birth(created, 0, 0))
     tasks.finish(done, Done(result="7"), result=Body(text="7"), now=SOON)
-    waiting = claim(tasks, birth(created, 1, 2))
+    closed = lists.close_group(created.id, 0, well=False, stopped_at=3, error="x")
+    assert closed.stopped_at == 3
+    lists.start_group(created, 1, parallel=2, failed_before=True)
+    small = lists.end_task(created.id, 1, 1, well=False, parallel=2)
+    group = lists.start_group(created, 2, parallel=size, failed_before=True)
+    waiting = claim(tasks, birth(created, 2, 2))
     tasks.retry(waiting, Retry(delay=timedelta(), error="busy"), not_before=SOON)
-    claim(tasks, birth(created, 1, 100))
+    claim(tasks, birth(created, 2, 100))
+    lists.end_task(created.id, 2, 5, well=False, parallel=size)
 
     records = lists.records(created.id)
     assert records is not None
     assert records.task_list == created
-    assert records.groups == {0: closed, 1: group}
-    assert records.tasks == {(0, 0): State.DONE, (1, 2): State.PENDING, (1, 100): State.PENDING}
+    assert records.groups == {0: closed, 1: small, 2: group}
+    assert records.tasks == {(2, 2): State.PENDING, (2, 100): State.PENDING}
+    assert records.failed == {0: frozenset(), 1: frozenset({1}), 2: frozenset({5})}
     assert lists.records("nobody") is None
 
 

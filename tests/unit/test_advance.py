@@ -5,27 +5,20 @@ from typing import Any
 
 import pytest
 
-from task_service.domain.task import Body, State
-from task_service.domain.task_list import (
-    CHUNK,
+from task_service.domain.advance import (
     CloseGroup,
     EndList,
     Event,
-    GroupState,
     Move,
-    Overview,
-    Place,
-    Plan,
     RunTask,
     SendTasks,
     Started,
     StartGroup,
     TaskEnded,
-    TaskList,
-    TaskListTemplate,
     advance,
-    place_of,
 )
+from task_service.domain.task import Body, Place, State, place_of
+from task_service.domain.task_list import CHUNK, GroupState, Overview, Plan, TaskList, TaskListTemplate
 from tests.builders import NOW, list_document, template
 
 DONE, FAILED, CREATED, PENDING = State.DONE, State.FAILED, State.CREATED, State.PENDING
@@ -47,8 +40,8 @@ def group(index: int = 0, state: State = PENDING, **changes: Any) -> GroupState:
         (plan("sequential 2"), group(), Started(), RunTask(0)),
         (plan("sequential 2"), group(), TaskEnded(0, True), RunTask(1)),
         (plan("sequential 2"), group(), TaskEnded(1, True), CloseGroup(well=True)),
-        (plan("sequential 2"), group(), TaskEnded(0, False), CloseGroup(well=False)),
-        (plan("sequential 2"), group(), TaskEnded(1, False), CloseGroup(well=False)),
+        (plan("sequential 2"), group(), TaskEnded(0, False), CloseGroup(well=False, stopped_at=0)),
+        (plan("sequential 2"), group(), TaskEnded(1, False), CloseGroup(well=False, stopped_at=1)),
         (plan("parallel 3"), group(outstanding={0, 1, 2}), Started(), SendTasks((0, 1, 2))),
         (plan("parallel 3"), group(outstanding={2}), Started(), SendTasks((2,))),
         (plan("parallel 3"), group(outstanding={2}), TaskEnded(0, True), None),
@@ -115,6 +108,7 @@ class TestOverview:
         plan: Plan,
         *groups: GroupState,
         tasks: dict[tuple[int, int], State] | None = None,
+        failed: dict[int, frozenset[int]] | None = None,
         state: State = CREATED,
     ) -> Overview:
         task_list = TaskList(
@@ -128,7 +122,11 @@ class TestOverview:
             expires_at=NOW + timedelta(days=1),
         )
         return Overview(
-            task_list=task_list, plan=plan, groups={group.index: group for group in groups}, tasks=tasks or {}
+            task_list=task_list,
+            plan=plan,
+            groups={group.index: group for group in groups},
+            tasks=tasks or {},
+            failed=failed or {},
         )
 
     def test_a_list_that_has_not_started(self) -> None:
@@ -153,18 +151,24 @@ class TestOverview:
         overview = self.overview(plan("parallel 3"), group(), tasks={(0, 1): FAILED})
         assert overview.task_states(0) == [CREATED, FAILED, CREATED]
 
-    def test_a_list_that_has_ended(self) -> None:
+    def test_a_list_that_has_ended_needs_no_record_of_a_task(self) -> None:
         overview = self.overview(
-            plan("sequential 2", "parallel 0", "parallel 1"),
-            group(0, FAILED),
+            plan("sequential 3", "parallel 0", "parallel 3", "sequential 2"),
+            group(0, FAILED, stopped_at=1),
             group(1, DONE, failed_before=True),
-            group(2, DONE, failed_before=True),
-            tasks={(0, 0): FAILED, (2, 0): DONE},
+            group(2, FAILED, failed_before=True),
+            group(3, FAILED, failed_before=True, error="policy"),
+            failed={2: frozenset({1})},
             state=FAILED,
         )
         assert overview.state is FAILED
-        assert [overview.group_state(index) for index in (0, 1, 2)] == [FAILED, DONE, DONE]
-        assert [overview.task_states(index) for index in (0, 1, 2)] == [[FAILED, FAILED], [], [DONE]]
+        assert [overview.group_state(index) for index in range(4)] == [FAILED, DONE, FAILED, FAILED]
+        assert [overview.task_states(index) for index in range(4)] == [
+            [DONE, FAILED, FAILED],
+            [],
+            [DONE, FAILED, DONE],
+            [DONE, DONE],
+        ]
 
     def test_a_tasks_record_that_is_read_before_its_groups_counts(self) -> None:
         overview = self.overview(plan("parallel 1"), tasks={(0, 0): PENDING})

@@ -77,7 +77,7 @@ class World:
                 clock=clock,
                 retention=timedelta(days=1),
             ),
-            reading=TaskReading(tasks=self.tasks, lists=list_reading, bodies=bodies, clock=clock),
+            reading=TaskReading(tasks=self.tasks, lists=lambda: list_reading, bodies=bodies, clock=clock),
             list_reading=list_reading,
             task_templates=TemplateEditing(
                 noun="task template",
@@ -282,7 +282,7 @@ class TestReading:
             "id": "t",
             "name": "greet",
             "status": state.value,
-            "attempts": 2 if started else 0,
+            "attempts": 2 if started else 1,
             "responseCode": 503,
             "createdAt": "2026-01-01T00:00:00.000Z",
             "startedAt": "2026-01-01T00:00:00.000Z" if started else None,
@@ -293,7 +293,7 @@ class TestReading:
     def test_a_task_that_waits_for_a_retry_is_under_way(self, world: World) -> None:
         world.tasks.records["t"] = task("t", attempt=2, started_at=NOW, not_before=NOW)
         answer = world.ask("GET", "/v1/taskStatus/t")
-        assert (answer.status, answer.json["status"]) == (202, "pending")
+        assert (answer.status, answer.json["status"], answer.json["attempts"]) == (202, "pending", 1)
 
     def test_a_task_that_has_not_started_has_no_attempts(self, world: World) -> None:
         world.tasks.records["t"] = task("t")

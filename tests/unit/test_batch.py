@@ -11,7 +11,7 @@ from aws_lambda_powertools import Metrics
 
 from task_service.batch import Batch
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import Done, GroupStart, Message, Retry
+from task_service.domain.task import Done, Message, QueueMessage, Retry
 from task_service.usecases.attempt import Event, Handled, Run, Step
 from tests.builders import NOW, task
 
@@ -48,7 +48,7 @@ def failures(response: dict[str, Any]) -> list[str]:
 
 
 def test_only_the_messages_that_have_to_come_again_are_reported(metrics: Metrics) -> None:
-    def handle(message: Message | GroupStart, *, receipt: str, deadline: datetime) -> Step:
+    def handle(message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
         assert isinstance(message, Message)
         if message.task_id == "down":
             raise Unavailable
@@ -63,7 +63,7 @@ def test_only_the_messages_that_have_to_come_again_are_reported(metrics: Metrics
 
 
 def test_an_empty_batch_is_fine(metrics: Metrics) -> None:
-    def handle(message: Message | GroupStart, *, receipt: str, deadline: datetime) -> Step:
+    def handle(message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
         raise AssertionError("nothing to handle")
 
     assert Batch(metrics).run({"Records": []}, CONTEXT, handle) == {"batchItemFailures": []}
@@ -72,7 +72,7 @@ def test_an_empty_batch_is_fine(metrics: Metrics) -> None:
 def test_the_messages_of_a_batch_run_side_by_side(metrics: Metrics) -> None:
     together = threading.Barrier(10, timeout=5)
 
-    def handle(message: Message | GroupStart, *, receipt: str, deadline: datetime) -> Step:
+    def handle(message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
         together.wait()
         return Step(handled=Handled.DELETE, event=Event.FINISHED)
 
@@ -81,7 +81,7 @@ def test_the_messages_of_a_batch_run_side_by_side(metrics: Metrics) -> None:
 
 
 def test_what_was_done_is_measured(metrics: Metrics) -> None:
-    def handle(message: Message | GroupStart, *, receipt: str, deadline: datetime) -> Step:
+    def handle(message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
         assert isinstance(message, Message)
         event = Event(message.task_id)
         decision: Done | Retry = Done(result="1")

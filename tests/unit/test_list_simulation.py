@@ -17,16 +17,8 @@ from hypothesis import strategies as st
 
 from task_service.domain.errors import Unavailable
 from task_service.domain.retry import Answered
-from task_service.domain.task import Body, GroupStart, Message, State
-from task_service.domain.task_list import (
-    Execution,
-    Overview,
-    Place,
-    Plan,
-    TaskList,
-    TaskListTemplate,
-    place_of,
-)
+from task_service.domain.task import Body, GroupStart, Message, Place, State, place_of
+from task_service.domain.task_list import Execution, Overview, Plan, TaskList, TaskListTemplate
 from task_service.ports import CallRefused, HttpCall
 from task_service.testing import FakeClock, InMemoryBodies, InMemoryLists, InMemoryTasks, ScriptedPolicies
 from task_service.usecases import execute_task

@@ -13,7 +13,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from task_service.adapters.sqs_queue import from_text
 from task_service.bootstrap import utc_now
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import GroupStart, Message
+from task_service.domain.task import CacheWrite, GroupStart, QueueMessage
 from task_service.usecases.attempt import Event, Handled, Run, Step
 
 log: Final = logging.getLogger("task")
@@ -25,7 +25,7 @@ BATCH_SIZE: Final = 10
 class Handler(Protocol):
     """Takes the step that a message asks for."""
 
-    def __call__(self, message: Message | GroupStart, *, receipt: str, deadline: datetime) -> Step:
+    def __call__(self, message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
         """Raises Unavailable where the step has to be repeated."""
 
 
@@ -98,9 +98,11 @@ class Batch:
                 add("Attempts", MetricUnit.Count, run.task.attempt)
 
 
-def _about(message: Message | GroupStart) -> dict[str, Any]:
+def _about(message: QueueMessage) -> dict[str, Any]:
     if isinstance(message, GroupStart):
         return {"list_id": message.list_id, "group": message.group}
+    if isinstance(message, CacheWrite):
+        return {"key": message.key, "attempt": message.attempt}
     return {"task_id": message.task_id, "attempt": message.attempt}
 
 

@@ -1,4 +1,9 @@
-"""Settings and wiring: the only place that reads the environment and builds clients."""
+"""Settings and wiring: the only place that reads the environment and builds clients.
+
+What only some requests need is imported where it is wired: a cold start pays for every module that it imports.
+"""
+
+from __future__ import annotations
 
 import os
 import random
@@ -11,31 +16,31 @@ from typing import TYPE_CHECKING, Any
 
 from task_service import VERSION
 from task_service.adapters import aws
-from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
 from task_service.adapters.dynamodb_tasks import DynamoDbTasks
 from task_service.adapters.dynamodb_templates import EVENT_TASK, LIST_TEMPLATE, TASK_TEMPLATE, DynamoDbTemplates
-from task_service.adapters.no_policies import NoPolicies
 from task_service.adapters.s3_bodies import S3Bodies
 from task_service.adapters.sqs_queue import SqsTaskQueue
-from task_service.domain.task_list import TaskListTemplate
 from task_service.domain.template import TaskTemplate
-from task_service.ports import PolicyEngine
 from task_service.template_cache import TemplateCache
-from task_service.usecases.attempt import Attempts
-from task_service.usecases.create_list import ListCreation
 from task_service.usecases.create_task import TaskCreation
 from task_service.usecases.edit_templates import TemplateEditing, Validate
-from task_service.usecases.execute_task import Execution
-from task_service.usecases.fail_abandoned import DeadLetters
-from task_service.usecases.read_list import ListReading
 from task_service.usecases.read_task import TaskReading
 from task_service.usecases.readiness import Readiness
-from task_service.usecases.run_list import ListRun
 
 if TYPE_CHECKING:
+    from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
     from task_service.domain.event_task import EventTask
+    from task_service.domain.task_list import TaskListTemplate
+    from task_service.ports import PolicyEngine
+    from task_service.usecases.attempt import Attempts
+    from task_service.usecases.create_list import ListCreation
     from task_service.usecases.edit_event_tasks import EventTaskEditing
+    from task_service.usecases.execute_task import Execution
+    from task_service.usecases.fail_abandoned import DeadLetters
+    from task_service.usecases.read_list import ListReading
+    from task_service.usecases.run_list import ListRun
     from task_service.usecases.take_event import EventIntake
+    from task_service.usecases.write_cache import CacheWriting
 
 EXECUTOR_MARGIN = timedelta(seconds=10)
 """What an executor needs beside the longest call: to start it, and to write down how it ended."""
@@ -53,9 +58,11 @@ class Settings:
     retention: timedelta = timedelta(days=30)
     max_task_retries: int = 10
     executor_timeout: timedelta = timedelta(seconds=60)
+    cache_address: str = ""
+    """Of the cache service; empty: there is none."""
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """The settings of a function's environment. Raises KeyError or ValueError, naming the variable."""
         return cls(
             table=environment["TABLE_NAME"],
@@ -66,6 +73,7 @@ class Settings:
             retention=timedelta(days=_number(environment, "RETENTION_DAYS", default=30)),
             max_task_retries=int(_number(environment, "EXECUTOR_MAX_TASK_RETRIES", default=10)),
             executor_timeout=timedelta(seconds=_number(environment, "EXECUTOR_TIMEOUT_SECONDS", default=60)),
+            cache_address=environment.get("CACHE_ADDR", ""),
         )
 
 
@@ -90,6 +98,8 @@ class Services:
     @cached_property
     def list_creation(self) -> ListCreation:
         """Creates task lists."""
+        from task_service.usecases.create_list import ListCreation
+
         return ListCreation(
             list_templates=self._list_template_cache,
             task_templates=self._task_template_cache,
@@ -103,11 +113,13 @@ class Services:
     @cached_property
     def reading(self) -> TaskReading:
         """Answers questions about tasks."""
-        return TaskReading(tasks=self._tasks, lists=self.list_reading, bodies=self._bodies, clock=utc_now)
+        return TaskReading(tasks=self._tasks, lists=lambda: self.list_reading, bodies=self._bodies, clock=utc_now)
 
     @cached_property
     def list_reading(self) -> ListReading:
         """Answers questions about task lists."""
+        from task_service.usecases.read_list import ListReading
+
         return ListReading(lists=self._lists, bodies=self._bodies, clock=utc_now)
 
     @cached_property
@@ -115,7 +127,6 @@ class Services:
         """Writes and reads task templates."""
 
         def validate(name: str, payload: str) -> Mapping[str, Any]:
-            # pydantic is needed here only, and importing it is a third of a cold start.
             from task_service.template_schema import validate_task_template
 
             return validate_task_template(
@@ -136,7 +147,7 @@ class Services:
         return self._editing("taskList template", LIST_TEMPLATE, self._list_template_cache, validate)
 
     @cached_property
-    def event_tasks(self) -> "EventTaskEditing":
+    def event_tasks(self) -> EventTaskEditing:
         """Writes and reads event tasks."""
         from task_service.usecases.edit_event_tasks import EventTaskEditing
 
@@ -154,7 +165,7 @@ class Services:
         return EventTaskEditing(templates=templates, identify=identify)
 
     @cached_property
-    def event_intake(self) -> "EventIntake":
+    def event_intake(self) -> EventIntake:
         """Takes the messages of the event queue."""
         from task_service.usecases.take_event import EventIntake
 
@@ -173,11 +184,15 @@ class Services:
     @cached_property
     def execution(self) -> Execution:
         """Takes the messages of the task queue."""
-        return Execution(attempts=self._attempts, lists=self._list_run)
+        from task_service.usecases.execute_task import Execution
+
+        return Execution(attempts=self._attempts, lists=self._list_run, cache=self._cache_writing)
 
     @cached_property
     def dead_letters(self) -> DeadLetters:
         """Takes dead letters."""
+        from task_service.usecases.fail_abandoned import DeadLetters
+
         return DeadLetters(tasks=self._tasks, queue=self._queue, lists=self._list_run, clock=utc_now)
 
     def _editing(self, noun: str, kind: str, cache: TemplateCache[Any], validate: Validate) -> TemplateEditing:
@@ -191,8 +206,8 @@ class Services:
 
     @cached_property
     def _attempts(self) -> Attempts:
-        # requests is a third of an import that only the executor needs.
         from task_service.adapters.http_target import RequestsTarget
+        from task_service.usecases.attempt import Attempts
 
         return Attempts(
             tasks=self._tasks,
@@ -209,6 +224,8 @@ class Services:
 
     @cached_property
     def _list_run(self) -> ListRun:
+        from task_service.usecases.run_list import ListRun
+
         return ListRun(
             lists=self._lists,
             tasks=self._tasks,
@@ -217,10 +234,36 @@ class Services:
             policies=self._policies,
             attempts=self._attempts,
             clock=utc_now,
+            cache=self._cache_writing,
+        )
+
+    @cached_property
+    def _cache_writing(self) -> CacheWriting | None:
+        if not self.settings.cache_address:
+            return None
+        from task_service.adapters.cache_service import CacheService
+        from task_service.adapters.http_target import RequestsTarget
+        from task_service.usecases.write_cache import CacheWriting
+
+        return CacheWriting(
+            cache=CacheService(
+                address=self.settings.cache_address,
+                target=RequestsTarget(),
+                clock=utc_now,
+                user_agent=f"task-service/{VERSION}",
+            ),
+            tasks=self._tasks,
+            lists=self.list_reading,
+            bodies=self._bodies,
+            queue=self._queue,
+            clock=utc_now,
+            draw=random.random,
         )
 
     @cached_property
     def _policies(self) -> PolicyEngine:
+        from task_service.adapters.no_policies import NoPolicies
+
         return NoPolicies()
 
     @cached_property
@@ -237,6 +280,8 @@ class Services:
 
     @cached_property
     def _lists(self) -> DynamoDbTaskLists:
+        from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
+
         return DynamoDbTaskLists(client=self._dynamodb, table=self.settings.table)
 
     def _templates(self, kind: str) -> DynamoDbTemplates:
@@ -249,11 +294,13 @@ class Services:
 
     @cached_property
     def _list_template_cache(self) -> TemplateCache[TaskListTemplate]:
+        from task_service.domain.task_list import TaskListTemplate
+
         templates, keep = self._templates(LIST_TEMPLATE), self.settings.template_cache
         return TemplateCache(templates=templates, parse=TaskListTemplate.from_text, clock=utc_now, keep=keep)
 
     @cached_property
-    def _event_task_cache(self) -> "TemplateCache[EventTask]":
+    def _event_task_cache(self) -> TemplateCache[EventTask]:
         from task_service.domain.event_task import EventTask
 
         templates, keep = self._templates(EVENT_TASK), self.settings.template_cache

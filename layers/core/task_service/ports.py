@@ -3,15 +3,20 @@
 A port that cannot do its work now raises `domain.errors.Unavailable`; whether it was done after all is then unknown.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from task_service.domain.retry import Answered
-from task_service.domain.task import Body, Done, Failed, GroupStart, Message, Retry, State, Task
-from task_service.domain.task_list import GroupState, TaskList
+from task_service.domain.task import Body, Done, Failed, Message, QueueMessage, Retry, State, Task
 from task_service.domain.template import StoredTemplate
+
+if TYPE_CHECKING:
+    # Not every function needs these.
+    from task_service.domain.retry import Answered
+    from task_service.domain.task_list import GroupState, TaskList
 
 Clock = Callable[[], datetime]
 """The current time, aware and in UTC."""
@@ -104,7 +109,9 @@ class ListRecords:
     task_list: TaskList
     groups: Mapping[int, GroupState]
     tasks: Mapping[tuple[int, int], State]
-    """The shown states of the tasks that have started, by group and position."""
+    """The shown states of the tasks that have been started, by group and position, of groups that are not closed."""
+    failed: Mapping[int, frozenset[int]]
+    """The positions of the tasks that failed, of parallel groups."""
 
 
 class TaskLists(Protocol):
@@ -126,7 +133,14 @@ class TaskLists(Protocol):
         """Take a task of a parallel group off the outstanding ones; None while others of its chunk are."""
 
     def close_group(
-        self, list_id: str, index: int, *, well: bool, result: Body | None = None, error: str | None = None
+        self,
+        list_id: str,
+        index: int,
+        *,
+        well: bool,
+        stopped_at: int | None = None,
+        result: Body | None = None,
+        error: str | None = None,
     ) -> GroupState:
         """Write how a group ends, unless that is written; returns what is written then."""
 
@@ -134,7 +148,7 @@ class TaskLists(Protocol):
         """Write how a list ends, unless that is written; returns whether it was not."""
 
     def records(self, list_id: str) -> ListRecords | None:
-        """All that is written of a list but its tasks' bodies; read consistently."""
+        """What a list's status is made of; read consistently."""
 
     def results(self, list_id: str, index: int) -> list[Body]:
         """The results of a group's tasks that are done, in order."""
@@ -143,7 +157,7 @@ class TaskLists(Protocol):
 class TaskQueue(Protocol):
     """The task queue."""
 
-    def send(self, message: Message | GroupStart, *, delay_seconds: int = 0) -> None:
+    def send(self, message: QueueMessage, *, delay_seconds: int = 0) -> None:
         """Put a message into the queue, at most MAX_DELAY_SECONDS delayed; returns once it is durable."""
 
     def send_all(self, messages: Sequence[Message]) -> None:
@@ -185,6 +199,13 @@ class HttpTarget(Protocol):
 
         Raises CallRefused where there is no answer to use.
         """
+
+
+class ResultCache(Protocol):
+    """The cache service."""
+
+    def write(self, key: str, text: str, *, namespace: str, scope: str, deadline: datetime) -> None:
+        """Write a JSON text under a key. Raises CallRefused; whether it was written is then unknown."""
 
 
 class PolicyEngine(Protocol):

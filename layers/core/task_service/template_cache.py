@@ -1,18 +1,19 @@
 """Templates remembered by a warm function for a short time, so that creating a task reads nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Final, Generic, TypeVar
 
 from task_service.ports import Clock, Templates
+from task_service.wired import wired
 
 T = TypeVar("T")
 
 MAX_ENTRIES: Final = 1_000
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class TemplateCache(Generic[T]):
     """Reads templates through a memory of `keep` each. A template that does not exist is not remembered: it may
     be written the next moment, and its author expects to use it at once."""

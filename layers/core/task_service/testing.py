@@ -12,8 +12,19 @@ from typing import TypeVar
 
 from task_service.domain.errors import Unavailable
 from task_service.domain.retry import Answered
-from task_service.domain.task import Body, Done, Failed, GroupStart, Message, Retry, State, Task
-from task_service.domain.task_list import CHUNK, GroupState, Place, TaskList, place_of
+from task_service.domain.task import (
+    Body,
+    Done,
+    Failed,
+    Message,
+    Place,
+    QueueMessage,
+    Retry,
+    State,
+    Task,
+    place_of,
+)
+from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.domain.template import StoredTemplate
 from task_service.ports import CallRefused, Claim, HttpCall, ListRecords, Page
 
@@ -248,7 +259,14 @@ class InMemoryLists:
         return self.faults.around(end)
 
     def close_group(
-        self, list_id: str, index: int, *, well: bool, result: Body | None = None, error: str | None = None
+        self,
+        list_id: str,
+        index: int,
+        *,
+        well: bool,
+        stopped_at: int | None = None,
+        result: Body | None = None,
+        error: str | None = None,
     ) -> GroupState:
         """Write how a group ends, unless that is written; returns what is written then."""
 
@@ -257,7 +275,8 @@ class InMemoryLists:
             if group.state.is_final:
                 return group
             state = State.DONE if well else State.FAILED
-            return self._put(self.groups, (list_id, index), replace(group, state=state, result=result, error=error))
+            closed = replace(group, state=state, stopped_at=stopped_at, result=result, error=error)
+            return self._put(self.groups, (list_id, index), closed)
 
         return self.faults.around(close)
 
@@ -275,7 +294,7 @@ class InMemoryLists:
         return self.faults.around(end)
 
     def records(self, list_id: str) -> ListRecords | None:
-        """All that is written of a list but its tasks' bodies."""
+        """What a list's status is made of."""
         return self.faults.around(lambda: self._records(list_id))
 
     def results(self, list_id: str, index: int) -> list[Body]:
@@ -287,10 +306,20 @@ class InMemoryLists:
     def _records(self, list_id: str) -> ListRecords | None:
         if list_id not in self.lists:
             return None
+        groups = {index: group for (owner, index), group in self.groups.items() if owner == list_id}
+        failed: dict[int, frozenset[int]] = {}
+        for (owner, index, _), chunk in self.chunks.items():
+            if owner == list_id:
+                failed[index] = failed.get(index, frozenset()) | chunk.failed
         return ListRecords(
             task_list=self.lists[list_id],
-            groups={index: group for (owner, index), group in self.groups.items() if owner == list_id},
-            tasks={(place.group, place.position): task.shown_state for place, task in self._tasks(list_id)},
+            groups=groups,
+            tasks={
+                (place.group, place.position): task.shown_state
+                for place, task in self._tasks(list_id)
+                if place.group in groups and not groups[place.group].state.is_final
+            },
+            failed={index: group.failed for index, group in groups.items()} | failed,
         )
 
     def _tasks(self, list_id: str) -> list[tuple[Place, Task]]:
@@ -345,7 +374,7 @@ class InMemoryTemplates:
 class Sent:
     """A message in the fake queue."""
 
-    message: Message | GroupStart
+    message: QueueMessage
     delay_seconds: int
 
 
@@ -357,7 +386,7 @@ class InMemoryQueue:
     postponed: list[tuple[str, int]] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
 
-    def send(self, message: Message | GroupStart, *, delay_seconds: int = 0) -> None:
+    def send(self, message: QueueMessage, *, delay_seconds: int = 0) -> None:
         """Put a message into the queue."""
         if not 0 <= delay_seconds <= 900:
             raise ValueError(f"SQS takes delays from 0 to 900 s, not {delay_seconds}")
@@ -417,6 +446,25 @@ class ScriptedTarget:
         if isinstance(answer, CallRefused):
             raise answer
         return answer
+
+
+@dataclass
+class InMemoryCache:
+    """The cache service."""
+
+    entries: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    """Text, namespace and scope by key."""
+    writes: int = 0
+    refuses: int = 0
+    """So many writes are refused."""
+
+    def write(self, key: str, text: str, *, namespace: str, scope: str, deadline: datetime) -> None:
+        """Write a JSON text under a key."""
+        if self.refuses:
+            self.refuses -= 1
+            raise CallRefused("the cache service answered 503", can_retry=True)
+        self.writes += 1
+        self.entries[key] = (text, namespace, scope)
 
 
 @dataclass

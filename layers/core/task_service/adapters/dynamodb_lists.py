@@ -1,24 +1,25 @@
 """Task lists in the DynamoDB table.
 
-Everything of a list stands under one partition key, so that its status is one query:
+What says how a list stands is under one partition key, so that the status of a list of any length is one small query;
+while a group is under way, a second one tells which of its tasks have been started:
 
-    LIST#id  GROUP#0001        a group that has been started: its state, which tasks are outstanding, which failed
-    LIST#id  CHUNK#0001#0002   of a large group: the tasks of one chunk that are outstanding, which of them failed
-    LIST#id  LIST              plan, request, state
-    LIST#id  TASK#0001#0007    a task that has been claimed (`dynamodb_tasks`)
+    LIST#id   GROUP#0001        a group that has been started: its state, which tasks are outstanding, which failed
+    LIST#id   CHUNK#0001#0002   of a large group: the tasks of one chunk that are outstanding, which of them failed
+    LIST#id   LIST              plan, request, state
+    TASKS#id  TASK#0001#0007    a task that has been claimed (`dynamodb_tasks`)
 
 An update is paid by the size of the whole item: the outstanding tasks of a large group are kept in chunks, whose
 numbers, up to 4 bytes each, fit one write unit of 1 KB, and the group keeps the outstanding chunks.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from task_service.adapters import aws
+from task_service.adapters.dynamodb_records import is_possible, present, put_new, read
 from task_service.adapters.dynamodb_values import (
     Item,
     body_value,
@@ -33,9 +34,10 @@ from task_service.adapters.dynamodb_values import (
 from task_service.domain.task import Body, State
 from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.ports import ListRecords
+from task_service.wired import wired
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class DynamoDbTaskLists:
     """The task lists of one table."""
 
@@ -44,7 +46,7 @@ class DynamoDbTaskLists:
 
     def add(self, task_list: TaskList) -> None:
         """Write a new list; returns once it is durable."""
-        aws.request(self.client.put_item, TableName=self.table, Item=_to_item(task_list))
+        put_new(self.client, self.table, _to_item(task_list))
 
     def remove(self, list_id: str) -> None:
         """Take a list back that was promised to nobody."""
@@ -52,8 +54,8 @@ class DynamoDbTaskLists:
 
     def get(self, list_id: str) -> TaskList | None:
         """The list; read consistently."""
-        answer = aws.request(self.client.get_item, TableName=self.table, Key=_key(list_id, "LIST"), ConsistentRead=True)
-        return _from_item(answer["Item"]) if "Item" in answer else None
+        item = read(self.client, self.table, _key(list_id, "LIST"))
+        return _from_item(item) if item else None
 
     def start_group(self, task_list: TaskList, index: int, *, parallel: int, failed_before: bool) -> GroupState:
         """Write a group's record, with `parallel` outstanding tasks; the one that is there, where there is one."""
@@ -83,11 +85,21 @@ class DynamoDbTaskLists:
         return _group_from_item(self._take_off(list_id, _group_key(index), position, well=well))
 
     def close_group(
-        self, list_id: str, index: int, *, well: bool, result: Body | None = None, error: str | None = None
+        self,
+        list_id: str,
+        index: int,
+        *,
+        well: bool,
+        stopped_at: int | None = None,
+        result: Body | None = None,
+        error: str | None = None,
     ) -> GroupState:
         """Write how a group ends, unless that is written; returns what is written then."""
         values: Item = {":state": {"S": State.DONE if well else State.FAILED}, ":pending": {"S": State.PENDING}}
         sets = ["#state = :state"]
+        if stopped_at is not None:
+            sets.append("stoppedAt = :stopped_at")
+            values[":stopped_at"] = {"N": str(stopped_at)}
         if result is not None:
             sets.append("groupResult = :result")
             values[":result"] = body_value(result)
@@ -109,43 +121,49 @@ class DynamoDbTaskLists:
         return bool(item.get("finishedAt") == values[":now"])
 
     def records(self, list_id: str) -> ListRecords | None:
-        """All that is written of a list but its tasks' bodies."""
+        """What a list's status is made of; read consistently."""
+        if not is_possible(_key(list_id, "LIST")):
+            return None
         task_list: TaskList | None = None
         groups: dict[int, GroupState] = {}
-        tasks: dict[tuple[int, int], State] = {}
-        for item in self._query(list_id, "", _SHOWN):
+        failed: dict[int, frozenset[int]] = {}
+        for item in self._query(f"LIST#{list_id}"):
             kind, *numbers = item["sk"]["S"].split("#")
             if kind == "LIST":
                 task_list = _from_item(item)
-            elif kind == "GROUP":
-                groups[int(numbers[0])] = _group_from_item(item)
-            elif kind == "TASK":
-                state = State(item["state"]["S"])
-                waits = state is State.CREATED and "startedAt" in item
-                tasks[int(numbers[0]), int(numbers[1])] = State.PENDING if waits else state
+                continue
+            index = int(numbers[0])
+            if kind == "CHUNK":
+                failed[index] = failed.get(index, frozenset()) | read_numbers(item, "failed")
+            else:
+                groups[index] = _group_from_item(item)
+                failed.setdefault(index, groups[index].failed)
         if task_list is None:
             return None
-        return ListRecords(task_list=task_list, groups=groups, tasks=tasks)
+        tasks = {
+            place: state
+            for group in groups.values()
+            if not group.state.is_final
+            for place, state in self._tasks_under_way(list_id, group.index)
+        }
+        return ListRecords(task_list=task_list, groups=groups, tasks=tasks, failed=failed)
 
     def results(self, list_id: str, index: int) -> list[Body]:
         """The results of a group's tasks that are done, in order."""
-        items = self._query(list_id, f"TASK#{index:04}#", ("result",))
+        items = self._query(f"TASKS#{list_id}", f"TASK#{index:04}#", ("result",))
         return [read_body(item["result"]) for item in items if "result" in item]
+
+    def _tasks_under_way(self, list_id: str, index: int) -> Iterator[tuple[tuple[int, int], State]]:
+        for item in self._query(f"TASKS#{list_id}", f"TASK#{index:04}#", ("sk", "state")):
+            state = State(item["state"]["S"])
+            # The record is written by the first claim: one that is not pending any more waits for a retry.
+            shown = State.PENDING if state is State.CREATED else state
+            yield (index, int(item["sk"]["S"].rpartition("#")[2])), shown
 
     def _put_new(self, task_list: TaskList, sort_key: str, attributes: Item) -> Item | None:
         """Write a record that is not there yet; returns the one that is."""
         item = {**_key(task_list.id, sort_key), **attributes, "expiresAt": expiry_value(task_list.expires_at)}
-        try:
-            aws.request(
-                self.client.put_item,
-                TableName=self.table,
-                Item=item,
-                ConditionExpression="attribute_not_exists(pk)",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as refusal:
-            return _present(refusal)
-        return None
+        return put_new(self.client, self.table, item)
 
     def _take_off(self, list_id: str, sort_key: str, number: int, *, well: bool) -> Item:
         """Take a number off the outstanding ones. Doing it twice changes nothing more."""
@@ -169,16 +187,17 @@ class DynamoDbTaskLists:
                 **({"ExpressionAttributeNames": names} if names else {}),
             )
         except ClientError as refusal:
-            return _present(refusal)
+            return present(refusal)
         item: Item = answer["Attributes"]
         return item
 
-    def _query(self, list_id: str, prefix: str, attributes: tuple[str, ...]) -> Iterator[Item]:
-        """The records of a list whose sort key begins with `prefix`, in order."""
-        names = {f"#{name}": name for name in attributes}
-        condition, values = "pk = :pk", {":pk": _key(list_id, "")["pk"]}
+    def _query(self, pk: str, prefix: str = "", attributes: tuple[str, ...] = ()) -> Iterator[Item]:
+        """The records of a partition whose sort key begins with `prefix`, in order; only these attributes, if any."""
+        condition, values = "pk = :pk", {":pk": {"S": pk}}
         if prefix:
             condition, values = "pk = :pk AND begins_with(sk, :prefix)", {**values, ":prefix": {"S": prefix}}
+        names = {f"#{name}": name for name in attributes}
+        only: Item = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names} if names else {}
         start: Item = {}
         while True:
             page: Item = aws.request(
@@ -186,30 +205,14 @@ class DynamoDbTaskLists:
                 TableName=self.table,
                 KeyConditionExpression=condition,
                 ExpressionAttributeValues=values,
-                ExpressionAttributeNames=names,
-                ProjectionExpression=", ".join(names),
                 ConsistentRead=True,
+                **only,
                 **start,
             )
             yield from page["Items"]
             if "LastEvaluatedKey" not in page:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
-
-
-_SHOWN: Final = (
-    *("sk", "id", "state", "startedAt", "index", "outstanding", "failed", "failedBefore", "groupResult", "error"),
-    *("plan", "request", "cacheNamespace", "cacheScope", "createdAt", "expiresAt", "finishedAt"),
-)
-"""What a list's overview is made of; the results of its tasks are not."""
-
-
-def _present(refusal: ClientError) -> Item:
-    """The record that made a condition fail."""
-    item: Any = refusal.response.get("Item")
-    if not aws.is_condition_failure(refusal) or not item:
-        raise refusal
-    return dict(item)
 
 
 def _key(list_id: str, sort_key: str) -> Item:
@@ -235,6 +238,7 @@ def _group_from_item(item: Item) -> GroupState:
         outstanding=read_numbers(item, "outstanding"),
         failed=read_numbers(item, "failed"),
         failed_before=bool(item["failedBefore"]["BOOL"]),
+        stopped_at=int(item["stoppedAt"]["N"]) if "stoppedAt" in item else None,
         result=read_body(item["groupResult"]) if "groupResult" in item else None,
         error=item["error"]["S"] if "error" in item else None,
     )

@@ -9,13 +9,14 @@
 Every change names in its condition what it has seen, so of two that see the same, one wins.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from task_service.adapters import aws
+from task_service.adapters.dynamodb_records import put_new, read
 from task_service.adapters.dynamodb_values import (
     Item,
     body_value,
@@ -25,16 +26,16 @@ from task_service.adapters.dynamodb_values import (
     read_time,
     time_value,
 )
-from task_service.domain.task import Body, Done, Failed, Message, Retry, State, Task
-from task_service.domain.task_list import place_of
+from task_service.domain.task import Body, Done, Failed, Message, Retry, State, Task, place_of
 from task_service.domain.template import TaskTemplate
 from task_service.ports import Claim
+from task_service.wired import wired
 
 _WORDS: Final = {f"#{name}": name for name in ("state", "attempt", "lease", "error", "result", "name")}
 """Attribute names that DynamoDB reserves, or that read better in one style."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class DynamoDbTasks:
     """The tasks of one table."""
 
@@ -43,7 +44,7 @@ class DynamoDbTasks:
 
     def add(self, task: Task) -> None:
         """Write a new task; returns once it is durable."""
-        aws.request(self.client.put_item, TableName=self.table, Item=to_item(task))
+        put_new(self.client, self.table, to_item(task))
 
     def add_once(self, task: Task) -> bool:
         """Write a task unless there is one of its id; returns whether there was none, once it is durable."""
@@ -66,8 +67,8 @@ class DynamoDbTasks:
 
     def get(self, task_id: str) -> Task | None:
         """The task; read consistently."""
-        answer = aws.request(self.client.get_item, TableName=self.table, Key=key(task_id), ConsistentRead=True)
-        return from_item(answer["Item"]) if "Item" in answer else None
+        item = read(self.client, self.table, key(task_id))
+        return from_item(item) if item else None
 
     def ping(self) -> None:
         """Return where the table answers."""
@@ -197,7 +198,7 @@ def key(task_id: str) -> Item:
     place = place_of(task_id)
     if place is None:
         return {"pk": {"S": f"TASK#{task_id}"}, "sk": {"S": "TASK"}}
-    return {"pk": {"S": f"LIST#{place.list_id}"}, "sk": {"S": f"TASK#{place.group:04}#{place.position:04}"}}
+    return {"pk": {"S": f"TASKS#{place.list_id}"}, "sk": {"S": f"TASK#{place.group:04}#{place.position:04}"}}
 
 
 def to_item(task: Task) -> Item:

@@ -1,14 +1,15 @@
 """Templates in the DynamoDB table; those of one kind are found together through the `kind` index."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from task_service.adapters import aws
+from task_service.adapters.dynamodb_records import is_possible, read
 from task_service.adapters.dynamodb_values import Item
 from task_service.domain.template import StoredTemplate
 from task_service.ports import Page
+from task_service.wired import wired
 
 TASK_TEMPLATE: Final = "TASKTEMPLATE"
 LIST_TEMPLATE: Final = "LISTTEMPLATE"
@@ -16,7 +17,7 @@ EVENT_TASK: Final = "EVENTTASK"
 INDEX: Final = "kind"
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class DynamoDbTemplates:
     """The templates of one kind in one table."""
 
@@ -26,8 +27,8 @@ class DynamoDbTemplates:
 
     def get(self, name: str) -> StoredTemplate | None:
         """The template of that name; read consistently."""
-        answer = aws.request(self.client.get_item, TableName=self.table, Key=self._key(name), ConsistentRead=True)
-        return _from_item(answer["Item"]) if "Item" in answer else None
+        item = read(self.client, self.table, self._key(name))
+        return _from_item(item) if item else None
 
     def put(self, template: StoredTemplate, *, if_match: str | None, if_new: bool) -> bool | None:
         """Write it, where the condition holds. Returns whether it is new, or None where it does not hold."""
@@ -53,6 +54,8 @@ class DynamoDbTemplates:
 
     def delete(self, name: str, *, if_match: str | None) -> bool | None:
         """Delete it. Returns whether there was one, or None where the condition did not hold."""
+        if not is_possible(self._key(name)):
+            return False
         try:
             answer = aws.request(
                 self.client.delete_item,

@@ -1,7 +1,6 @@
 """Bodies and results: small ones stay in the record, large ones go to S3."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -10,13 +9,14 @@ from task_service.adapters import aws
 from task_service.domain import json_text
 from task_service.domain.errors import NotFound
 from task_service.domain.task import Body
+from task_service.wired import wired
 
 INLINE_BYTES: Final = 32_000
 """Up to this size a body is kept in the record. An item holds 400 KB, but every write of it is paid by its whole
 size: beyond some kilobytes writing it to S3 once is cheaper, and up to this size its 20 to 50 ms are not worth it."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class S3Bodies:
     """Bodies in one bucket. The client is made when the first large body comes."""
 

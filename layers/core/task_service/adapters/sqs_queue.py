@@ -2,27 +2,27 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from task_service.adapters import aws
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import GroupStart, Message
+from task_service.domain.task import CacheWrite, GroupStart, Message, QueueMessage
+from task_service.wired import wired
 
 BATCH: Final = 10
 """The most messages of one request
 (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html)."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class SqsTaskQueue:
     """One SQS standard queue."""
 
     client: Any
     url: str
 
-    def send(self, message: Message | GroupStart, *, delay_seconds: int = 0) -> None:
+    def send(self, message: QueueMessage, *, delay_seconds: int = 0) -> None:
         """Put a message into the queue; returns once it is durable."""
         delay = {"DelaySeconds": delay_seconds} if delay_seconds else {}
         aws.request(self.client.send_message, QueueUrl=self.url, MessageBody=to_text(message), **delay)
@@ -50,17 +50,27 @@ class SqsTaskQueue:
         )
 
 
-def to_text(message: Message | GroupStart) -> str:
+def to_text(message: QueueMessage) -> str:
     """A message as the body of an SQS message."""
-    if isinstance(message, GroupStart):
-        return json.dumps({"list": message.list_id, "group": message.group, "failedBefore": message.failed_before})
-    body: dict[str, Any] = {"id": message.task_id, "attempt": message.attempt}
-    if message.not_before is not None:
-        body["notBefore"] = round(message.not_before.timestamp() * 1000)
-    return json.dumps(body)
+    body: dict[str, Any]
+    match message:
+        case GroupStart():
+            body = {"list": message.list_id, "group": message.group, "failedBefore": message.failed_before}
+        case CacheWrite():
+            body = {
+                "cache": message.key,
+                "isList": message.is_list,
+                "namespace": message.namespace,
+                "scope": message.scope,
+                "attempt": message.attempt,
+                "notBefore": _milliseconds(message.not_before),
+            }
+        case Message():
+            body = {"id": message.task_id, "attempt": message.attempt, "notBefore": _milliseconds(message.not_before)}
+    return json.dumps({name: value for name, value in body.items() if value is not None})
 
 
-def from_text(text: str) -> Message | GroupStart:
+def from_text(text: str) -> QueueMessage:
     """The message of an SQS body. Raises ValueError for one that this service has not written."""
     try:
         body = json.loads(text)
@@ -68,11 +78,24 @@ def from_text(text: str) -> Message | GroupStart:
             return GroupStart(
                 list_id=str(body["list"]), group=int(body["group"]), failed_before=bool(body["failedBefore"])
             )
-        not_before = body.get("notBefore")
-        return Message(
-            task_id=str(body["id"]),
-            attempt=int(body["attempt"]),
-            not_before=None if not_before is None else datetime.fromtimestamp(not_before / 1000, UTC),
-        )
+        attempt, not_before = int(body["attempt"]), _time(body.get("notBefore"))
+        if "cache" in body:
+            return CacheWrite(
+                key=str(body["cache"]),
+                is_list=bool(body["isList"]),
+                namespace=str(body["namespace"]),
+                scope=str(body["scope"]),
+                attempt=attempt,
+                not_before=not_before,
+            )
+        return Message(task_id=str(body["id"]), attempt=attempt, not_before=not_before)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a message of this service: {type(error).__name__}") from error
+
+
+def _milliseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp() * 1000)
+
+
+def _time(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -13,6 +13,10 @@ from task_service.domain.errors import TaskServiceError
 log: Final = logging.getLogger("task")
 
 
+_TITLES: Final = {413: "Content Too Large"}
+"""Names that have changed since (RFC 9110), which not every Python version knows."""
+
+
 def response(error: Exception) -> Response[str]:
     """The response for an error; logs it under the id that the client is told."""
     known = error if isinstance(error, TaskServiceError) else TaskServiceError("internal error")
@@ -29,7 +33,7 @@ def response(error: Exception) -> Response[str]:
         "kind": known.kind,
         "message": known.message,
         "type": "about:blank",
-        "title": HTTPStatus(known.status).phrase,
+        "title": _TITLES.get(known.status) or HTTPStatus(known.status).phrase,
         "status": known.status,
         "detail": known.message,
     }

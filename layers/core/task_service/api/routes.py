@@ -11,7 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from task_service import VERSION
 from task_service.api import problem, request
-from task_service.api.status import HTTP_STATUS, list_status, task_status
+from task_service.api.status import HTTP_STATUS, task_status
 from task_service.bootstrap import Services
 from task_service.domain.errors import MethodNotAllowed, NotFound
 from task_service.usecases.edit_templates import TemplateEditing
@@ -48,26 +48,36 @@ class Api:
             ("/liveness", "GET", self._liveness),
             ("/readiness", "GET", self._readiness),
         )
-        self._allowed: dict[str, list[str]] = {}
+        self._handlers: dict[str, dict[str, Handler]] = {}
         for resource, method, handler in routes:
-            self._allowed.setdefault(resource, []).append(method)
-            self._resolver.route(resource.replace("{", "<").replace("}", ">"), method=method)(handler)
+            self._handlers.setdefault(resource, {})[method] = handler
+        self._known: set[str] = set()
         self._resolver.not_found(self._no_route)
         self._resolver.exception_handler(Exception)(problem.response)
 
     def resolve(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """API Gateway's response to its event; one log line for each."""
+        self._know(event["resource"])
         self._about = {"method": event["httpMethod"], "route": event["resource"]}
         response: dict[str, Any] = self._resolver.resolve(request.routed(event), context)
         log.info("answered", extra={"action": "answer", "status": response["statusCode"], **self._about})
         return response
+
+    def _know(self, resource: str) -> None:
+        """Tell the resolver of a resource when it is first asked for: compiling its pattern takes a millisecond or two,
+        and a cold start needs one of them."""
+        if resource not in self._known:
+            self._known.add(resource)
+            rule = resource.replace("{", "<").replace("}", ">")
+            for method, handler in self._handlers.get(resource, {}).items():
+                self._resolver.route(rule, method=method)(handler)
 
     @property
     def _event(self) -> dict[str, Any]:
         return self._resolver.current_event.raw_event
 
     def _no_route(self, _: Exception) -> Response[str]:
-        methods = self._allowed.get(str(self._event.get("resource")))
+        methods = self._handlers.get(str(self._event.get("resource")))
         if not methods:
             return problem.response(NotFound())
         return problem.response(MethodNotAllowed(headers={"Allow": ", ".join(methods)}))
@@ -111,7 +121,7 @@ class Api:
         self._about["list_id"] = list_id = request.decoded(taskListID)
         reading = self._services().list_reading
         overview = reading.overview(list_id)
-        return _json(HTTP_STATUS[overview.state], list_status(overview, reading.bodies.load))
+        return _json(HTTP_STATUS[overview.state], reading.status_text(overview))
 
     def _event_tasks(self) -> Response[str]:
         limit, cursor = request.query(self._event, "limit"), request.query(self._event, "next")

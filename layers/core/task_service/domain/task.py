@@ -67,6 +67,47 @@ class GroupStart:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CacheWrite:
+    """What travels through the queue where something that has ended is still to be written to the cache service."""
+
+    key: str
+    """The id of a task or a list."""
+    is_list: bool
+    namespace: str
+    scope: str
+    attempt: int = 1
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a task stands in its list."""
+
+    list_id: str
+    group: int
+    position: int
+
+    @property
+    def task_id(self) -> str:
+        """The id of the task in that place."""
+        return f"{self.list_id}.{self.group}.{self.position}"
+
+
+def place_of(task_id: str) -> Place | None:
+    """The place that a task's id names, None for a task that is in no list."""
+    list_id, *numbers = task_id.split(".")
+    if len(numbers) != 2 or not all(number.isascii() and number.isdigit() and len(number) < 5 for number in numbers):
+        return None
+    place = Place(list_id=list_id, group=int(numbers[0]), position=int(numbers[1]))
+    # One task, one id: "1.01" names none.
+    return place if place.task_id == task_id else None
+
+
+QueueMessage = Message | GroupStart | CacheWrite
+"""What the task queue carries."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
     """A task as the table has it."""
 

@@ -3,19 +3,18 @@
                  start            a task ends              the last one has ended
     (no record) ───────► pending ─────────────► pending ───────────────────────────► done | failed ──► next group
 
-How a list moves on is one pure function, `advance`. It is given what is written, and can be asked again from any
-point of a crash: the moves it answers with are repeatable.
+How a list moves on is decided in `advance`.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
-from task_service.domain.task import Body, State
+from task_service.domain.task import Body, Place, State
 from task_service.domain.template import TaskTemplate
 
 MAX_TASKS: Final = 1_000
@@ -109,33 +108,9 @@ class Plan:
         """The groups, in order."""
         return self.template.groups
 
-    def task_template(self, place: "Place") -> TaskTemplate:
+    def task_template(self, place: Place) -> TaskTemplate:
         """The template of the task in that place."""
         return self.tasks[self.groups[place.group].tasks[place.position]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where a task stands in its list."""
-
-    list_id: str
-    group: int
-    position: int
-
-    @property
-    def task_id(self) -> str:
-        """The id of the task in that place."""
-        return f"{self.list_id}.{self.group}.{self.position}"
-
-
-def place_of(task_id: str) -> Place | None:
-    """The place that a task's id names, None for a task that is in no list."""
-    list_id, *numbers = task_id.split(".")
-    if len(numbers) != 2 or not all(number.isascii() and number.isdigit() and len(number) < 5 for number in numbers):
-        return None
-    place = Place(list_id=list_id, group=int(numbers[0]), position=int(numbers[1]))
-    # One task, one id: "1.01" names none.
-    return place if place.task_id == task_id else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,101 +140,11 @@ class GroupState:
     """Those of them with a task that failed."""
     failed_before: bool = False
     """Whether a group before this one has failed."""
+    stopped_at: int | None = None
+    """The position of the task that failed, in a sequential group that is closed."""
     result: Body | None = None
     """What the final policy made of the tasks' results."""
     error: str | None = None
-
-
-# -- events
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The group's record is written, now or before."""
-
-
-@dataclass(frozen=True, slots=True)
-class TaskEnded:
-    """A task of the group has ended, now or before."""
-
-    position: int
-    well: bool
-
-
-Event = Started | TaskEnded
-
-
-# -- moves
-
-
-@dataclass(frozen=True, slots=True)
-class RunTask:
-    """Run the task in that position."""
-
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class SendTasks:
-    """Send the messages of the tasks in those positions."""
-
-    positions: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CloseGroup:
-    """Write how the group ends: well, or with a failed task."""
-
-    well: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StartGroup:
-    """Write the record of that group."""
-
-    index: int
-    failed_before: bool
-
-
-@dataclass(frozen=True, slots=True)
-class EndList:
-    """Write how the list ends."""
-
-    well: bool
-
-
-Move = RunTask | SendTasks | CloseGroup | StartGroup | EndList
-
-
-def advance(plan: Plan, state: GroupState, event: Event) -> Move | None:
-    """What has to happen next after `event` in a group, None: nothing, somebody else's task is under way."""
-    group = plan.groups[state.index]
-    if state.state.is_final:
-        failed = state.failed_before or state.state is State.FAILED
-        if state.index + 1 < len(plan.groups):
-            return StartGroup(state.index + 1, failed_before=failed)
-        return EndList(well=not failed)
-    match event:
-        case Started():
-            if not group.tasks:
-                return CloseGroup(well=True)
-            if group.execution is Execution.SEQUENTIAL:
-                return RunTask(0)
-            return SendTasks(_outstanding_positions(state.outstanding, len(group.tasks)))
-        case TaskEnded() if group.execution is Execution.SEQUENTIAL:
-            is_last = event.position + 1 == len(group.tasks)
-            if event.well and not is_last:
-                return RunTask(event.position + 1)
-            return CloseGroup(well=event.well)
-        case TaskEnded():
-            return None if state.outstanding else CloseGroup(well=not state.failed)
-
-
-def _outstanding_positions(outstanding: frozenset[int], tasks: int) -> tuple[int, ...]:
-    """The positions of the tasks that are outstanding; of a large group all of a chunk that has some."""
-    if tasks <= CHUNK:
-        return tuple(sorted(outstanding))
-    return tuple(position for position in range(tasks) if position // CHUNK in outstanding)
 
 
 # -- what clients see
@@ -274,22 +159,34 @@ class Overview:
     groups: Mapping[int, GroupState]
     """Those that have been started."""
     tasks: Mapping[tuple[int, int], State]
-    """The shown states of the tasks that have been started, by group and position."""
+    """The shown states of the tasks that have been started, by group and position, of groups that are not closed."""
+    failed: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    """The positions of the tasks that failed, of parallel groups."""
 
     def task_states(self, index: int) -> list[State]:
         """The state of every task of a group, in the template's order."""
-        group, state = self.plan.groups[index], self.groups.get(index)
-        over = self.task_list.state if self.task_list.state.is_final else state.state if state else State.CREATED
+        state = self.groups.get(index)
+        if state is not None and state.state.is_final:
+            return self._ended_states(state)
+        return self._states_under_way(index)
+
+    def _ended_states(self, state: GroupState) -> list[State]:
+        """Of a closed group its record says how every task has ended."""
+        group = self.plan.groups[state.index]
+        failed: Container[int] = self.failed.get(state.index, frozenset())
+        if group.execution is Execution.SEQUENTIAL:
+            failed = range(len(group.tasks) if state.stopped_at is None else state.stopped_at, len(group.tasks))
+        return [State.FAILED if position in failed else State.DONE for position in range(len(group.tasks))]
+
+    def _states_under_way(self, index: int) -> list[State]:
+        group = self.plan.groups[index]
         states: list[State] = []
         stopped = False
         for position in range(len(group.tasks)):
-            known = self.tasks.get((index, position))
-            if known is None:
-                # It has not started. Where something before it failed, or all is over, it never will.
-                known = State.FAILED if stopped or over in (State.FAILED, State.DONE) else over
-                known = State.CREATED if known is State.PENDING else known
-            stopped = stopped or (group.execution is Execution.SEQUENTIAL and known is State.FAILED)
-            states.append(known)
+            # After a failure in a sequence the rest is not called.
+            state = self.tasks.get((index, position), State.FAILED if stopped else State.CREATED)
+            stopped = stopped or (group.execution is Execution.SEQUENTIAL and state is State.FAILED)
+            states.append(state)
         return states
 
     def group_state(self, index: int) -> State:
@@ -297,8 +194,6 @@ class Overview:
         state = self.groups.get(index)
         if state is not None and state.state.is_final:
             return state.state
-        if self.task_list.state.is_final:
-            return self.task_list.state
         # A task's record may be read a moment after its group's would have been.
         has_started = state is not None or any(group == index for group, _ in self.tasks)
         return State.PENDING if has_started else State.CREATED

@@ -36,6 +36,7 @@ from task_service.ports import (
     TaskQueue,
     Tasks,
 )
+from task_service.wired import wired
 
 log: Final = logging.getLogger("task")
 T = TypeVar("T")
@@ -76,6 +77,8 @@ class Event(StrEnum):
     """It is too early; the message was sent on."""
     RESENT = "resent"
     """A later attempt is due; its message was sent again."""
+    CACHED = "cached"
+    """Written to the cache service."""
     UNKNOWN = "unknown"
     """There is no record: the creation was refused, or the retention has ended."""
     HANDED_OVER = "handed over"
@@ -132,7 +135,7 @@ class Taken:
         return Step(handled=self.handled, event=self.event, runs=(self.run,) if self.run else ())
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class Attempts:
     """Makes the attempts of tasks."""
 
@@ -256,8 +259,7 @@ class Attempts:
         return Event.RETRIED
 
     def _send(self, message: Message) -> None:
-        wait = message.not_before - self.clock() if message.not_before else timedelta()
-        self.queue.send(message, delay_seconds=min(_whole_seconds(wait), MAX_DELAY_SECONDS))
+        self.queue.send(message, delay_seconds=delay_seconds(message.not_before, self.clock()))
 
     def _insist(self, write: Callable[[], T], deadline: datetime) -> T:
         """Repeat `write` for as long as the lease allows: the call was made, giving up means making it again."""
@@ -271,6 +273,11 @@ class Attempts:
                 log.warning("write refused, repeated", extra={"action": "insist", "reason": str(error)})
                 self.pause(pause)
                 pause = min(pause * 2, 5.0)
+
+
+def delay_seconds(not_before: datetime | None, now: datetime) -> int:
+    """How long the queue is to delay a message that is due then, as long as it can."""
+    return min(_whole_seconds(not_before - now), MAX_DELAY_SECONDS) if not_before else 0
 
 
 def _whole_seconds(wait: timedelta) -> int:

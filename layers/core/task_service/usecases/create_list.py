@@ -1,7 +1,6 @@
 """Creating a task list: one record and one message, whatever its length."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
@@ -12,9 +11,10 @@ from task_service.domain.template import TaskTemplate
 from task_service.ports import Bodies, Clock, TaskLists, TaskQueue
 from task_service.template_cache import TemplateCache
 from task_service.usecases.create_task import check_payload, take_back
+from task_service.wired import wired
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class ListCreation:
     """Creates task lists."""
 

@@ -1,7 +1,6 @@
 """Creating a task: acknowledged means durable."""
 
 import logging
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import uuid4
@@ -12,11 +11,12 @@ from task_service.domain.task import Message, State, Task
 from task_service.domain.template import TaskTemplate
 from task_service.ports import Bodies, Clock, TaskLists, TaskQueue, Tasks
 from task_service.template_cache import TemplateCache
+from task_service.wired import wired
 
 log: Final = logging.getLogger("task")
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class TaskCreation:
     """Creates tasks."""
 

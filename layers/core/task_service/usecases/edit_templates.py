@@ -5,7 +5,6 @@ import binascii
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from task_service.domain import json_text
@@ -14,6 +13,7 @@ from task_service.domain.template import StoredTemplate
 from task_service.ports import Templates
 from task_service.template_cache import TemplateCache
 from task_service.usecases.create_task import check_payload
+from task_service.wired import wired
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 100
@@ -25,7 +25,7 @@ Validate = Callable[[str, str], Mapping[str, Any]]
 """The document in a payload, for a name, checked. Raises BadRequest, TooLarge."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class TemplateEditing:
     """The templates of one kind, as their authors see them."""
 

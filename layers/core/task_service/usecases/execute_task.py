@@ -1,29 +1,49 @@
 """Executing what comes out of the task queue: one message in hand, one step to take."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
-from task_service.domain.task import GroupStart, Message
-from task_service.domain.task_list import place_of
-from task_service.usecases.attempt import Attempts, Step
+from task_service.domain.task import CacheWrite, GroupStart, Message, QueueMessage, State, place_of
+from task_service.usecases.attempt import Attempts, Event, Handled, Step
 from task_service.usecases.run_list import ListRun
+from task_service.usecases.write_cache import CacheWriting
+from task_service.wired import wired
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class Execution:
     """Takes the messages of the task queue."""
 
     attempts: Attempts
     lists: ListRun
+    cache: CacheWriting | None = None
+    """None: there is no cache service."""
 
-    def handle(self, message: Message | GroupStart, *, receipt: str, deadline: datetime) -> Step:
+    def handle(self, message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
         """Take the step that `message` asks for; everything ends before `deadline`.
 
         Raises Unavailable where the step has to be repeated; nothing is lost then.
         """
-        if isinstance(message, GroupStart):
-            return self.lists.start(message, receipt=receipt, deadline=deadline)
-        place = place_of(message.task_id)
-        if place is not None:
-            return self.lists.run(message, place, receipt=receipt, deadline=deadline)
-        return self.attempts.take(message, receipt=receipt, deadline=deadline).step
+        match message:
+            case GroupStart():
+                return self.lists.start(message, receipt=receipt, deadline=deadline)
+            case CacheWrite():
+                if self.cache is None:
+                    return Step(handled=Handled.DELETE, event=Event.UNKNOWN)
+                return self.cache.handle(message, deadline=deadline)
+            case Message():
+                place = place_of(message.task_id)
+                if place is not None:
+                    return self.lists.run(message, place, receipt=receipt, deadline=deadline)
+                return self._run(message, receipt, deadline)
+
+    def _run(self, message: Message, receipt: str, deadline: datetime) -> Step:
+        taken = self.attempts.take(message, receipt=receipt, deadline=deadline)
+        task = taken.task
+        # Also where the task was found finished: whoever finished it may have died before writing to the cache.
+        is_done = taken.event is Event.DONE or (
+            taken.event is Event.FINISHED and task is not None and task.state is State.DONE
+        )
+        if self.cache is not None and task is not None and is_done:
+            write = CacheWrite(key=task.id, is_list=False, namespace=task.cache_namespace, scope=task.cache_scope)
+            self.cache.write(write, taken.result, deadline=deadline)
+        return taken.step

@@ -1,19 +1,18 @@
 """Ending the tasks whose messages crashed their executors too often, so that none stays pending."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from task_service.domain.task import GroupStart, Message, State
-from task_service.domain.task_list import place_of
+from task_service.domain.task import CacheWrite, GroupStart, QueueMessage, State, place_of
 from task_service.ports import Clock, TaskQueue, Tasks
-from task_service.usecases.attempt import Event, Handled, Step
+from task_service.usecases.attempt import MAX_DELAY_SECONDS, Event, Handled, Step
 from task_service.usecases.run_list import ListRun
+from task_service.wired import wired
 
 REASON: Final = "the executor was stopped during every one of its tries, by a crash or by its time limit"
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class DeadLetters:
     """Takes dead letters."""
 
@@ -22,8 +21,12 @@ class DeadLetters:
     lists: ListRun
     clock: Clock
 
-    def handle(self, message: Message | GroupStart, *, receipt: str, deadline: datetime) -> Step:
+    def handle(self, message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
         """Fail the task of a dead letter, unless it has moved on since. Raises Unavailable."""
+        if isinstance(message, CacheWrite):
+            # What is to be written has ended long ago; only the write starts anew.
+            self.queue.send(message, delay_seconds=MAX_DELAY_SECONDS)
+            return Step(handled=Handled.DELETE, event=Event.RESENT)
         if isinstance(message, GroupStart):
             return self.lists.move_on(message, deadline=deadline)
         place = place_of(message.task_id)

@@ -1,14 +1,16 @@
 """Reading a task list's status, and its tasks that have not started."""
 
-from dataclasses import dataclass
+import json
+from typing import Any
 
 from task_service.domain.errors import NotFound
-from task_service.domain.task import State, Task
-from task_service.domain.task_list import SKIPPED, Overview, Place, Plan
+from task_service.domain.task import Place, State, Task
+from task_service.domain.task_list import SKIPPED, Overview, Plan
 from task_service.ports import Bodies, Clock, TaskLists
+from task_service.wired import wired
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class ListReading:
     """Answers questions about task lists."""
 
@@ -23,13 +25,45 @@ class ListReading:
         if records is None or records.task_list.expires_at <= self.clock():
             raise NotFound("taskList is not found")
         plan = Plan.from_text(self.bodies.load(records.task_list.plan))
-        return Overview(task_list=records.task_list, plan=plan, groups=records.groups, tasks=records.tasks)
+        return Overview(
+            task_list=records.task_list,
+            plan=plan,
+            groups=records.groups,
+            tasks=records.tasks,
+            failed=records.failed,
+        )
+
+    def find(self, list_id: str) -> Overview | None:
+        """The same, None where there is none."""
+        try:
+            return self.overview(list_id)
+        except NotFound:
+            return None
+
+    def status_text(self, overview: Overview) -> str:
+        """A list's status as the JSON text that the API answers with."""
+        list_id = overview.task_list.id
+        groups: list[str] = []
+        for index in range(len(overview.plan.groups)):
+            group: dict[str, Any] = {"id": f"{list_id}.{index}", "status": overview.group_state(index).value}
+            states = overview.task_states(index)
+            if states:
+                group["tasks"] = [
+                    {"id": f"{list_id}.{index}.{position}", "status": state.value}
+                    for position, state in enumerate(states)
+                ]
+            text = json.dumps(group)
+            written = overview.groups.get(index)
+            if written is not None and written.result is not None:
+                # A result is a JSON text already.
+                text = f'{text[:-1]}, "result": {self.bodies.load(written.result)}}}'
+            groups.append(text)
+        return f'{{"id": {json.dumps(list_id)}, "status": "{overview.state.value}", "groups": [{", ".join(groups)}]}}'
 
     def unstarted(self, place: Place) -> Task | None:
         """A list's task that has no record, because it has not started or never will; None: there is no such task."""
-        try:
-            overview = self.overview(place.list_id)
-        except NotFound:
+        overview = self.find(place.list_id)
+        if overview is None:
             return None
         groups = overview.plan.groups
         if place.group >= len(groups) or place.position >= len(groups[place.group].tasks):
@@ -40,7 +74,7 @@ class ListReading:
             id=place.task_id,
             name=groups[place.group].tasks[place.position],
             state=state,
-            attempt=1,
+            attempt=1 if state is State.CREATED else 0,
             created_at=task_list.created_at,
             expires_at=task_list.expires_at,
             error=SKIPPED if state is State.FAILED else None,

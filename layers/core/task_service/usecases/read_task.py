@@ -1,20 +1,23 @@
 """Reading a task's result and status."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from task_service.domain.errors import NotFound, TaskFailed
-from task_service.domain.task import State, Task
-from task_service.domain.task_list import place_of
+from task_service.domain.task import State, Task, place_of
 from task_service.ports import Bodies, Clock, Tasks
-from task_service.usecases.read_list import ListReading
+from task_service.wired import wired
+
+if TYPE_CHECKING:
+    from task_service.usecases.read_list import ListReading
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class TaskReading:
     """Answers questions about tasks."""
 
     tasks: Tasks
-    lists: ListReading
+    lists: Callable[[], "ListReading"]
     bodies: Bodies
     clock: Clock
 
@@ -32,7 +35,7 @@ class TaskReading:
         task = self.tasks.get(task_id)
         place = place_of(task_id)
         if task is None and place is not None:
-            task = self.lists.unstarted(place)
+            task = self.lists().unstarted(place)
         # The table removes expired records in its own time, which can be days.
         if task is None or task.expires_at <= self.clock():
             raise NotFound("task is not found")

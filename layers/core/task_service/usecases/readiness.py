@@ -1,12 +1,11 @@
 """Whether the service can do its work now."""
 
-from dataclasses import dataclass
-
 from task_service.domain.errors import Unavailable
 from task_service.ports import TaskQueue, Tasks
+from task_service.wired import wired
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class Readiness:
     """Asks table and queue."""
 

@@ -11,26 +11,24 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from task_service.domain import json_text
-from task_service.domain.errors import Unavailable
-from task_service.domain.task import Body, GroupStart, Message, State, Task
-from task_service.domain.task_list import (
+from task_service.domain.advance import (
     CloseGroup,
     EndList,
-    Execution,
-    GroupState,
     Move,
-    Place,
-    Plan,
     RunTask,
     SendTasks,
     Started,
     StartGroup,
     TaskEnded,
-    TaskList,
     advance,
 )
+from task_service.domain.errors import Unavailable
+from task_service.domain.task import Body, CacheWrite, GroupStart, Message, Place, State, Task
+from task_service.domain.task_list import Execution, GroupState, Plan, TaskList
 from task_service.ports import Bodies, CallRefused, Clock, PolicyEngine, TaskLists, TaskQueue, Tasks
 from task_service.usecases.attempt import MARGIN, Attempts, Event, Handled, Run, Step, Work
+from task_service.usecases.write_cache import CacheWriting
+from task_service.wired import wired
 
 REMEMBERED: Final = 8
 """So many lists a warm function remembers; requests of up to 5 MB are among them."""
@@ -82,7 +80,7 @@ class Walk:
         return Step(handled=self.handled, event=self.event, runs=tuple(self.runs))
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class ListRun:
     """Runs task lists."""
 
@@ -93,6 +91,8 @@ class ListRun:
     policies: PolicyEngine
     attempts: Attempts
     clock: Clock
+    cache: CacheWriting | None = None
+    """None: there is no cache service."""
     _remembered: dict[str, Known] = field(default_factory=dict, init=False)
 
     def start(self, message: GroupStart, *, receipt: str, deadline: datetime) -> Step:
@@ -161,9 +161,10 @@ class ListRun:
             case RunTask():
                 return self._run_task(walk, move.position)
             case CloseGroup():
-                return self._close_group(walk, well=move.well)
+                return self._close_group(walk, move)
             case EndList():
                 self.lists.end(walk.list_id, well=move.well, now=self.clock())
+                self._cache_list(walk)
                 return None
 
     def _start_group(self, walk: Walk, move: StartGroup) -> Move | None:
@@ -204,7 +205,34 @@ class ListRun:
         if taken.event not in (Event.DONE, Event.FAILED, Event.FINISHED):
             return None
         found_done = taken.event is Event.FINISHED and taken.task is not None and taken.task.state is State.DONE
-        return self._after_task(walk, position, well=taken.event is Event.DONE or found_done)
+        well = taken.event is Event.DONE or found_done
+        if well:
+            self._cache_task(walk, place, taken.result)
+        return self._after_task(walk, position, well=well)
+
+    def _cache_task(self, walk: Walk, place: Place, result: Body | None) -> None:
+        if self.cache is None:
+            return
+        task_list, template = walk.known.task_list, walk.plan.task_template(place)
+        write = CacheWrite(
+            key=place.task_id,
+            is_list=False,
+            namespace=task_list.cache_namespace or template.cache_namespace,
+            scope=task_list.cache_scope or template.cache_scope,
+        )
+        self.cache.write(write, result, deadline=walk.deadline)
+
+    def _cache_list(self, walk: Walk) -> None:
+        if self.cache is None:
+            return
+        task_list = walk.known.task_list
+        write = CacheWrite(
+            key=walk.list_id, is_list=True, namespace=task_list.cache_namespace, scope=task_list.cache_scope
+        )
+        if walk.only_moves_on:
+            self.cache.write_later(write)
+        else:
+            self.cache.write(write, None, deadline=walk.deadline)
 
     def _after_task(self, walk: Walk, position: int, *, well: bool) -> Move | None:
         """What follows from a task that has ended, now or before."""
@@ -217,14 +245,17 @@ class ListRun:
             state = self.lists.end_task(walk.list_id, walk.group, position, well=well, parallel=size)
         return advance(walk.plan, state, TaskEnded(position, well)) if state is not None else None
 
-    def _close_group(self, walk: Walk, *, well: bool) -> Move | None:
+    def _close_group(self, walk: Walk, move: CloseGroup) -> Move | None:
+        well = move.well
         policy = walk.plan.groups[walk.group].final_policy
         result: Body | None = None
         error: str | None = None
         if well and policy:
             result, error = self._evaluate(walk, policy)
             well = error is None
-        state = self.lists.close_group(walk.list_id, walk.group, well=well, result=result, error=error)
+        state = self.lists.close_group(
+            walk.list_id, walk.group, well=well, stopped_at=move.stopped_at, result=result, error=error
+        )
         return advance(walk.plan, state, Started())
 
     def _evaluate(self, walk: Walk, policy: str) -> tuple[Body | None, str | None]:

@@ -15,6 +15,7 @@ from task_service.ports import TaskQueue
 from task_service.template_cache import TemplateCache
 from task_service.usecases.create_task import TaskCreation
 from task_service.usecases.edit_templates import MAX_NAME_BYTES
+from task_service.wired import wired
 
 _NO_TEMPLATE: Final = "the event task's task template does not exist"
 
@@ -45,7 +46,7 @@ class Intake:
     """The task's first message, which has to be sent before the event is done with."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@wired
 class EventIntake:
     """Takes the messages of the event queue."""
 

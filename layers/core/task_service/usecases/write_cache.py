@@ -1,0 +1,95 @@
+"""Writing what has ended to the cache service: a step of its own, which never repeats a call of a target."""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Final
+
+from task_service.domain.retry import backoff
+from task_service.domain.task import Body, CacheWrite, State
+from task_service.domain.template import RetryPolicy
+from task_service.ports import Bodies, CallRefused, Clock, Draw, ResultCache, TaskQueue, Tasks
+from task_service.usecases.attempt import Event, Handled, Step, delay_seconds
+from task_service.usecases.read_list import ListReading
+from task_service.wired import wired
+
+log: Final = logging.getLogger("task")
+
+RETRY: Final = RetryPolicy(min_delay=timedelta(seconds=2), max_delay=timedelta(minutes=5))
+"""As often as it takes, until the retention of what is written ends."""
+
+
+@wired
+class CacheWriting:
+    """Writes results and list states to the cache service, once they have ended."""
+
+    cache: ResultCache
+    tasks: Tasks
+    lists: ListReading
+    bodies: Bodies
+    queue: TaskQueue
+    clock: Clock
+    draw: Draw
+
+    def handle(self, message: CacheWrite, *, deadline: datetime) -> Step:
+        """Make the write that `message` asks for, or send it on. Raises Unavailable."""
+        if message.not_before is not None and message.not_before > self.clock():
+            self._send(message)
+            return Step(handled=Handled.DELETE, event=Event.HOPPED)
+        text = self._text(message)
+        if text is None:
+            # Its retention has ended.
+            return Step(handled=Handled.DELETE, event=Event.UNKNOWN)
+        return Step(handled=Handled.DELETE, event=self._write(message, text, deadline))
+
+    def write(self, message: CacheWrite, result: Body | None, *, deadline: datetime) -> None:
+        """Write at once what has just ended; where the cache service refuses, later. Raises Unavailable.
+
+        `result` is a task's; a list's status is read.
+        """
+        text = self.bodies.load(result) if result is not None else self._text(message)
+        if text is not None:
+            self._write(message, text, deadline)
+
+    def write_later(self, message: CacheWrite) -> None:
+        """Let an executor write it. Raises Unavailable."""
+        self.queue.send(message)
+
+    def _write(self, message: CacheWrite, text: str, deadline: datetime) -> Event:
+        try:
+            self.cache.write(message.key, text, namespace=message.namespace, scope=message.scope, deadline=deadline)
+        except CallRefused as refusal:
+            log.warning(
+                "cache write refused, comes again",
+                extra={
+                    "action": "cache",
+                    "key": message.key,
+                    "attempt": message.attempt,
+                    "reason": refusal.reason,
+                },
+            )
+            delay = RETRY.min_delay + backoff(message.attempt, RETRY, self.draw())
+            self._send(
+                CacheWrite(
+                    key=message.key,
+                    is_list=message.is_list,
+                    namespace=message.namespace,
+                    scope=message.scope,
+                    attempt=message.attempt + 1,
+                    not_before=self.clock() + delay,
+                )
+            )
+            return Event.RETRIED
+        return Event.CACHED
+
+    def _text(self, message: CacheWrite) -> str | None:
+        """What is to be written, None where it is no longer there."""
+        if message.is_list:
+            overview = self.lists.find(message.key)
+            return None if overview is None else self.lists.status_text(overview)
+        task = self.tasks.get(message.key)
+        if task is None or task.state is not State.DONE or task.result is None or task.expires_at <= self.clock():
+            return None
+        return self.bodies.load(task.result)
+
+    def _send(self, message: CacheWrite) -> None:
+        self.queue.send(message, delay_seconds=delay_seconds(message.not_before, self.clock()))

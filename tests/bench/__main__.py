@@ -1,0 +1,46 @@
+"""`make bench`: measures on this machine, prints a table and writes it to results.txt."""
+
+import os
+import platform
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from local.cloud import PROJECT, LocalCloud
+from task_service import VERSION
+from tests.bench import cold_start, cost, service
+from tests.bench.table import render
+
+RESULTS = Path(__file__).with_name("results.txt")
+
+
+def main() -> None:
+    """Run every bench."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    sections = [
+        f"task service {VERSION}, {datetime.now(UTC):%Y-%m-%d}, Python {python}, "
+        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}; everything on this machine\n"
+    ]
+
+    def report(section: str) -> None:
+        print(section, flush=True)
+        sections.append(section)
+
+    print(sections[0])
+    with tempfile.TemporaryDirectory() as folder, LocalCloud(directory=Path(folder)) as cloud:
+        client = service.Client(cloud)
+        service.write_templates(client, cloud.target_url)
+        report(render("Latency on the idle local cloud", service.single_tasks(cloud, client)))
+        report(render("Lists on the idle local cloud", service.lists(cloud, client)))
+        report(render("Throughput", service.throughput(cloud, client)))
+        report(render("A large list", service.large_list(cloud, client)))
+        report(render("Requests", cost.rows(cloud)))
+    report(render("Cold start", cold_start.rows(PROJECT / ".build" / f"core-{python}")))
+    RESULTS.write_text("\n".join(sections), encoding="utf-8")
+    print(f"written to {RESULTS.relative_to(PROJECT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""What a task costs in requests: the functions' own code, with every AWS request counted.
+
+The use cases run in this process, against the table of the local cloud and a queue of their own; botocore says what
+was asked, and the table what it charged (write request units, a kilobyte each).
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from local.cloud import LocalCloud
+from task_service.adapters.sqs_queue import from_text
+from task_service.bootstrap import Services, Settings, utc_now
+from task_service.domain.task import State
+from tests.bench.table import Row
+
+
+@dataclass
+class Meter:
+    """Counts AWS requests and what the table charges."""
+
+    requests: Counter[str] = field(default_factory=Counter)
+    write_units: float = 0.0
+    read_units: float = 0.0
+
+    def watch(self, client: Any) -> None:
+        """Count the requests of a client."""
+        client.meta.events.register("provide-client-params.dynamodb.*", self._ask_for_capacity)
+        client.meta.events.register("after-call.*.*", self._count)
+
+    def _ask_for_capacity(self, params: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {**params, "ReturnConsumedCapacity": "TOTAL"}
+
+    def _count(self, model: Any, parsed: dict[str, Any], **_: Any) -> None:
+        if model.name not in ("ReceiveMessage", "DeleteMessage"):  # Lambda's poller does these
+            self.requests[model.name] += 1
+        units = parsed.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
+        if model.name in ("GetItem", "Query"):
+            self.read_units += units
+        else:
+            self.write_units += units
+
+    def take(self) -> "Meter":
+        """What was counted so far; counting starts anew."""
+        taken = Meter(requests=self.requests, write_units=self.write_units, read_units=self.read_units)
+        self.requests, self.write_units, self.read_units = Counter(), 0.0, 0.0
+        return taken
+
+    @property
+    def writes(self) -> int:
+        """Write requests to the table."""
+        return sum(self.requests[name] for name in ("PutItem", "UpdateItem", "DeleteItem"))
+
+    @property
+    def sends(self) -> int:
+        """Send requests to the queue."""
+        return self.requests["SendMessage"] + self.requests["SendMessageBatch"]
+
+
+def rows(cloud: LocalCloud) -> list[Row]:
+    """The figures for a single task, and for a task in groups of 10, 100 and 1,000."""
+    with _services(cloud) as (services, meter, queue):
+        found: list[Row] = []
+        create, run = _single(services, meter, queue)
+        found.append(Row("single task, creation", f"{create.writes} table write, {create.sends} send", "aim: 1 and 1"))
+        found.append(Row("single task, run", f"{run.writes} table writes, {run.sends} sends", "aim: 2 and 0"))
+        found.append(Row("single task, table", f"{create.write_units + run.write_units:.0f} write units"))
+        per_task: dict[int, tuple[float, float]] = {}
+        for size in (10, 100, 1_000):
+            counted = _list(services, meter, queue, size)
+            requests = sum(counted.requests.values()) / size
+            per_task[size] = (requests, counted.write_units / size)
+            found.append(
+                Row(
+                    f"parallel group of {size}, a task",
+                    f"{requests:.2f} requests, {counted.write_units / size:.2f} write units, "
+                    f"{counted.read_units / size:.2f} read units",
+                )
+            )
+        for what, index in (("requests", 0), ("write units", 1)):
+            ratio = per_task[1_000][index] / per_task[10][index]
+            found.append(Row(f"a task in 1,000 / in 10, {what}", f"{ratio:.2f}", "aim: at most 1.3"))
+        return found
+
+
+def _single(services: Services, meter: Meter, queue: str) -> tuple[Meter, Meter]:
+    services.creation.create("hello", "{}")  # reads the template, which is remembered from then on
+    _work(services, queue)
+    meter.take()
+    task_id = services.creation.create("hello", "{}")
+    create = meter.take()
+    _work(services, queue)
+    run = meter.take()
+    assert services.reading.task(task_id).state is State.DONE
+    return create, run
+
+
+def _list(services: Services, meter: Meter, queue: str, size: int) -> Meter:
+    name = f"bench-parallel-{size}"
+    services.list_creation.create(name, "{}")  # reads the templates
+    _work(services, queue)
+    meter.take()
+    list_id = services.list_creation.create(name, "{}")
+    _work(services, queue)
+    counted = meter.take()
+    assert services.list_reading.overview(list_id).state is State.DONE
+    return counted
+
+
+def _work(services: Services, url: str) -> None:
+    """Handle the messages of the queue until it is empty, as the executor does."""
+    sqs = services._queue.client
+    while True:
+        batch = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        if not batch:
+            return
+        for message in batch:
+            deadline = utc_now() + timedelta(seconds=60)
+            services.execution.handle(from_text(message["Body"]), receipt=message["ReceiptHandle"], deadline=deadline)
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+@contextmanager
+def _services(cloud: LocalCloud) -> Iterator[tuple[Services, Meter, str]]:
+    queue = cloud.client("sqs").create_queue(QueueName=f"bench-{uuid4().hex}")["QueueUrl"]
+    outputs = cloud.outputs
+    before = dict(os.environ)
+    os.environ.update(
+        AWS_ENDPOINT_URL=cloud.endpoint_url,
+        AWS_DEFAULT_REGION=cloud.endpoint.region,
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+    )
+    try:
+        services = Services(Settings(table=outputs["TableName"], queue_url=queue, bucket=outputs["BucketName"]))
+        meter = Meter()
+        meter.watch(services._dynamodb)
+        meter.watch(services._queue.client)
+        yield services, meter, queue
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        cloud.client("sqs").delete_queue(QueueUrl=queue)

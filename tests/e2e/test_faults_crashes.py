@@ -1,0 +1,165 @@
+"""Executors that are killed, and messages that come twice."""
+
+import threading
+from typing import Final
+
+from tests.behaviours import answer, echo, failing, hang, in_turn
+from tests.e2e.api import eventually
+from tests.e2e.aws_proxy import ConnectionLost, Fault, PassOn, Reply
+from tests.e2e.faulty_cloud import LEASE_SECONDS, VISIBILITY_SECONDS, FaultyCloud
+from tests.e2e.killer import Killer
+from tests.targets import HttpTarget
+from tests.wire import Wire
+
+TOLERANCE: Final = 0.5
+"""Seconds between taking the lease and calling, on a busy machine."""
+
+RETRY: Final = {"maxAttempts": 2, "minDelaySeconds": 0, "maxDelaySeconds": 0}
+
+
+def test_a_message_that_comes_twice_runs_its_task_once(faulty: FaultyCloud, target: HttpTarget) -> None:
+    name = faulty.api.template(target.on("/", answer()))
+    slow = faulty.api.template(target.on("/slow", hang()))
+
+    with faulty.queue_held():
+        before = faulty.api.create(name)
+        faulty.send(before)
+    during = faulty.api.create(slow)
+    eventually(lambda: target.calls_to("/slow"), what="the slow call has started")
+    faulty.send(during)
+    faulty.wait_for_step(during, "leased")
+    target.release()
+    after = faulty.api.create(name)
+    faulty.api.done(after)
+    faulty.send(after)
+    faulty.wait_for_step(after, "finished")
+
+    task_ids = [before, during, after]
+    assert {status["status"] for status in faulty.api.all_ended(task_ids)} == {"done"}
+    faulty.wait_until_queues_are_empty()
+    assert sorted(call.idempotency_key or "" for call in target.calls) == sorted(task_ids)
+
+
+def test_a_task_whose_executor_is_killed_runs_again_once_its_lease_has_ended(
+    faulty: FaultyCloud, target: HttpTarget
+) -> None:
+    # The message comes again before that, and is put back.
+    with faulty.queue_with(VisibilityTimeout="2"):
+        # The target works on, it does not notice.
+        works_on = hang(seconds=LEASE_SECONDS - 3)
+        task_id = faulty.api.create(faulty.api.template(target.on("/", in_turn(works_on, answer(body=b'"second"')))))
+        target.wait_for_calls(1)
+        faulty.kill_executors()
+        faulty.wait_for_step(task_id, "leased")
+        assert faulty.api.status(task_id)["status"] == "pending"
+
+        status = faulty.api.done(task_id)
+    # A crash is no attempt that failed.
+    assert (status["attempts"], status["error"]) == (1, None)
+    assert faulty.api.result(task_id).json() == "second"
+    first, second = target.calls
+    assert second.started - first.started >= LEASE_SECONDS - TOLERANCE
+    assert target.most_at_a_time(task_id) == 1
+
+
+class Crash:
+    """Requests that wait for the crash of those who have made them."""
+
+    def __init__(self) -> None:
+        self._reached: set[str] = set()
+        self._happened = threading.Event()
+
+    def point(self, name: str, *, after_it: bool = False) -> Fault:
+        """A request that gets as far as the cloud, or not even there, and whose answer nobody hears."""
+
+        def fault(pass_on: PassOn) -> Reply:
+            if self._happened.is_set():
+                return pass_on()
+            if after_it:
+                pass_on()
+            self._reached.add(name)
+            self._happened.wait()
+            raise ConnectionLost
+
+        return fault
+
+    def wait_for(self, *names: str) -> None:
+        """Return when all these points are reached."""
+        eventually(lambda: self._reached >= set(names), what=f"{names} are reached")
+
+    def happen(self) -> None:
+        """Nobody waits any more."""
+        self._happened.set()
+
+
+def test_a_crash_at_any_point_leaves_no_task_behind_and_repeats_no_step_that_was_taken(
+    faulty: FaultyCloud, target: HttpTarget
+) -> None:
+    good = faulty.api.template(target.on("/good", answer()))
+    paths = [f"/bad/{number}" for number in range(3)]
+    bad = [faulty.api.template(target.on(path, failing(1, answer())), retry=RETRY) for path in paths]
+    crash = Crash()
+    finish, schedule, second = "finishedAt = :now", "notBefore = :not_before", '\\"attempt\\": 2'
+    with faulty.queue_held():
+        unfinished, finished = faulty.api.create(good), faulty.api.create(good)
+        unscheduled, unsent, sent = (faulty.api.create(name) for name in bad)
+    broken = faulty.proxy.broken
+    with (
+        broken("UpdateItem", crash.point("unfinished"), unfinished, finish),
+        broken("UpdateItem", crash.point("finished", after_it=True), finished, finish),
+        broken("UpdateItem", crash.point("unscheduled"), unscheduled, schedule),
+        broken("SendMessage", crash.point("unsent"), unsent, second),
+        broken("SendMessage", crash.point("sent", after_it=True), sent, second),
+    ):
+        crash.wait_for("unfinished", "finished", "unscheduled", "unsent", "sent")
+        faulty.api.done(sent)
+        faulty.kill_executors()
+        crash.happen()
+        task_ids = [unfinished, finished, unscheduled, unsent, sent]
+        ended = faulty.api.all_ended(task_ids)
+        faulty.wait_until_queues_are_empty()
+
+    assert {status["status"] for status in ended} == {"done"}
+    assert [status["attempts"] for status in ended] == [1, 1, 1, 2, 2]
+    calls = [sum(call.idempotency_key == task_id for call in target.calls) for task_id in task_ids]
+    # What was not written down is done again, no more than that.
+    assert calls == [2, 1, 2, 2, 2]
+    assert target.most_of_any_key == 1
+
+
+def test_a_task_that_crashes_every_executor_fails(faulty: FaultyCloud, target: HttpTarget) -> None:
+    task_id = faulty.api.create(faulty.api.template(target.on("/", hang(seconds=LEASE_SECONDS / 2))))
+    # As after five receives, only earlier; its lease has to be over by then, also of an executor that starts slowly.
+    with faulty.queue_with(VisibilityTimeout=str(LEASE_SECONDS + 4), **faulty.redrive_after(receives=2)):
+        for crashes in (1, 2):
+            target.wait_for_calls(crashes, seconds=60)
+            faulty.kill_executors()
+        status = faulty.api.failed(task_id)
+        faulty.wait_until_queues_are_empty()
+
+    assert status["error"] == "the executor was stopped during every one of its tries, by a crash or by its time limit"
+    result = faulty.api.result(task_id)
+    assert (result.status, result.json()["message"]) == (424, f"task failed: {status['error']}")
+    assert len(target.calls) == 2
+
+
+def test_of_two_hundred_tasks_none_is_lost_while_executors_are_killed(faulty: FaultyCloud, target: HttpTarget) -> None:
+    name = faulty.api.template(target.on("/", slow_echo))
+    with Killer(faulty, target) as killer:
+        task_ids = [faulty.api.create(name, f'{{"n":{number}}}') for number in range(200)]
+        # Until some have crashed twice.
+        killer.go_on_for(VISIBILITY_SECONDS + 3)
+    ended = faulty.api.all_ended(task_ids, seconds=120)
+
+    assert {(status["status"], status["attempts"]) for status in ended} == {("done", 1)}
+    results = [faulty.api.result(task_id).json() for task_id in task_ids]
+    assert [result["body"] for result in results] == [f'{{"n":{number}}}' for number in range(200)]
+    assert {call.idempotency_key for call in target.calls} == set(task_ids)
+    assert len(target.calls) > len(task_ids), f"{killer.kills} kills have hit nobody"
+    assert target.most_of_any_key == 1
+
+
+def slow_echo(wire: Wire) -> None:
+    """Works for a while, then answers with what it was sent."""
+    wire.pause(0.5)
+    echo(wire)

@@ -1,0 +1,91 @@
+"""Lists whose executors are killed, and whose messages come twice."""
+
+import random
+
+from tests.behaviours import answer
+from tests.e2e.api import eventually
+from tests.e2e.aws_proxy import refused
+from tests.e2e.faulty_cloud import VISIBILITY_SECONDS, FaultyCloud
+from tests.e2e.killer import Killer
+from tests.e2e.task_lists import create_list, ended_states, list_template
+from tests.targets import HttpTarget
+from tests.wire import Wire
+
+LISTS = 100
+NO_RETRY = {"maxAttempts": 1}
+
+
+def test_of_a_hundred_lists_every_one_ends_right_while_executors_are_killed(
+    faulty: FaultyCloud, target: HttpTarget
+) -> None:
+    api = faulty.api
+    answered: set[str] = set()
+    called_again: list[str] = []
+
+    def work(wire: Wire) -> None:
+        key = wire.call.idempotency_key or ""
+        if api.call("GET", f"/v1/taskStatus/{key}").status in (200, 207):
+            called_again.append(key)
+        wire.pause(random.uniform(0.0, 0.1))
+        answered.add(key)
+        answer(body=b"%s" % wire.call.body)(wire)
+
+    good = api.template(target.on("/good", work))
+    bad = api.template(target.on("/bad", answer(500)), retry=NO_RETRY)
+    name = list_template(
+        api,
+        "many",
+        ("sequential", [good, good, bad, good]),
+        ("parallel", [good, good, bad, good]),
+        ("sequential", [good, good]),
+    )
+    with Killer(faulty, target) as killer:
+        ids = [create_list(api, name, f'{{"n":{number}}}') for number in range(LISTS)]
+        killer.go_on_for(VISIBILITY_SECONDS + 3)
+    ended = [ended_states(api, list_id, seconds=180) for list_id in ids]
+    faulty.wait_until_queues_are_empty()
+
+    expected = [
+        "failed",
+        ["failed", "done", "done", "failed", "failed"],
+        ["failed", "done", "done", "failed", "done"],
+        ["done", "done", "done"],
+    ]
+    assert ended == [expected] * LISTS
+    assert called_again == []
+    assert target.most_of_any_key == 1
+    assert killer.kills > 0
+    assert not any(call.idempotency_key in {f"{list_id}.0.3" for list_id in ids} for call in target.calls)
+
+
+def test_a_message_that_comes_twice_moves_its_list_on_once(faulty: FaultyCloud, target: HttpTarget) -> None:
+    task = faulty.api.template(target.on("/", answer()))
+    name = list_template(faulty.api, "twice", ("sequential", [task, task]), ("parallel", [task, task]))
+    list_id = create_list(faulty.api, name)
+    ended = ended_states(faulty.api, list_id)
+    for place in ("0.0", "0.1", "1.0", "1.1"):
+        faulty.send(f"{list_id}.{place}")
+    faulty.wait_until_queues_are_empty()
+    assert ended_states(faulty.api, list_id) == ended == ["done", ["done"] * 3, ["done"] * 3]
+    assert len(target.calls) == 4
+
+
+def test_a_list_whose_message_is_not_taken_was_never_created(faulty: FaultyCloud, target: HttpTarget) -> None:
+    task = faulty.api.template(target.on("/", answer()))
+    name = list_template(faulty.api, "refused-by-the-queue", ("sequential", [task]))
+    with faulty.proxy.broken("SendMessage", refused()):
+        answered = faulty.api.call("POST", f"/v1/taskList/{name}", "{}")
+    assert (answered.status, answered.json()["kind"]) == (503, 7)
+    faulty.wait_until_queues_are_empty()
+    assert target.calls == []
+
+
+def test_a_fan_out_that_breaks_off_is_taken_up_again(faulty: FaultyCloud, target: HttpTarget) -> None:
+    task = faulty.api.template(target.on("/", answer()))
+    name = list_template(faulty.api, "fan-out", ("parallel", [task] * 30))
+    with faulty.proxy.broken("SendMessageBatch", refused(), ".0.2") as requests:
+        list_id = create_list(faulty.api, name)
+        eventually(lambda: requests.count, what="the fan-out has broken off")
+    assert ended_states(faulty.api, list_id) == ["done", ["done"] * 31]
+    assert {call.idempotency_key for call in target.calls} == {f"{list_id}.0.{n}" for n in range(30)}
+    assert len(target.calls) == 30

@@ -1,0 +1,131 @@
+"""The cache service: late rather than lost, and never a second call of the target for it."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from task_service.adapters.sqs_queue import from_text, to_text
+from task_service.domain.errors import Unavailable
+from task_service.domain.task import Body, CacheWrite, Message, State
+from task_service.ports import CallRefused
+from task_service.testing import (
+    FakeClock,
+    InMemoryBodies,
+    InMemoryCache,
+    InMemoryLists,
+    InMemoryQueue,
+    InMemoryTasks,
+    ScriptedTarget,
+)
+from task_service.usecases.attempt import Event, Handled, Step
+from task_service.usecases.execute_task import Execution
+from task_service.usecases.read_list import ListReading
+from task_service.usecases.write_cache import CacheWriting
+from tests.builders import NOW, attempts, list_run, task
+
+
+class World:
+    def __init__(self, **changes: Any) -> None:
+        self.tasks, self.queue, self.cache = InMemoryTasks(), InMemoryQueue(), InMemoryCache()
+        self.target, self.clock, self.bodies = ScriptedTarget(), FakeClock(NOW), InMemoryBodies()
+        self.tasks.records["t"] = task("t", cache_namespace="n", cache_scope="s", **changes)
+        lists = InMemoryLists(self.tasks)
+        writing = CacheWriting(
+            cache=self.cache,
+            tasks=self.tasks,
+            lists=ListReading(lists=lists, bodies=self.bodies, clock=self.clock),
+            bodies=self.bodies,
+            queue=self.queue,
+            clock=self.clock,
+            draw=lambda: 0.5,
+        )
+        made = attempts(self.tasks, self.queue, target=self.target, clock=self.clock, bodies=self.bodies)
+        self.execution = Execution(
+            attempts=made, lists=list_run(self.tasks, self.queue, lists=lists, attempts=made), cache=writing
+        )
+
+    def handle(self, message: Message | CacheWrite | None = None) -> Step:
+        message = message or Message(task_id="t", attempt=1)
+        return self.execution.handle(message, receipt="r", deadline=self.clock() + timedelta(seconds=60))
+
+
+def test_a_result_is_written_under_the_tasks_id() -> None:
+    world = World()
+    assert world.handle().event is Event.DONE
+    assert world.cache.entries == {"t": ("{}", "n", "s")}
+    assert world.queue.sent == []
+
+
+def test_a_task_that_failed_or_waits_writes_nothing() -> None:
+    world = World(attempt=3)
+    world.target.answers = [CallRefused("reset", can_retry=True)]
+    assert world.handle(Message(task_id="t", attempt=3)).event is Event.FAILED
+    assert world.cache.entries == {}
+
+
+def test_a_cache_that_refuses_gets_it_later_and_the_target_no_second_call() -> None:
+    world = World()
+    world.cache.refuses = 3
+    assert world.handle().event is Event.DONE
+    for number in (1, 2, 3):
+        sent = world.queue.sent[-1]
+        assert isinstance(sent.message, CacheWrite)
+        assert sent.message.attempt == number + 1
+        assert sent.message.not_before is not None
+        world.clock.now = sent.message.not_before
+        step = world.handle(sent.message)
+    assert step.event is Event.CACHED
+    assert world.cache.entries == {"t": ("{}", "n", "s")}
+    assert len(world.target.calls) == 1
+    assert world.tasks.records["t"].state is State.DONE
+
+
+def test_a_write_that_is_early_is_sent_on() -> None:
+    world = World(state=State.DONE, result=Body(text="1"))
+    early = CacheWrite(
+        key="t", is_list=False, namespace="", scope="", attempt=9, not_before=NOW + timedelta(seconds=2_000)
+    )
+    assert world.handle(early).event is Event.HOPPED
+    assert (world.queue.sent[0].message, world.queue.sent[0].delay_seconds) == (early, 900)
+
+
+def test_whoever_died_before_writing_is_made_up_for() -> None:
+    world = World(state=State.DONE, result=Body(text='"done"'))
+    step = world.handle()
+    assert (step.handled, step.event) == (Handled.DELETE, Event.FINISHED)
+    assert world.cache.entries == {"t": ('"done"', "n", "s")}
+
+
+def test_a_queue_that_does_not_take_the_retry_keeps_the_message() -> None:
+    world = World()
+    world.cache.refuses = 1
+    world.queue.faults.before = 1
+    with pytest.raises(Unavailable):
+        world.handle()
+    assert world.handle().event is Event.FINISHED
+    assert world.cache.entries == {"t": ("{}", "n", "s")}
+    assert len(world.target.calls) == 1
+
+
+def test_what_is_no_longer_kept_is_dropped() -> None:
+    world = World(state=State.DONE, result=Body(text="1"), expires_at=NOW)
+    for key in ("t", "nobody"):
+        write = CacheWrite(key=key, is_list=key != "t", namespace="", scope="")
+        assert world.handle(write).event is Event.UNKNOWN
+    assert world.cache.entries == {}
+
+
+def test_without_a_cache_service_a_write_is_dropped() -> None:
+    world = World(state=State.DONE, result=Body(text="1"))
+    world.execution.cache = None
+    assert world.handle(CacheWrite(key="t", is_list=False, namespace="", scope="")).event is Event.UNKNOWN
+    assert world.handle().event is Event.FINISHED
+
+
+@pytest.mark.parametrize("not_before", [None, NOW])
+def test_the_message_arrives_as_it_was_sent(not_before: Any) -> None:
+    write = CacheWrite(key="l", is_list=True, namespace="é", scope="", attempt=2, not_before=not_before)
+    assert from_text(to_text(write)) == write
+    assert None not in json.loads(to_text(write)).values()
