@@ -93,6 +93,8 @@ class Build:
         """A property of the template: itself, a parameter's default, or the name of one of these resources."""
         if not isinstance(value, dict):
             return str(value)
+        if "Fn::Sub" in value:
+            return str(value["Fn::Sub"]).replace("${AWS::StackName}", "task-service")
         name = value["Ref"]
         if name in resources:
             return resources[name]
