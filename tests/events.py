@@ -145,6 +145,12 @@ def malformed(event_id: str) -> dict[str, Published]:
         "datacontentencoding is 'gzip'": structured(event_id, specversion="0.3", datacontentencoding="gzip"),
         "a batch of events": ({"content-type": "application/cloudevents-batch+json"}, b"[]"),
         "the header ce-source is not valid UTF-8": binary(event_id, ce_source="%C0%A0"),
+        "source is not valid Unicode": structured(event_id, source="\ud800"),
+        "data.key is not valid Unicode": structured(event_id, data={"key": "a\udfff"}),
+        "the payload is not text in 'punycode'": (
+            {"content-type": "application/json; charset=punycode"},
+            structured(event_id)[1],
+        ),
         "data.key is missing": structured(event_id, data={}),
         "data.key is missing ": structured(event_id, data=None),
         "data.key is missing  ": structured(event_id, data=DATA),

@@ -25,12 +25,12 @@ from tests.events import Published
 WITHIN_SECONDS = 30.0
 
 
-def wait_until(condition: Callable[[], bool], *, within: float = WITHIN_SECONDS) -> None:
+def wait_until(condition: Callable[[], bool], *, within: float = WITHIN_SECONDS, every: float = 0.02) -> None:
     """Return as soon as the condition holds."""
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, f"not so within {within:.0f} s"
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 class _Process:

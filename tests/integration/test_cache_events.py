@@ -8,65 +8,16 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
-import requests
 
 from local.cloud import PROJECT, LocalCloud
 from local.publish import cache_event, publish
-from task_service.domain.cloud_event import CloudEvent
-from task_service.domain.event_task import EventTask
-from tests.events import Published, every_mode, malformed, structured
+from tests.event_entry import Entry
+from tests.events import every_mode, malformed, structured
 from tests.nats import Bridge, NatsServer, publish_durably, wait_until
 from tests.nats import publish as publish_all
-
-
-class Entry:
-    """A cache entry with an event task of its own, so that its tasks can be counted."""
-
-    def __init__(self, cloud: LocalCloud) -> None:
-        self._cloud = cloud
-        self.name = f"event-{uuid4().hex}"
-        self.document = {"key": f"did:web:{self.name}", "namespace": "Login", "scope": "", "taskName": self.name}
-        self.event_task = EventTask.from_text(json.dumps(self.document))
-        self._http = requests.Session()
-        self._http.trust_env = False
-        self._put(f"taskTemplates/{self.name}", {"name": self.name, "requestPolicy": "examples/demo/none/1.0"})
-        self._put("eventTasks", self.document)
-
-    def event(self, event_id: str, **changes: Any) -> Published:
-        """An event about the entry."""
-        return structured(event_id, data={"key": f"{self.document['key']},Login"}, **changes)
-
-    def task_id(self, event_id: str) -> str:
-        """The id of the task that an event makes."""
-        return self.event_task.task_id(CloudEvent(source="cache", id=event_id, type="", data=None))
-
-    def tasks(self) -> list[dict[str, Any]]:
-        """The records of all tasks that there are of it."""
-        pages = (
-            self._cloud.client("dynamodb")
-            .get_paginator("scan")
-            .paginate(
-                TableName=self._cloud.outputs["TableName"],
-                FilterExpression="#name = :name AND sk = :task",
-                ExpressionAttributeNames={"#name": "name"},
-                ExpressionAttributeValues={":name": {"S": self.name}, ":task": {"S": "TASK"}},
-            )
-        )
-        return [item for page in pages for item in page["Items"]]
-
-    def status(self, task_id: str) -> dict[str, Any]:
-        """What the API says of a task."""
-        answer = self._http.get(f"{self._cloud.api_url}/v1/taskStatus/{task_id}")
-        status: dict[str, Any] = answer.json()
-        return status
-
-    def _put(self, path: str, document: dict[str, str]) -> None:
-        answer = self._http.put(f"{self._cloud.api_url}/v1/{path}", json=document)
-        assert answer.status_code == 201, answer.text
 
 
 @pytest.fixture
@@ -104,7 +55,7 @@ def test_the_documented_command_makes_a_task(cloud: LocalCloud, entry: Entry) ->
 def test_an_event_is_taken_soon(cloud: LocalCloud, entry: Entry) -> None:
     took: list[float] = []
     for _ in range(15):
-        event = cache_event(f"{entry.document['key']},Login")
+        event = cache_event(entry.published_key)
         task_id = entry.task_id(str(event["id"]))
         begun = time.time()
         publish(cloud.nats_url, "external", event)
@@ -123,7 +74,7 @@ def test_one_event_in_every_mode_and_often_makes_one_task(cloud: LocalCloud, ent
     publish_all(cloud.nats_url, events)
     last = entry.event("3")
     publish_all(cloud.nats_url, [last])
-    wait_until(lambda: len(entry.tasks()) == 3)
+    wait_until(lambda: entry.count() == 3)
     before = cloud.functions_log.read_text(encoding="utf-8").count("event repeated")
     publish_all(cloud.nats_url, [last])
     wait_until(lambda: cloud.functions_log.read_text(encoding="utf-8").count("event repeated") > before)
@@ -157,7 +108,7 @@ def test_two_bridges_on_one_subject_make_one_task_for_each_event(
     with Bridge(tmp_path, cloud.bridge_environment(cloud.deployed)) as other:
         wait_until(other.is_well)
         publish_all(cloud.nats_url, [entry.event(str(number)) for number in range(100)])
-        wait_until(lambda: len(entry.tasks()) == 100)
+        wait_until(lambda: entry.count() == 100)
         assert 0 < other.metric("bridge_events_sent_total") < 100
 
 
@@ -180,8 +131,8 @@ def test_nats_and_bridge_restarted_under_load_make_one_task_for_each_event(
         wait_until(bridge.is_well)
         events = [entry.event(str(event)) for event in range(number)]
         publish_durably(server.url, events, at={number // 4: restart_nats, number // 2: restart_bridge})
-        wait_until(lambda: len(entry.tasks()) >= number, within=180)
+        wait_until(lambda: entry.count() >= number, within=180, every=0.5)
 
         # Whatever is delivered again has been by then.
         wait_until(lambda: bridge.metric("bridge_events_buffered") == 0)
-        assert len(entry.tasks()) == number
+        assert entry.count() == number

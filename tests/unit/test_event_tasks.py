@@ -82,6 +82,8 @@ def test_an_exported_one_of_the_first_generation_is_accepted(editing: EventTaskE
         ({"namespace": 7}, "namespace: Input should be a valid string"),
         ({"taskName": ...}, "taskName: Field required"),
         ({"taskName": ""}, "taskName: String should have at least 1 character"),
+        ({"taskName": "é" * 501}, "taskName: at most 1000 bytes are allowed"),
+        ({"key": "\ud800"}, "key: "),
         ({"color": 1}, "color: is not a member of an event task; key, namespace, scope, taskName are"),
         ({"key": "é" * 500}, "key, namespace, scope: at most 1000 bytes in all"),
     ],

@@ -19,7 +19,7 @@ log = logging.getLogger("bridge")
 # The forwarder repeats what fails, and counts it; the times keep a lost connection from holding events for long.
 _CONFIG = Config(
     connect_timeout=3,
-    read_timeout=10,
+    read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 1},
     max_pool_connections=16,
     user_agent_extra="task-service-bridge",

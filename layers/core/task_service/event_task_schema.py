@@ -18,6 +18,12 @@ def _no_comma(value: str) -> str:
     return value
 
 
+def _no_longer_than_a_name(value: str) -> str:
+    if json_text.size(value) > MAX_NAME_BYTES:
+        raise ValueError(f"at most {MAX_NAME_BYTES} bytes are allowed")
+    return value
+
+
 Part = Annotated[Text, AfterValidator(_no_comma)]
 
 
@@ -29,13 +35,13 @@ class EventTaskIdentity(BaseModel):
     key: Annotated[str, Field(min_length=1), AfterValidator(_no_comma)]
     namespace: Part = ""
     scope: Part = ""
-    taskName: Annotated[str, BeforeValidator(not_set), Field(max_length=1_000)] = ""
+    taskName: Annotated[str, BeforeValidator(not_set)] = ""
 
 
 class EventTaskSchema(EventTaskIdentity):
     """An event task: the task that is created when an entry is set in the cache."""
 
-    taskName: Annotated[str, Field(min_length=1, max_length=1_000)]
+    taskName: Annotated[str, Field(min_length=1), AfterValidator(_no_longer_than_a_name)]
 
 
 def identify(payload: str) -> str:

@@ -42,24 +42,9 @@ class DynamoDbTasks:
     client: Any
     table: str
 
-    def add(self, task: Task) -> None:
-        """Write a new task; returns once it is durable."""
-        put_new(self.client, self.table, to_item(task))
-
-    def add_once(self, task: Task) -> bool:
+    def add(self, task: Task) -> bool:
         """Write a task unless there is one of its id; returns whether there was none, once it is durable."""
-        try:
-            aws.request(
-                self.client.put_item,
-                TableName=self.table,
-                Item=to_item(task),
-                ConditionExpression="attribute_not_exists(pk)",
-            )
-        except ClientError as refusal:
-            if not aws.is_condition_failure(refusal):
-                raise
-            return False
-        return True
+        return put_new(self.client, self.table, to_item(task)) is None
 
     def remove(self, task_id: str) -> None:
         """Take a task back that was promised to nobody."""

@@ -8,6 +8,7 @@ content type of an event format.
 
 import base64
 import binascii
+import codecs
 import json
 import re
 from collections.abc import Mapping
@@ -17,6 +18,11 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 VERSIONS: Final = ("1.0", "0.3")
+_CHARSETS: Final = frozenset(
+    {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"}
+    | {"ascii", "iso8859-1", "iso8859-15", "cp1252"}
+)
+"""Python's names of those that are understood. It knows more, not all of which are quick with what strangers send."""
 
 
 class MalformedEvent(ValueError):
@@ -54,9 +60,11 @@ class _ContentType:
     def decode(self, payload: bytes) -> str:
         """Bytes of this type as text, without a byte order mark."""
         try:
-            return payload.decode(self.charset).removeprefix("\ufeff")
+            if codecs.lookup(self.charset).name in _CHARSETS:
+                return payload.decode(self.charset).removeprefix("\ufeff")
         except (LookupError, ValueError):
-            raise MalformedEvent(f"the payload is not text in {self.charset[:40]!r}") from None
+            pass  # said below
+        raise MalformedEvent(f"the payload is not text in {self.charset[:40]!r}")
 
     def parse(self, payload: bytes) -> Any:
         """Bytes of this type as JSON."""
@@ -113,7 +121,14 @@ def _event(attributes: Mapping[str, Any], data: Any) -> CloudEvent:
     for name in ("source", "id", "type"):
         if not isinstance(attributes.get(name), str) or not attributes[name]:
             raise MalformedEvent(f"{name} is missing")
+        check_unicode(name, attributes[name])
     return CloudEvent(source=attributes["source"], id=attributes["id"], type=attributes["type"], data=data)
+
+
+def check_unicode(name: str, text: str) -> None:
+    """Refuse half of a surrogate pair, which JSON can escape and nothing can store. Raises MalformedEvent."""
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise MalformedEvent(f"{name} is not valid Unicode")
 
 
 def _is_encoded(attributes: Mapping[str, Any]) -> bool:

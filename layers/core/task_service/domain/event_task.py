@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from task_service.domain.cloud_event import CloudEvent, MalformedEvent
+from task_service.domain.cloud_event import CloudEvent, MalformedEvent, check_unicode
 
 CACHE_SET: Final = "cache_set_event"
 """The type of the events that make tasks."""
@@ -27,6 +27,7 @@ class CacheEntry:
         text = event.data.get("key") if isinstance(event.data, dict) else None
         if not isinstance(text, str):
             raise MalformedEvent("data.key is missing")
+        check_unicode("data.key", text)
         parts = text.split(",")
         if not parts[0] or len(parts) > 3:
             raise MalformedEvent("data.key is not key[,namespace[,scope]]")

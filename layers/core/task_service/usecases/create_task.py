@@ -50,8 +50,7 @@ class TaskCreation:
         stays, the next time finds it, and a message too many does no harm. Raises as `create`.
         """
         task = self._task(task_id, name, payload, "", "")
-        is_new = self.tasks.add_once(task)
-        return task.message(), is_new
+        return task.message(), self.tasks.add(task)
 
     def _task(self, task_id: str, name: str, payload: str, cache_namespace: str, cache_scope: str) -> Task:
         check_payload(payload)
