@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY = 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit lint format bench deploy build clean
+.PHONY: help run publish test unit lint format bench deploy build clean
 
 help: ## what this Makefile can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ run: $(VENV)/local.stamp ## the whole service on this machine, until Ctrl-C
 
 deploy: $(VENV)/local.stamp ## template.yaml into the running local cloud, or whatever answers at AWS_ENDPOINT_URL
 	@exec $(BIN)/python -m local deploy
+
+publish: $(VENV)/local.stamp ## an event as the cache service publishes it: make publish KEY=did:web:example.com,Login,Administration
+	@exec $(BIN)/python -m local publish "$(KEY)"
 
 unit: $(VENV)/dev.stamp ## the tests of seconds
 	$(BIN)/pytest -x -q tests/unit
@@ -46,7 +49,7 @@ clean: ## remove what the other targets made
 	rm -rf $(VENV) .venv-tools .build .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/local.stamp: requirements/local.txt layers/core/requirements.txt
+$(VENV)/local.stamp: requirements/local.txt layers/core/requirements.txt functions/bridge/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/local.txt
 	@touch $@

@@ -2,17 +2,23 @@
 
     python -m local run       start it, with template.yaml deployed, until Ctrl-C
     python -m local deploy    deploy template.yaml into the running local cloud, or into what AWS_ENDPOINT_URL names
+    python -m local publish key,namespace,scope
+                              publish an event as the cache service does
 
-TASK_PORT, CLOUD_PORT and TARGET_PORT choose the ports. Any other setting of the service (LOG_LEVEL, ...) overrides
-the template's parameter of that name; OAUTH_CLIENT_SECRET goes into the cloud's Secrets Manager.
+TASK_PORT, CLOUD_PORT, TARGET_PORT, NATS_PORT and BRIDGE_PORT choose the ports. Any other setting of the service
+(LOG_LEVEL, ...) overrides the template's parameter of that name; NATS_SUBJECT is the bridge's, OAUTH_CLIENT_SECRET goes
+into the cloud's Secrets Manager.
 """
 
 import argparse
+import json
 import os
 import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -25,6 +31,7 @@ from local.cloud import PROJECT, LocalCloud, build_environment
 from local.deployment import deploy, prepare
 from local.errors import LocalCloudError
 from local.ports import HOST, Ports, parse_port
+from local.publish import cache_event, publish
 
 CHECK_SECONDS = 0.5
 
@@ -39,7 +46,12 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="start it, deploy template.yaml, serve until Ctrl-C")
     commands.add_parser("deploy", help="template.yaml into the running cloud, or what AWS_ENDPOINT_URL names")
-    command = {"run": run, "deploy": deploy_once}[parser.parse_args().command]
+    publishing = commands.add_parser("publish", help="publish an event as the cache service does")
+    publishing.add_argument("entry", help="key[,namespace[,scope]], or a JSON object with these three")
+    arguments = parser.parse_args()
+    publish_this = partial(publish_once, getattr(arguments, "entry", ""))
+    known: dict[str, Callable[[], None]] = {"run": run, "deploy": deploy_once, "publish": publish_this}
+    command = known[arguments.command]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:
@@ -89,6 +101,13 @@ def deploy_once() -> None:
         print(f"As before, also:   http://{HOST}:{ports.task}")
 
 
+def publish_once(entry: str) -> None:
+    """Publish an event about a cache entry, and say its id."""
+    event = cache_event(entry)
+    publish(f"nats://{HOST}:{_ports().nats}", os.environ.get("NATS_SUBJECT") or "external", event)
+    print(json.dumps(event))
+
+
 def _ready(cloud: LocalCloud, seconds: float) -> str:
     functions_log = os.path.relpath(cloud.functions_log)
     token = ' -H "Authorization: Bearer $TOKEN"' if cloud.wants_tokens else ""
@@ -98,6 +117,8 @@ The task service is ready after {seconds:.1f} s.
   API               {cloud.api_url}
   AWS services      {cloud.endpoint_url}
   demo target       {cloud.target_url}
+  NATS server       {cloud.nats_url}
+  bridge            {cloud.bridge_url}/health
   functions' logs   {functions_log}
 
 Try it:
@@ -116,6 +137,8 @@ def _ports() -> Ports:
             ("cloud", "CLOUD_PORT", default.cloud),
             ("task", "TASK_PORT", default.task),
             ("target", "TARGET_PORT", default.target),
+            ("nats", "NATS_PORT", default.nats),
+            ("bridge", "BRIDGE_PORT", default.bridge),
         )
     }
     return Ports(**chosen)

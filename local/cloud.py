@@ -26,7 +26,9 @@ from local.processes import Child, remove_folder
 from local.seed import seed, through
 
 PROJECT = Path(__file__).resolve().parents[1]
-FREE_PORTS = Ports(cloud=0, task=0, target=0)
+FREE_PORTS = Ports(cloud=0, task=0, target=0, nats=0, bridge=0)
+STREAM = "external"
+"""The JetStream stream in which the local cloud keeps what is published for the bridge."""
 STARTED_WITHIN_SECONDS = 60.0
 POLL_SECONDS = 0.02
 # What programs need of the environment. Settings reach the functions through the template or not at all, as on AWS.
@@ -51,6 +53,8 @@ class LocalCloud:
         self.functions_log = directory / "functions.log"
         self.cloud_log = directory / "cloud.log"
         self.web_log = directory / "web.log"
+        self.nats_log = directory / "nats.log"
+        self.bridge_log = directory / "bridge.log"
         self.endpoint = Endpoint(url=f"http://{HOST}:{ports.cloud}")
         """The AWS services of this cloud, once it has started."""
         self._ports = ports
@@ -79,20 +83,33 @@ class LocalCloud:
     def start(self) -> None:
         """Start every process. Nothing is deployed yet."""
         cloud_port = claim(self._ports.cloud, "CLOUD_PORT")
+        nats_port, bridge_port = claim(self._ports.nats, "NATS_PORT"), claim(self._ports.bridge, "BRIDGE_PORT")
         with (
             listen(self._ports.task, "TASK_PORT") as task,
             listen(self._ports.target, "TARGET_PORT") as target,
         ):
-            self._ports = Ports(cloud=cloud_port, task=task.getsockname()[1], target=target.getsockname()[1])
+            self._ports = Ports(
+                cloud=cloud_port,
+                task=task.getsockname()[1],
+                target=target.getsockname()[1],
+                nats=nats_port,
+                bridge=bridge_port,
+            )
             self.endpoint = Endpoint(url=f"http://{HOST}:{cloud_port}")
             self._directory.mkdir(parents=True, exist_ok=True)
-            for log in (self.functions_log, self.cloud_log, self.web_log):
+            for log in (self.functions_log, self.cloud_log, self.web_log, self.nats_log, self.bridge_log):
                 log.write_bytes(b"")
             self._temporary = temporary = Path(tempfile.mkdtemp(prefix="task-service-"))
             self._children["the cloud"] = Child(
                 ["-m", "local.emulator", str(self.functions_log), str(temporary)],
                 environment=self._cloud_environment(temporary),
                 log=self.cloud_log,
+                directory=PROJECT,
+            )
+            self._children["the NATS server"] = Child(
+                ["-m", "local.nats", str(nats_port), str(temporary)],
+                environment=_passed_on(),
+                log=self.nats_log,
                 directory=PROJECT,
             )
             sockets = (task.fileno(), target.fileno())
@@ -108,17 +125,15 @@ class LocalCloud:
         """Deploy, load the examples, and return when the API answers."""
         prepared = prepare(self._project, self._workshop(self._project))
         deadline = time.monotonic() + STARTED_WITHIN_SECONDS
-        while not answers(f"{self.endpoint_url}/_ministack/health"):
-            self.check()
-            if time.monotonic() > deadline:
-                raise LocalCloudError(f"the cloud does not answer; {self.cloud_log} may say why")
-            time.sleep(POLL_SECONDS)
-        if self._deploy(prepared).parameters.get("TemplateWrites") == "off":
-            return
-        if self.wants_tokens:
-            self._seed_past_the_api()
-        else:
-            seed(through(self.api_url), self.target_url)
+        self._await_answer(f"{self.endpoint_url}/_ministack/health", "the cloud", self.cloud_log, deadline)
+        deployed = self._deploy(prepared)
+        self._children["the bridge"] = self._start_bridge(deployed)
+        if deployed.parameters.get("TemplateWrites") != "off":
+            if self.wants_tokens:
+                self._seed_past_the_api()
+            else:
+                seed(through(self.api_url), self.target_url)
+        self._await_answer(f"{self.bridge_url}/health", "the bridge", self.bridge_log, deadline)
 
     def deploy(self, project: Path | None = None) -> Deployed:
         """Deploy the project as it is now, or another folder that is like it."""
@@ -160,6 +175,16 @@ class LocalCloud:
     def target_url(self) -> str:
         """The demo target."""
         return f"http://{HOST}:{self._ports.target}"
+
+    @property
+    def nats_url(self) -> str:
+        """The NATS server."""
+        return f"nats://{HOST}:{self._ports.nats}"
+
+    @property
+    def bridge_url(self) -> str:
+        """The bridge's health and metrics."""
+        return f"http://{HOST}:{self._ports.bridge}"
 
     @property
     def deployed(self) -> Deployed:
@@ -214,6 +239,37 @@ class LocalCloud:
         done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise LocalCloudError(f"the examples cannot be loaded: {done.stderr}")
+
+    def bridge_environment(self, deployed: Deployed) -> dict[str, str]:
+        """The environment in which a bridge serves this cloud."""
+        chosen = {name: self._settings[name] for name in ("NATS_SUBJECT", "LOG_LEVEL") if self._settings.get(name)}
+        return _passed_on() | {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_REGION": self.endpoint.region,
+            "AWS_ACCESS_KEY_ID": self.endpoint.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.endpoint.secret_key,
+            "EVENT_QUEUE_URL": deployed.outputs["EventQueueUrl"],
+            "NATS_ADDR": self.nats_url,
+            "NATS_STREAM": STREAM,
+            "BRIDGE_HOST": HOST,
+            "BRIDGE_PORT": str(self._ports.bridge),
+            **chosen,
+        }
+
+    def _start_bridge(self, deployed: Deployed) -> Child:
+        return Child(
+            ["-m", "local.bridge", str(self._project), str(self._temporary)],
+            environment=self.bridge_environment(deployed),
+            log=self.bridge_log,
+            directory=PROJECT,
+        )
+
+    def _await_answer(self, url: str, name: str, log: Path, deadline: float) -> None:
+        while not answers(url):
+            self.check()
+            if time.monotonic() > deadline:
+                raise LocalCloudError(f"{name} does not answer; {log} may say why")
+            time.sleep(POLL_SECONDS)
 
     def _workshop(self, project: Path) -> Workshop:
         return Workshop(project, self._directory / "build.log", build_environment(self._temporary))

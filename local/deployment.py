@@ -87,6 +87,7 @@ def _local_defaults() -> dict[str, str]:
         "MaximumConcurrency": "4",
         # The demo target is here, and so are everybody's own.
         "EgressAllow": "127.0.0.0/8, ::1",
+        "EventConcurrency": "2",
     }
 
 

@@ -21,6 +21,10 @@ class Ports:
     """The API. Set with TASK_PORT."""
     target: int = 8083
     """The demo target. Set with TARGET_PORT."""
+    nats: int = 4222
+    """The NATS server. Set with NATS_PORT."""
+    bridge: int = 8084
+    """The bridge's health and metrics. Set with BRIDGE_PORT."""
 
 
 def listen(port: int, variable: str) -> socket.socket:

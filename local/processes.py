@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 # Killed processes do nothing after some milliseconds; this bounds the wait when the machine is overloaded.
@@ -78,12 +78,13 @@ def remove_folder(folder: Path) -> None:
                 raise
 
 
-def end_with_parent(folder: Path) -> None:
+def end_with_parent(folder: Path, *, first: Callable[[], object] = lambda: None) -> None:
     """Make this process, started as a `Child`, end when its parent is gone, with its group and this folder."""
 
     def watch() -> None:
         while os.read(sys.stdin.fileno(), 64):
             pass
+        first()
         shutil.rmtree(folder, ignore_errors=True)
         os.killpg(0, signal.SIGKILL)
 

@@ -39,6 +39,8 @@ def seed(write: Write, target_url: str) -> None:
         for path in sorted((EXAMPLES / kind).glob("*.json")):
             text = Template(path.read_text(encoding="utf-8")).substitute(TARGET_URL=target_url)
             write(f"/v1/{kind}/{{name}}", {"name": json.loads(text)["name"]}, text)
+    for path in sorted((EXAMPLES / "eventTasks").glob("*.json")):
+        write("/v1/eventTasks", {}, path.read_text(encoding="utf-8"))
 
 
 def through(api_url: str) -> Write:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local.cloud import PROJECT, LocalCloud
 from task_service import VERSION
-from tests.bench import cold_start, cost, service
+from tests.bench import cold_start, cost, events, service
 from tests.bench.table import render
 
 RESULTS = Path(__file__).with_name("results.txt")
@@ -37,6 +37,7 @@ def main() -> None:
         report(render("Throughput", service.throughput(cloud, client)))
         report(render("A large list", service.large_list(cloud, client)))
         report(render("Requests", cost.rows(cloud)))
+        report(render("Cache events", events.rows(cloud)))
     report(render("Cold start", cold_start.rows(PROJECT / ".build" / f"core-{python}")))
     RESULTS.write_text("\n".join(sections), encoding="utf-8")
     print(f"written to {RESULTS.relative_to(PROJECT)}")

@@ -58,7 +58,7 @@ def single_tasks(cloud: LocalCloud, client: Client, count: int = 200) -> list[Ro
         started, clock = time.perf_counter(), time.time()
         task_id = client.create("/v1/task/bench")
         creations.append(time.perf_counter() - started)
-        latencies.append(_finished_at(cloud, f"TASK#{task_id}", "TASK") - clock)
+        latencies.append(finished_at(cloud, f"TASK#{task_id}", "TASK") - clock)
     aim = "aim: p50 < 60 ms, p99 < 250 ms (v1.1.0: 600, 988)"
     return [
         Row("single task, create -> acknowledged", milliseconds(creations)),
@@ -75,7 +75,7 @@ def lists(cloud: LocalCloud, client: Client, count: int = 30) -> list[Row]:
             time.sleep(IDLE_SECONDS)
             clock = time.time()
             list_id = client.create(f"/v1/taskList/bench-{execution}-10")
-            latencies.append(_finished_at(cloud, f"LIST#{list_id}", "LIST") - clock)
+            latencies.append(finished_at(cloud, f"LIST#{list_id}", "LIST") - clock)
         found.append(Row(f"{execution} list of 10, create -> done", milliseconds(latencies), "aim: p50 < 200 ms"))
     return found
 
@@ -84,7 +84,7 @@ def large_list(cloud: LocalCloud, client: Client) -> list[Row]:
     """A parallel group of 1,000, and what reading its status takes."""
     clock = time.time()
     list_id = client.create("/v1/taskList/bench-parallel-1000")
-    took = _finished_at(cloud, f"LIST#{list_id}", "LIST") - clock
+    took = finished_at(cloud, f"LIST#{list_id}", "LIST") - clock
     answers: list[float] = []
     for _ in range(20):
         started = time.perf_counter()
@@ -101,14 +101,14 @@ def large_list(cloud: LocalCloud, client: Client) -> list[Row]:
 
 def throughput(cloud: LocalCloud, client: Client, count: int = 1_000, clients: int = 4) -> list[Row]:
     """Many tasks at once: created by several clients, until the last one is done."""
-    before = {name: _cpu_seconds(cloud, name) for name in ("ApiFunction", "ExecutorFunction")}
+    before = {name: cpu_seconds(cloud, name) for name in ("ApiFunction", "ExecutorFunction")}
     started = time.time()
     with ThreadPoolExecutor(clients) as threads:
         own = [Client(cloud) for _ in range(clients)]
         ids = list(threads.map(lambda number: own[number % clients].create("/v1/task/bench"), range(count)))
     created = time.time()
-    ended = max(_finished_at(cloud, f"TASK#{task_id}", "TASK") for task_id in reversed(ids))
-    cpu = {name: (_cpu_seconds(cloud, name) - seconds) * 1000 / count for name, seconds in before.items()}
+    ended = max(finished_at(cloud, f"TASK#{task_id}", "TASK") for task_id in reversed(ids))
+    cpu = {name: (cpu_seconds(cloud, name) - seconds) * 1000 / count for name, seconds in before.items()}
     return [
         Row("created, 4 clients", f"{count / (created - started):.0f} tasks/s"),
         Row("created to done, sustained", f"{count / (ended - started):.0f} tasks/s", "aim: at least 50 (v1.1.0: 1.0)"),
@@ -118,7 +118,7 @@ def throughput(cloud: LocalCloud, client: Client, count: int = 1_000, clients: i
     ]
 
 
-def _finished_at(cloud: LocalCloud, pk: str, sk: str, within_seconds: float = 120.0) -> float:
+def finished_at(cloud: LocalCloud, pk: str, sk: str, within_seconds: float = 120.0) -> float:
     """When a task or list finished, in seconds since 1970; awaits it in the table, past the functions."""
     table, name = cloud.client("dynamodb"), cloud.outputs["TableName"]
     read: Callable[[], dict[str, Any]] = lambda: table.get_item(  # noqa: E731
@@ -132,7 +132,7 @@ def _finished_at(cloud: LocalCloud, pk: str, sk: str, within_seconds: float = 12
     return int(item["finishedAt"]["N"]) / 1000
 
 
-def _cpu_seconds(cloud: LocalCloud, function: str) -> float:
+def cpu_seconds(cloud: LocalCloud, function: str) -> float:
     """CPU time that a function's processes have used."""
     total = 0.0
     for pid in cloud.worker_pids(function):

@@ -19,6 +19,7 @@ SAMPLES = {
     "api-liveness": "ApiFunction",
     "api-put-template": "ApiFunction",
     "api-task-result": "ApiFunction",
+    "events": "EventsFunction",
     "executor": "ExecutorFunction",
     "failures": "FailuresFunction",
 }
@@ -81,6 +82,19 @@ def test_a_policy_is_compiled_and_evaluated(function: Started, cloud: LocalCloud
     assert (result["statusCode"], result["body"]) == (200, '{"x":"Ada"}')
 
 
+def test_an_event_makes_a_task(function: Started, cloud: LocalCloud, resources: Resources) -> None:
+    put(function, "/v1/taskTemplates/{name}", {"name": "hello", "requestPolicy": "r/g/n/1"}, name="hello")
+    event_task = {"key": "did:web:example.com", "namespace": "Login", "scope": "Administration", "taskName": "hello"}
+    put(function, "/v1/eventTasks", event_task)
+
+    outcome = function("EventsFunction").invoke({"Records": sample("events")["Records"][:1]})
+
+    assert outcome == {"batchItemFailures": []}
+    task_id = json.loads(receive(cloud, resources))["id"]
+    status = json.loads(read(function, "/v1/taskStatus/{taskID}", task_id)["body"])
+    assert (status["name"], status["status"]) == ("hello", "created")
+
+
 def test_a_dead_letter_fails_its_task(function: Started, cloud: LocalCloud, resources: Resources) -> None:
     task_id = create(function, {"name": "hello", "url": f"http://{HOST}:9/", "method": "POST"}, "{}")
 
@@ -122,6 +136,18 @@ def create(function: Started, template: Mapping[str, Any], request_body: str) ->
     assert created["statusCode"] == 200
     task_id: str = json.loads(created["body"])["taskID"]
     return task_id
+
+
+def put(function: Started, resource: str, document: Mapping[str, Any], **parameters: str) -> None:
+    """Write a template."""
+    event = {
+        **sample("api-put-template"),
+        "resource": resource,
+        "path": resource.format(**parameters),
+        "pathParameters": parameters or None,
+        "body": json.dumps(document),
+    }
+    assert function("ApiFunction").invoke(event)["statusCode"] in (200, 201)
 
 
 def receive(cloud: LocalCloud, resources: Resources) -> str:

@@ -1,6 +1,7 @@
 """What every implementation of the Tasks port does."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -48,6 +49,22 @@ def test_a_task_is_read_as_it_was_written(tasks: Tasks) -> None:
     written = task(str(uuid4()), request=Body(blob="requests/1"), cache_namespace="n", cache_scope="s", attempt=1)
     tasks.add(written)
     assert tasks.get(written.id) == written
+
+
+def test_a_task_is_written_once_and_what_has_become_of_it_stays(tasks: Tasks) -> None:
+    written = task(str(uuid4()))
+    assert tasks.add(written) is True
+    assert tasks.get(written.id) == written
+    claimed = claim(tasks, written.id)
+    assert tasks.add(written) is False
+    assert tasks.get(written.id) == claimed
+
+
+def test_of_many_that_write_it_once_one_does(tasks: Tasks) -> None:
+    written = task(str(uuid4()))
+    with ThreadPoolExecutor(8) as pool:
+        wrote = list(pool.map(lambda _: tasks.add(written), range(16)))
+    assert wrote.count(True) == 1
 
 
 def test_an_unknown_task_is_none(tasks: Tasks) -> None:

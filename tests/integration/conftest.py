@@ -15,7 +15,7 @@ from local.cloud import PROJECT
 from local.ports import claim
 
 WITHIN_SECONDS = 30.0
-PORT_VARIABLES = ("CLOUD_PORT", "TASK_PORT", "TARGET_PORT")
+PORT_VARIABLES = ("CLOUD_PORT", "TASK_PORT", "TARGET_PORT", "NATS_PORT", "BRIDGE_PORT")
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

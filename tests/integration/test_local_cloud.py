@@ -191,7 +191,7 @@ def test_a_deployment_takes_effect_at_the_same_address_and_a_signal_ends_everyth
     assert list(copy.temporary.iterdir()) == []
 
 
-@pytest.mark.parametrize("variable", ["CLOUD_PORT", "TASK_PORT", "TARGET_PORT"])
+@pytest.mark.parametrize("variable", ["CLOUD_PORT", "TASK_PORT", "TARGET_PORT", "NATS_PORT", "BRIDGE_PORT"])
 def test_a_port_in_use_is_named(copy: Copy, variable: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

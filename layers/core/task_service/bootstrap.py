@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any
 from task_service import VERSION
 from task_service.adapters import aws
 from task_service.adapters.dynamodb_tasks import DynamoDbTasks
-from task_service.adapters.dynamodb_templates import LIST_TEMPLATE, POLICY, TASK_TEMPLATE, DynamoDbTemplates
+from task_service.adapters.dynamodb_templates import (
+    EVENT_TASK,
+    LIST_TEMPLATE,
+    POLICY,
+    TASK_TEMPLATE,
+    DynamoDbTemplates,
+)
 from task_service.adapters.s3_bodies import S3Bodies
 from task_service.adapters.sqs_queue import SqsTaskQueue
 from task_service.domain.template import TaskTemplate
@@ -31,17 +37,20 @@ if TYPE_CHECKING:
     from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
     from task_service.adapters.embedded_policies import EmbeddedPolicies
     from task_service.adapters.oauth import ClientCredentials
+    from task_service.domain.event_task import EventTask
     from task_service.domain.policy import Policy
     from task_service.domain.task_list import TaskListTemplate
     from task_service.identity_settings import AuthSettings, OAuthSettings
     from task_service.ports import PolicyEngine
     from task_service.usecases.attempt import Attempts
     from task_service.usecases.create_list import ListCreation
+    from task_service.usecases.edit_event_tasks import EventTaskEditing
     from task_service.usecases.execute_task import Execution
     from task_service.usecases.fail_abandoned import DeadLetters
     from task_service.usecases.guard import Guard
     from task_service.usecases.read_list import ListReading
     from task_service.usecases.run_list import ListRun
+    from task_service.usecases.take_event import EventIntake
     from task_service.usecases.write_cache import CacheWriting
 
 EXECUTOR_MARGIN = timedelta(seconds=10)
@@ -188,6 +197,36 @@ class Services:
         keys = Jwks(fetch_from(auth.jwk_url), interval=auth.refresh_interval, clock=utc_now)
         tokens = JwtVerifier(keys=keys, audience=auth.audience, issuer=auth.issuer, clock=utc_now)
         return Guard(tokens=tokens, admin_scope=auth.admin_scope)
+
+    @cached_property
+    def event_tasks(self) -> EventTaskEditing:
+        """Writes and reads event tasks."""
+        from task_service.usecases.edit_event_tasks import EventTaskEditing
+
+        def validate(name: str, payload: str) -> Mapping[str, Any]:
+            from task_service import event_task_schema
+
+            return event_task_schema.validate(name, payload)
+
+        def identify(payload: str) -> str:
+            from task_service import event_task_schema
+
+            return event_task_schema.identify(payload)
+
+        templates = self._editing("event task", EVENT_TASK, self._event_task_cache, validate)
+        return EventTaskEditing(templates=templates, identify=identify)
+
+    @cached_property
+    def event_intake(self) -> EventIntake:
+        """Takes the messages of the event queue."""
+        from task_service.usecases.take_event import EventIntake
+
+        return EventIntake(
+            event_tasks=self._event_task_cache,
+            task_templates=self._task_template_cache,
+            creation=self.creation,
+            queue=self._queue,
+        )
 
     @cached_property
     def readiness(self) -> Readiness:
@@ -347,6 +386,13 @@ class Services:
 
         templates, keep = self._templates(LIST_TEMPLATE), self.settings.template_cache
         return TemplateCache(templates=templates, parse=TaskListTemplate.from_text, clock=utc_now, keep=keep)
+
+    @cached_property
+    def _event_task_cache(self) -> TemplateCache[EventTask]:
+        from task_service.domain.event_task import EventTask
+
+        templates, keep = self._templates(EVENT_TASK), self.settings.template_cache
+        return TemplateCache(templates=templates, parse=EventTask.from_text, clock=utc_now, keep=keep)
 
     @cached_property
     def _queue(self) -> SqsTaskQueue:

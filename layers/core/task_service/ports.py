@@ -69,8 +69,8 @@ class Claim:
 class Tasks(Protocol):
     """The tasks in the table. Every change is one conditional write; see `domain.task` for the states."""
 
-    def add(self, task: Task) -> None:
-        """Write a new task; returns once it is durable."""
+    def add(self, task: Task) -> bool:
+        """Write a task unless there is one of its id; returns whether there was none, once it is durable."""
 
     def remove(self, task_id: str) -> None:
         """Take a task back that was promised to nobody."""

@@ -49,7 +49,7 @@ class RetrySchema(BaseModel):
         return self
 
 
-def _not_set(value: object) -> object:
+def not_set(value: object) -> object:
     """The first generation wrote what was not set as an empty string."""
     return "" if value is None else value
 
@@ -63,7 +63,7 @@ def _upper(value: str) -> str:
     return value.strip().upper()
 
 
-Text = Annotated[str, BeforeValidator(_not_set), Field(max_length=4_000)]
+Text = Annotated[str, BeforeValidator(not_set), Field(max_length=4_000)]
 
 
 class TaskTemplateSchema(BaseModel):
@@ -180,34 +180,45 @@ def _set_members(schema: BaseModel) -> dict[str, Any]:
 
 
 def _validate(model: type[M], name: str, payload: str, context: dict[str, Any]) -> M:
-    try:
-        document = json.loads(payload)
-    except (RecursionError, ValueError):
-        raise BadRequest("template: nested too deeply, or a number is too long") from None
-    if not isinstance(document, dict):
-        raise BadRequest("template: a JSON object is expected")
-    document.pop("_id", None)
+    document = parse_object(payload, "template")
     document.setdefault("name", name)
     if document["name"] != name:
         raise BadRequest(f"name: {document['name']!r} is not the name in the path, {name!r}")
+    return validated(model, document, "a template", context)
+
+
+def parse_object(payload: str, noun: str) -> dict[str, Any]:
+    """The JSON object in `payload`, without what MongoDB adds. Raises BadRequest."""
+    try:
+        document = json.loads(payload)
+    except (RecursionError, ValueError):
+        raise BadRequest(f"{noun}: nested too deeply, or a number is too long") from None
+    if not isinstance(document, dict):
+        raise BadRequest(f"{noun}: a JSON object is expected")
+    document.pop("_id", None)
+    return document
+
+
+def validated(model: type[M], document: dict[str, Any], noun: str, context: dict[str, Any] | None = None) -> M:
+    """The document as a model. Raises BadRequest, which names each member at fault, its fault and what is allowed."""
     try:
         return model.model_validate(document, context=context)
     except ValidationError as error:
-        raise BadRequest(describe(error, model)) from None
+        raise BadRequest(describe(error, model, noun)) from None
 
 
-def describe(error: ValidationError, model: type[BaseModel]) -> str:
+def describe(error: ValidationError, model: type[BaseModel], noun: str) -> str:
     """Each member at fault, its fault and what is allowed."""
-    return "; ".join(_describe(fault, model) for fault in error.errors(include_url=False))
+    return "; ".join(_describe(fault, model, noun) for fault in error.errors(include_url=False))
 
 
-def _describe(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
+def _describe(fault: Mapping[str, Any], model: type[BaseModel], noun: str) -> str:
     path = ".".join(str(part) for part in fault["loc"])
     message = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         message = "is not a member of it"
         if len(fault["loc"]) == 1:
-            message = f"is not a member of a template; {', '.join(model.model_fields)} are"
+            message = f"is not a member of {noun}; {', '.join(model.model_fields)} are"
     return f"{path}: {message}" if path else message
 
 

@@ -76,9 +76,9 @@ class InMemoryTasks:
     writes: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def add(self, task: Task) -> None:
-        """Write a new task."""
-        self.faults.around(lambda: self._put(task))
+    def add(self, task: Task) -> bool:
+        """Write a task unless there is one of its id."""
+        return self._change(lambda: task.id not in self.records and self._put(task) is task)
 
     def remove(self, task_id: str) -> None:
         """Take a task back."""

@@ -42,9 +42,9 @@ class DynamoDbTasks:
     client: Any
     table: str
 
-    def add(self, task: Task) -> None:
-        """Write a new task; returns once it is durable."""
-        put_new(self.client, self.table, to_item(task))
+    def add(self, task: Task) -> bool:
+        """Write a task unless there is one of its id; returns whether there was none, once it is durable."""
+        return put_new(self.client, self.table, to_item(task)) is None
 
     def remove(self, task_id: str) -> None:
         """Take a task back that was promised to nobody."""

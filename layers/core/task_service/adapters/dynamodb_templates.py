@@ -14,6 +14,7 @@ from task_service.wired import wired
 TASK_TEMPLATE: Final = "TASKTEMPLATE"
 LIST_TEMPLATE: Final = "LISTTEMPLATE"
 POLICY: Final = "POLICY"
+EVENT_TASK: Final = "EVENTTASK"
 INDEX: Final = "kind"
 
 

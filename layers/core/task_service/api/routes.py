@@ -44,6 +44,9 @@ class Api:
             *_template_routes("/v1/taskTemplates", task_templates),
             *_template_routes("/v1/taskListTemplates", list_templates),
             *_template_routes("/v1/policies", policies, "{repository}/{group}/{name}/{version}"),
+            ("/v1/eventTasks", "GET", self._event_tasks),
+            ("/v1/eventTasks", "PUT", self._put_event_task),
+            ("/v1/eventTasks", "DELETE", self._delete_event_task),
             ("/liveness", "GET", self._liveness),
             ("/readiness", "GET", self._readiness),
         )
@@ -132,6 +135,23 @@ class Api:
         reading = self._services().list_reading
         overview = reading.overview(list_id)
         return _json(HTTP_STATUS[overview.state], reading.status_text(overview))
+
+    def _event_tasks(self) -> Response[str]:
+        limit, cursor = request.query(self._event, "limit"), request.query(self._event, "next")
+        return _json(200, self._services().event_tasks.page(limit=limit, cursor=cursor))
+
+    def _put_event_task(self) -> Response[str]:
+        stored, is_new = self._services().event_tasks.put(
+            request.payload(self._event),
+            if_match=request.header(self._event, "If-Match"),
+            if_none_match=request.header(self._event, "If-None-Match"),
+        )
+        return _json(201 if is_new else 200, stored.document, ETag=f'"{stored.etag}"')
+
+    def _delete_event_task(self) -> Response[str]:
+        if_match = request.header(self._event, "If-Match")
+        self._services().event_tasks.delete(request.payload(self._event), if_match=if_match)
+        return Response(status_code=204, body="")
 
     def _liveness(self) -> Response[str]:
         return _json(200, _HEALTH)

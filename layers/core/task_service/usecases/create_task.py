@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from task_service.domain import json_text
 from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
-from task_service.domain.task import State, Task
+from task_service.domain.task import Message, State, Task
 from task_service.domain.template import TaskTemplate
 from task_service.ports import Bodies, Clock, TaskLists, TaskQueue, Tasks
 from task_service.template_cache import TemplateCache
@@ -33,13 +33,32 @@ class TaskCreation:
         On return the record is in the table and its message in the queue. Raises BadRequest, TooLarge, NotFound,
         and Unavailable, after which the task does not run unless the queue took the message without saying so.
         """
+        task_id = str(uuid4())
+        task = self._task(task_id, name, payload, cache_namespace, cache_scope)
+        self.tasks.add(task)
+        try:
+            self.queue.send(task.message())
+        except Unavailable:
+            take_back(self.tasks, task_id)
+            raise
+        return task_id
+
+    def write_once(self, task_id: str, name: str, payload: str) -> tuple[Message, bool]:
+        """Write the task of this id, unless there is one; returns its first message, and whether there was none.
+
+        For whoever does this again and again until the message is sent too: a record whose message could not be sent
+        stays, the next time finds it, and a message too many does no harm. Raises as `create`.
+        """
+        task = self._task(task_id, name, payload, "", "")
+        return task.message(), self.tasks.add(task)
+
+    def _task(self, task_id: str, name: str, payload: str, cache_namespace: str, cache_scope: str) -> Task:
         check_payload(payload)
         template = self.templates.get(name)
         if template is None:
             raise NotFound("task template not found")
-        task_id = str(uuid4())
         now = self.clock()
-        task = Task(
+        return Task(
             id=task_id,
             name=template.name,
             template=template,
@@ -51,13 +70,6 @@ class TaskCreation:
             created_at=now,
             expires_at=now + self.retention,
         )
-        self.tasks.add(task)
-        try:
-            self.queue.send(task.message())
-        except Unavailable:
-            take_back(self.tasks, task_id)
-            raise
-        return task_id
 
 
 def take_back(records: Tasks | TaskLists, record_id: str) -> None:

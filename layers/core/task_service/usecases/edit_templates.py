@@ -51,7 +51,7 @@ class TemplateEditing:
         `if_match` and `if_none_match` are the headers of those names (RFC 9110, 13.1). Raises BadRequest, which
         names the member, its fault and what is allowed, PreconditionFailed and TurnedOff.
         """
-        self._check_writes()
+        self.check_writes()
         if if_none_match not in (None, "*"):
             raise BadRequest("If-None-Match: only * is supported, for writing a new template")
         document = self._validate(name, payload)
@@ -66,7 +66,7 @@ class TemplateEditing:
 
     def delete(self, name: str, *, if_match: str | None = None) -> None:
         """Delete a template. Raises NotFound, PreconditionFailed and TurnedOff."""
-        self._check_writes()
+        self.check_writes()
         found = self.templates.delete(name, if_match=_tag(if_match))
         if found is None:
             raise PreconditionFailed("the template has been changed since, or is gone")
@@ -81,7 +81,8 @@ class TemplateEditing:
         following = json.dumps(None if page.next is None else _cursor(page.next))
         return f'{{"items":[{items}],"next":{following}}}'
 
-    def _check_writes(self) -> None:
+    def check_writes(self) -> None:
+        """Raises TurnedOff where this deployment writes no templates."""
         if not self.writes:
             raise TurnedOff("writing templates is turned off in this deployment (TEMPLATE_WRITES)")
 

@@ -1,0 +1,49 @@
+"""What the bridge counts, for Prometheus."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+__all__ = ["BUFFER_FULL", "CONTENT_TYPE_LATEST", "REFUSED", "STOPPED", "TOO_LARGE", "Metrics"]
+
+BUFFER_FULL = "buffer_full"
+"""Core NATS only: more came than the buffer holds while SQS took nothing."""
+TOO_LARGE = "too_large"
+REFUSED = "refused_by_sqs"
+STOPPED = "stopped"
+"""Core NATS only: the bridge had to stop while SQS took nothing."""
+
+
+class Metrics:
+    """The metrics of one bridge."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.received = Counter("bridge_events_received", "Events that NATS delivered", registry=self.registry)
+        self.sent = Counter("bridge_events_sent", "Events that SQS has", registry=self.registry)
+        self.dropped = Counter("bridge_events_dropped", "Events that were lost", ["reason"], registry=self.registry)
+        for reason in (BUFFER_FULL, TOO_LARGE, REFUSED, STOPPED):
+            # So that what never happened is seen as zero.
+            self.dropped.labels(reason)
+        self.given_back = Counter(
+            "bridge_events_given_back", "Events that JetStream is to deliver again", registry=self.registry
+        )
+        self.sqs_errors = Counter("bridge_sqs_errors", "Refused requests and entries", ["code"], registry=self.registry)
+        self.send_seconds = Histogram("bridge_sqs_send_seconds", "What a request to SQS takes", registry=self.registry)
+        self._connects = Counter("bridge_nats_connects", "Connections made to NATS", registry=self.registry)
+        self._buffered = Gauge("bridge_events_buffered", "Events that SQS does not have yet", registry=self.registry)
+        self._connected = Gauge("bridge_nats_connected", "Whether NATS delivers", registry=self.registry)
+
+    def connected(self) -> None:
+        """Count a connection to NATS."""
+        self._connects.inc()
+
+    def watch(self, *, buffered: Callable[[], float], connected: Callable[[], bool]) -> None:
+        """Ask for these when somebody wants to know."""
+        self._buffered.set_function(buffered)
+        self._connected.set_function(connected)
+
+    def text(self) -> bytes:
+        """All of it in Prometheus' text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,215 @@
+"""NATS: connected as long as the bridge runs, whatever happens to the server."""
+
+import asyncio
+import logging
+import ssl
+from contextlib import suppress
+from typing import Any
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from bridge.envelope import envelope
+from bridge.forwarder import Forwarder
+from bridge.jetstream import JetStreamDelivery, consumer_of
+from bridge.metrics import BUFFER_FULL, Metrics
+from bridge.settings import NatsSettings
+
+log = logging.getLogger("bridge")
+
+RECONNECT_SECONDS = 1
+CHECK_SECONDS = 5.0
+_FAULTS = (nats.errors.Error, OSError)
+"""What networks and servers do; time running out is an OSError."""
+
+
+class CoreDelivery:
+    """Delivered by core NATS, which has forgotten the event since."""
+
+    async def accept(self) -> None:
+        """Nobody has to hear of it."""
+
+    async def give_back(self, seconds: float) -> bool:
+        """Impossible."""
+        return False
+
+    async def drop(self) -> None:
+        """Nobody has to hear of it."""
+
+
+CORE = CoreDelivery()
+
+
+class NotPermittedError(nats.errors.Error):
+    """We may not listen to the subject."""
+
+    def __str__(self) -> str:
+        return self.__doc__ or ""
+
+
+class Source:
+    """Events of a NATS subject, handed on as they come."""
+
+    def __init__(self, settings: NatsSettings, forwarder: Forwarder, metrics: Metrics) -> None:
+        self._settings = settings
+        self._forwarder = forwarder
+        self._metrics = metrics
+        self._client: Client | None = None
+        self._subscription: Subscription | None = None
+        self._is_denied = False
+        self.fault: str | None = "not connected yet"
+        """Why NATS does not deliver; None where it does. Without addresses."""
+
+    @property
+    def delivers(self) -> bool:
+        """Whether events come as they are published."""
+        return self.fault is None
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        while True:
+            client, closed = Client(), asyncio.Event()
+            try:
+                await self._connect(client, closed)
+                while not await _happens(closed, CHECK_SECONDS):
+                    await self._check(client)
+            except _FAULTS as error:
+                self._note(error)
+            finally:
+                # What comes to an end here may be half connected.
+                with suppress(*_FAULTS):
+                    await client.close()
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def stop(self) -> None:
+        """Take no more events, but those that NATS has already sent here."""
+        client, subscription = self._client, self._subscription
+        if client is not None and subscription is not None and client.is_connected:
+            with suppress(*_FAULTS):
+                await subscription.drain()  # type: ignore[no-untyped-call]
+
+    async def flush(self) -> None:
+        """Have NATS know what has been acknowledged."""
+        if self._client is not None and self._client.is_connected:
+            with suppress(*_FAULTS):
+                await self._client.flush()
+
+    async def _connect(self, client: Client, closed: asyncio.Event) -> None:
+        self._is_denied = False
+
+        async def on_close() -> None:
+            self._note(nats.errors.ConnectionClosedError())
+            closed.set()
+
+        async def on_disconnect() -> None:
+            self._note(client.last_error or nats.errors.ConnectionClosedError())
+
+        async def on_reconnect() -> None:
+            self._note(None)
+
+        await client.connect(
+            **_options(self._settings),
+            error_cb=self._on_error,
+            closed_cb=on_close,
+            disconnected_cb=on_disconnect,
+            reconnected_cb=on_reconnect,
+        )
+        if self._settings.stream is None:
+            subscription = await client.subscribe(
+                self._settings.subject, queue=self._settings.queue_group, cb=self._receive_from_core
+            )
+        else:
+            consumer = await consumer_of(client, self._settings)
+            subscription = await client.subscribe(
+                consumer.deliver_subject, queue=consumer.deliver_group, cb=self._receive_from_stream
+            )
+        await client.flush()
+        self._client, self._subscription = client, subscription
+        self._check_permission()
+        self._note(None)
+
+    async def _check(self, client: Client) -> None:
+        """Notice a consumer that is gone, which nobody tells its subscribers."""
+        self._check_permission()
+        stream = self._settings.stream
+        if stream is None or not client.is_connected:
+            return
+        try:
+            await client.jetstream().consumer_info(stream, self._settings.durable)
+        except nats.js.errors.NotFoundError:
+            raise
+        except _FAULTS as error:
+            self._note(error)
+        else:
+            self._note(None)
+
+    def _check_permission(self) -> None:
+        """A refused subscription is an error message on the side, after which nothing comes."""
+        if self._is_denied:
+            raise NotPermittedError
+
+    async def _receive_from_core(self, message: Msg) -> None:
+        await self._forwarder.receive(envelope(message.headers, message.data), CORE)
+
+    async def _receive_from_stream(self, message: Msg) -> None:
+        await self._forwarder.receive(envelope(message.headers, message.data), JetStreamDelivery(message))
+
+    async def _on_error(self, error: Exception) -> None:
+        if isinstance(error, nats.errors.SlowConsumerError):
+            self._metrics.dropped.labels(BUFFER_FULL).inc()
+            log.error("event dropped", extra={"action": "drop", "reason": BUFFER_FULL})
+        elif "permissions violation for subscription" in str(error).lower():
+            self._is_denied = True
+            self._note(NotPermittedError())
+        elif self._client is not None and self._client.is_connected:
+            log.warning("NATS: %s", error, extra={"action": "receive", "kind": type(error).__name__})
+        else:
+            self._note(error)
+
+    def _note(self, error: Exception | None) -> None:
+        fault = None if error is None else type(error).__name__
+        if fault == self.fault:
+            return
+        self.fault = fault
+        if error is None:
+            self._metrics.connected()
+            log.info("NATS delivers", extra={"action": "connect"})
+        else:
+            log.warning("NATS: %s", error, extra={"action": "connect", "kind": fault})
+
+
+def _options(settings: NatsSettings) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "servers": list(settings.servers),
+        "name": "task-service-bridge",
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": RECONNECT_SECONDS,
+        # How long a server may be silent before it counts as gone.
+        "ping_interval": 10,
+        "max_outstanding_pings": 2,
+        "user": settings.user,
+        "password": settings.password,
+        "token": settings.token,
+        "user_credentials": settings.credentials_file,
+    }
+    if settings.tls_ca or settings.tls_certificate or any(server.startswith("tls:") for server in settings.servers):
+        options["tls"] = _tls(settings)
+    return options
+
+
+def _tls(settings: NatsSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.tls_ca)
+    if settings.tls_certificate is not None:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    return context
+
+
+async def _happens(event: asyncio.Event, within: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), within)
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,54 @@
+"""What the bridge says about itself over HTTP.
+
+- `/live`: 200 as long as the process works;
+- `/health`: 200 while NATS delivers and SQS takes events, 503 with the reason while not;
+- `/metrics`: for Prometheus.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from bridge.metrics import CONTENT_TYPE_LATEST, Metrics
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Health:
+    """Where the bridge stands."""
+
+    nats_fault: str | None
+    sqs_fault: str | None
+    buffered: int
+
+    @property
+    def is_good(self) -> bool:
+        """Whether events flow, or would."""
+        return self.nats_fault is None and self.sqs_fault is None
+
+
+def application(health: Callable[[], Health], metrics: Metrics) -> web.Application:
+    """The three routes as a web application."""
+
+    async def live(_: web.Request) -> web.Response:
+        return web.json_response({"service": "bridge", "status": "up"})
+
+    async def show_health(_: web.Request) -> web.Response:
+        now = health()
+        body = {
+            "service": "bridge",
+            "status": "up" if now.is_good else "down",
+            "nats": {"delivers": now.nats_fault is None, "fault": now.nats_fault},
+            "sqs": {"takes": now.sqs_fault is None, "fault": now.sqs_fault},
+            "buffered": now.buffered,
+        }
+        return web.json_response(body, status=200 if now.is_good else 503)
+
+    async def show_metrics(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    routes = web.Application()
+    routes.router.add_get("/live", live)
+    routes.router.add_get("/health", show_health)
+    routes.router.add_get("/metrics", show_metrics)
+    return routes

@@ -1,0 +1,67 @@
+"""Event tasks: which task a change in the cache makes."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+from uuid import UUID
+
+from task_service.domain.cloud_event import CloudEvent, MalformedEvent, check_unicode
+
+CACHE_SET: Final = "cache_set_event"
+"""The type of the events that make tasks."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CacheEntry:
+    """What was set in the cache; namespace and scope may be empty, which is: not set."""
+
+    key: str
+    namespace: str = ""
+    scope: str = ""
+
+    @classmethod
+    def of(cls, event: CloudEvent) -> "CacheEntry":
+        """The entry that an event is about. Raises MalformedEvent."""
+        text = event.data.get("key") if isinstance(event.data, dict) else None
+        if not isinstance(text, str):
+            raise MalformedEvent("data.key is missing")
+        check_unicode("data.key", text)
+        parts = text.split(",")
+        if not parts[0] or len(parts) > 3:
+            raise MalformedEvent("data.key is not key[,namespace[,scope]]")
+        return cls(**dict(zip(("key", "namespace", "scope"), parts, strict=False)))
+
+    @property
+    def name(self) -> str:
+        """What its event task is stored under."""
+        return json.dumps([self.key, self.namespace, self.scope], ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventTask:
+    """The task that is created when an entry is set."""
+
+    entry: CacheEntry
+    task_name: str
+
+    @classmethod
+    @lru_cache(maxsize=256)
+    def from_text(cls, text: str) -> "EventTask":
+        """The event task of a stored JSON document."""
+        document: dict[str, Any] = json.loads(text)
+        entry = CacheEntry(key=document["key"], namespace=document["namespace"], scope=document["scope"])
+        return cls(entry=entry, task_name=document["taskName"])
+
+    def request(self) -> str:
+        """The request of the task, with the capital T that policies know."""
+        members = {"key": self.entry.key, "namespace": self.entry.namespace, "scope": self.entry.scope}
+        return json.dumps({**members, "TaskName": self.task_name}, ensure_ascii=False)
+
+    def task_id(self, event: CloudEvent) -> str:
+        """The id of the task that this event makes: the same for each of its deliveries, different from all others."""
+        identity = json.dumps([event.source, event.id, self.entry.name])
+        digest = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).digest()
+        # Version 5 is that of UUIDs made of a name; the hash is a better one than its own.
+        return str(UUID(bytes=digest[:16], version=5))

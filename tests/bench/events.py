@@ -1,0 +1,102 @@
+"""How long a cache event takes to become a task and the task to end, and how many come through while things restart."""
+
+import asyncio
+import json
+import tempfile
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import nats
+
+from local.cloud import LocalCloud
+from local.publish import cache_event
+from tests.bench.service import IDLE_SECONDS, cpu_seconds, finished_at
+from tests.bench.table import Row, milliseconds, render
+from tests.event_entry import Entry
+from tests.nats import Bridge, NatsServer, publish_durably, wait_until
+
+RESTARTS = (0.25, 0.5)
+"""When, of all events, NATS and the bridge are killed and started again."""
+
+
+def rows(cloud: LocalCloud, *, single: int = 60, many: int = 10_000) -> list[Row]:
+    """One event after the other on the idle cloud, then many at full speed."""
+    return [*_latency(cloud, single), *_restarts(cloud, many)]
+
+
+def _latency(cloud: LocalCloud, count: int) -> list[Row]:
+    entry = Entry(cloud)
+    created: list[float] = []
+    ended: list[float] = []
+
+    async def measure() -> None:
+        client = await nats.connect(cloud.nats_url)
+        for _ in range(count):
+            await asyncio.sleep(IDLE_SECONDS)
+            event = cache_event(entry.published_key)
+            clock = time.time()
+            await client.publish("external", json.dumps(event).encode())
+            await client.flush()
+            pk = f"TASK#{entry.task_id(str(event['id']))}"
+            ended.append(await asyncio.to_thread(finished_at, cloud, pk, "TASK") - clock)
+            created.append(entry.created_at(str(event["id"])) - clock)
+        await client.close()
+
+    asyncio.run(measure())
+    return [
+        Row("event published -> task created", milliseconds(created)),
+        Row("event published -> task ended", milliseconds(ended), "aim: p50 < 200 ms"),
+    ]
+
+
+def _restarts(cloud: LocalCloud, count: int) -> list[Row]:
+    entry = Entry(cloud)
+    events = [entry.event(uuid4().hex) for _ in range(count)]
+    before = cpu_seconds(cloud, "EventsFunction")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        with (
+            NatsServer(folder) as server,
+            Bridge(
+                folder,
+                cloud.bridge_environment(cloud.deployed),
+                NATS_ADDR=server.url,
+                NATS_ACK_WAIT_SECONDS="5",
+            ) as bridge,
+        ):
+
+            def restart_nats() -> None:
+                server.kill()
+                server.start()
+
+            def restart_bridge() -> None:
+                bridge.kill()
+                bridge.start()
+
+            wait_until(bridge.is_well)
+            started = time.monotonic()
+            nats_at, bridge_at = (int(count * part) for part in RESTARTS)
+            publish_durably(server.url, events, at={nats_at: restart_nats, bridge_at: restart_bridge})
+            published = time.monotonic()
+            wait_until(lambda: entry.count() >= count, within=1_200, every=1.0)
+            taken = time.monotonic()
+            wait_until(lambda: bridge.metric("bridge_events_buffered") == 0)
+            tasks = entry.count()
+    cpu = (cpu_seconds(cloud, "EventsFunction") - before) * 1000 / count
+    return [
+        Row(f"{count} events, NATS and bridge killed and restarted", f"{tasks} tasks", f"aim: {count}"),
+        Row("published", f"{count / (published - started):.0f} events/s"),
+        Row("published to created, while executors run them", f"{count / (taken - started):.0f} events/s"),
+        Row("CPU of the events function, an event", f"{cpu:.1f} ms"),
+    ]
+
+
+def main() -> None:
+    """Measure this alone: python -m tests.bench.events."""
+    with tempfile.TemporaryDirectory() as folder, LocalCloud(directory=Path(folder)) as cloud:
+        print(render("Cache events", rows(cloud)))
+
+
+if __name__ == "__main__":
+    main()
