@@ -123,6 +123,7 @@ Try it:
 
   curl -d '{{"greeting": "hello"}}' {cloud.api_url}/v1/task/hello
   curl {cloud.api_url}/v1/taskResult/<the taskID of the answer>
+  make publish KEY=did:web:example.com,Login,Administration
 
 What you edit takes effect with `make deploy`. Ctrl-C stops it."""
 
