@@ -125,6 +125,7 @@ Try it:
 
   curl{token} -d '{{"greeting": "hello"}}' {cloud.api_url}/v1/task/hello
   curl{token} {cloud.api_url}/v1/taskResult/<the taskID of the answer>
+  make publish KEY=did:web:example.com,Login,Administration
 
 What you edit takes effect with `make deploy`. Ctrl-C stops it."""
 

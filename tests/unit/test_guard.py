@@ -33,6 +33,9 @@ ROUTES = [
     ("GET", "/v1/policies/r/g/n/1"),
     ("PUT", "/v1/policies/r/g/n/1"),
     ("DELETE", "/v1/policies/r/g/n/1"),
+    ("GET", "/v1/eventTasks"),
+    ("PUT", "/v1/eventTasks"),
+    ("DELETE", "/v1/eventTasks"),
     # Wrong methods tell nobody what is allowed.
     ("OPTIONS", "/v1/task/greet"),
     ("HEAD", "/v1/taskTemplates"),

@@ -19,8 +19,9 @@ from bridge.settings import NatsSettings
 
 log = logging.getLogger("bridge")
 
-MAX_ACK_PENDING = 2_000
-"""Events that the bridges have and have not acknowledged."""
+MAX_ACK_PENDING = 200
+"""Events that the bridges have and have not acknowledged: enough to keep every sender busy, and so few that none waits
+for its turn until JetStream delivers it again, which would make more work of too much work."""
 MAX_AGE_SECONDS = 7 * 24 * 3600
 """How long a stream that is created here keeps events."""
 

@@ -43,7 +43,7 @@ def validate_policy(name: str, payload: str) -> Mapping[str, Any]:
     try:
         return PolicySchema.model_validate(document).model_dump(exclude_none=True)
     except ValidationError as error:
-        raise BadRequest(describe(error, PolicySchema, "policy")) from None
+        raise BadRequest(describe(error, PolicySchema, "a policy")) from None
 
 
 def _finite(text: str) -> float:
