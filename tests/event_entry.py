@@ -13,16 +13,16 @@ from tests.events import Published, structured
 
 
 class Entry:
-    """The entry, its event task and its task template, whose policy does not exist."""
+    """The entry, its event task and its task template, whose policy does not exist where none is given."""
 
-    def __init__(self, cloud: LocalCloud) -> None:
+    def __init__(self, cloud: LocalCloud, policy: str = "examples/demo/none/1.0") -> None:
         self._cloud = cloud
         self.name = f"event-{uuid4().hex}"
         self.document = {"key": f"did:web:{self.name}", "namespace": "Login", "scope": "", "taskName": self.name}
         self.event_task = EventTask.from_text(json.dumps(self.document))
         self._http = requests.Session()
         self._http.trust_env = False
-        self._put(f"taskTemplates/{self.name}", {"name": self.name, "requestPolicy": "examples/demo/none/1.0"})
+        self._put(f"taskTemplates/{self.name}", {"name": self.name, "requestPolicy": policy})
         self._put("eventTasks", self.document)
 
     def event(self, event_id: str, **changes: Any) -> Published:

@@ -16,6 +16,7 @@ from tests.bench.table import Row, milliseconds, render
 from tests.event_entry import Entry
 from tests.nats import Bridge, NatsServer, publish_durably, wait_until
 
+EXAMPLE_POLICY = "examples/demo/cacheEvent/1.0"
 RESTARTS = (0.25, 0.5)
 """When, of all events, NATS and the bridge are killed and started again."""
 
@@ -26,7 +27,7 @@ def rows(cloud: LocalCloud, *, single: int = 60, many: int = 10_000) -> list[Row
 
 
 def _latency(cloud: LocalCloud, count: int) -> list[Row]:
-    entry = Entry(cloud)
+    entry = Entry(cloud, EXAMPLE_POLICY)
     created: list[float] = []
     ended: list[float] = []
 
@@ -46,12 +47,12 @@ def _latency(cloud: LocalCloud, count: int) -> list[Row]:
     asyncio.run(measure())
     return [
         Row("event published -> task created", milliseconds(created)),
-        Row("event published -> task ended", milliseconds(ended), "aim: p50 < 200 ms"),
+        Row("event published -> task done", milliseconds(ended), "aim: p50 < 200 ms"),
     ]
 
 
 def _restarts(cloud: LocalCloud, count: int) -> list[Row]:
-    entry = Entry(cloud)
+    entry = Entry(cloud, EXAMPLE_POLICY)
     events = [entry.event(uuid4().hex) for _ in range(count)]
     before = cpu_seconds(cloud, "EventsFunction")
     with tempfile.TemporaryDirectory() as temporary:

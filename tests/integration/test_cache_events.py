@@ -11,9 +11,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import requests
 
 from local.cloud import PROJECT, LocalCloud
 from local.publish import cache_event, publish
+from task_service.domain.cloud_event import CloudEvent
+from task_service.domain.event_task import EventTask
 from tests.event_entry import Entry
 from tests.events import every_mode, malformed, structured
 from tests.nats import Bridge, NatsServer, publish_durably, wait_until
@@ -23,6 +26,13 @@ from tests.nats import publish as publish_all
 @pytest.fixture
 def entry(cloud: LocalCloud) -> Entry:
     return Entry(cloud)
+
+
+@pytest.fixture
+def http() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    return session
 
 
 @pytest.fixture
@@ -49,6 +59,19 @@ def test_the_documented_command_makes_a_task(cloud: LocalCloud, entry: Entry) ->
         "namespace": "Login",
         "scope": "",
         "TaskName": entry.name,
+    }
+
+
+def test_the_example_s_policy_sees_the_entry(cloud: LocalCloud, http: requests.Session) -> None:
+    event = cache_event("did:web:example.com,Login,Administration")
+    publish(cloud.nats_url, "external", event)
+    example = PROJECT / "local" / "examples" / "eventTasks" / "cache-event.json"
+    event_task = EventTask.from_text(example.read_text(encoding="utf-8"))
+    task_id = event_task.task_id(CloudEvent(source="cache", id=str(event["id"]), type="", data=None))
+    wait_until(lambda: http.get(f"{cloud.api_url}/v1/taskResult/{task_id}").status_code != 404)
+    assert http.get(f"{cloud.api_url}/v1/taskResult/{task_id}").json() == {
+        "entry": {"key": "did:web:example.com", "namespace": "Login", "scope": "Administration"},
+        "message": "did:web:example.com was set, cacheEvent runs",
     }
 
 
