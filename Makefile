@@ -42,8 +42,8 @@ format: $(VENV)/dev.stamp ## put the code into its one shape
 bench: $(VENV)/dev.stamp ## measure; the table also goes to tests/bench/results.txt
 	PYTHONPATH=layers/core $(BIN)/python -m tests.bench
 
-build: .venv-tools/stamp ## the deployable artefacts, into .aws-sam
-	.venv-tools/bin/sam build
+build: .venv-tools/stamp ## the deployable artefacts, into .aws-sam; needs a Python 3.13 with pip
+	PATH="$(CURDIR)/.venv-tools/bin:$$PATH" .venv-tools/bin/sam build
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .venv-tools .build .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -21,6 +21,7 @@ from pydantic import (
 
 from task_service.domain.errors import BadRequest
 from task_service.usecases.create_list import check_size
+from task_service.usecases.edit_templates import MAX_NAME_BYTES
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -133,13 +134,22 @@ class TaskTemplateSchema(BaseModel):
         return self
 
 
+def _fits_a_key(name: str) -> str:
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise ValueError(f"at most {MAX_NAME_BYTES} bytes are allowed")
+    return name
+
+
+TaskName = Annotated[str, Field(min_length=1), AfterValidator(_fits_a_key)]
+
+
 class GroupSchema(BaseModel):
     """A group of a task list."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     execution: Literal["sequential", "parallel"]
-    tasks: Annotated[list[Annotated[str, Field(min_length=1, max_length=1_000)]], BeforeValidator(_no_list)] = []
+    tasks: Annotated[list[TaskName], BeforeValidator(_no_list)] = []
     finalPolicy: Text = ""
 
 
