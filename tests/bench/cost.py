@@ -137,7 +137,11 @@ def _services(cloud: LocalCloud) -> Iterator[tuple[Services, Meter, str]]:
         AWS_SECRET_ACCESS_KEY="test",
     )
     try:
-        services = Services(Settings(table=outputs["TableName"], queue_url=queue, bucket=outputs["BucketName"]))
+        services = Services(
+            Settings(
+                table=outputs["TableName"], queue_url=queue, bucket=outputs["BucketName"], egress_allow="127.0.0.0/8"
+            )
+        )
         meter = Meter()
         meter.watch(services._dynamodb)
         meter.watch(services._queue.client)
