@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +34,7 @@ def wait_until(condition: Callable[[], bool], *, within: float = WITHIN_SECONDS,
         time.sleep(every)
 
 
-class _Process:
+class _Process(ABC):
     """A process that can be ended gently, or not."""
 
     def __init__(self) -> None:
@@ -48,9 +49,9 @@ class _Process:
     ) -> None:
         self.kill()
 
+    @abstractmethod
     def start(self) -> None:
         """Start, or start again, and return when it works."""
-        raise NotImplementedError
 
     def kill(self) -> None:
         """End it at once, wherever it is."""

@@ -215,19 +215,8 @@ class _Connection(HTTPConnection):
         self.sock = cast(socket.socket, _Socket(self.sock))
 
 
-class _TlsConnection(HTTPSConnection):
-    response_class = _Response
-
-    def __init__(self, *args: Any, dialler: Dialler, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._dialler = dialler
-
-    def _new_conn(self) -> socket.socket:
-        return self._dialler.connect(self._dns_host, self.port)
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock = cast(socket.socket, _Socket(self.sock))
+class _TlsConnection(_Connection, HTTPSConnection):
+    """The same over TLS."""
 
 
 class _Pool(HTTPConnectionPool):
