@@ -2,7 +2,7 @@
 
 The use cases run on the fakes; the world around them delivers, delays and duplicates messages, handles others in the
 middle of one, and lets a process die before or after any of its effects. Whatever happens, every list ends, and ends
-right.
+right; also one that is cancelled or replayed meanwhile.
 """
 
 import random
@@ -15,7 +15,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from task_service.domain.errors import Unavailable
+from task_service.domain.errors import Conflict, Unavailable
 from task_service.domain.retry import Answered
 from task_service.domain.task import Body, GroupStart, Message, Place, State, place_of
 from task_service.domain.task_list import Execution, Overview, Plan, TaskList, TaskListTemplate
@@ -23,8 +23,11 @@ from task_service.ports import CallRefused, HttpCall
 from task_service.testing import FakeClock, InMemoryBodies, InMemoryLists, InMemoryTasks, ScriptedPolicies
 from task_service.usecases import execute_task
 from task_service.usecases.attempt import Attempts, Handled, Step
+from task_service.usecases.cancel import Cancelling
 from task_service.usecases.fail_abandoned import DeadLetters
 from task_service.usecases.read_list import ListReading
+from task_service.usecases.read_task import TaskReading
+from task_service.usecases.replay import Replaying
 from task_service.usecases.run_list import ListRun
 from tests.builders import NOW, list_document, template
 
@@ -93,6 +96,13 @@ class World:
     callers: dict[str, Process] = field(default_factory=dict)
     used_dead_letters: bool = False
     seen: dict[str, State] = field(default_factory=dict)
+    cancel_at: int | None = None
+    """So many things happen before a client cancels the list."""
+    cancelling: bool = False
+    cancelled: bool = False
+    """Whether the client has been told so."""
+    replays: int = 0
+    """So many a client has asked for."""
 
     def __repr__(self) -> str:
         groups = [(group.execution.value, len(group.tasks), group.final_policy) for group in self.plan.groups]
@@ -111,6 +121,11 @@ class World:
         """Die, be refused, or let somebody else act, as fate has it."""
         me = self.processes[-1]
         self._look()
+        if self.cancel_at is not None:
+            self.cancel_at -= 1
+            if self.cancel_at <= 0:
+                self.cancel_at = None
+                self.cancel()
         if self.deaths and self.fate.random() < 0.08:
             self.deaths -= 1
             raise Died
@@ -171,6 +186,51 @@ class World:
         step: Step = handler.handle(letter.message, receipt="", deadline=self.processes[-1].deadline)
         return step
 
+    # -- what clients do
+
+    def cancel(self) -> None:
+        """Cancel the list, again and again until there is an answer."""
+        self.cancelling = True
+        cancelling: Any = Cancelling(
+            tasks=Mortal(self.tasks, self),
+            lists=Mortal(self.lists, self),
+            reading=self._task_reading(),
+            bodies=self.bodies,
+            queue=Mortal(self, self),
+            clock=self.clock,
+            has_cache=False,
+        )
+        self.cancelled = self._ask(lambda: cancelling.task_list("list"))
+        self.cancelling = self.cancelled
+
+    def replay(self) -> bool:
+        """Replay the list, again and again until there is an answer; returns whether it was possible."""
+        self.replays += 1
+        replaying: Any = Replaying(
+            tasks=Mortal(self.tasks, self),
+            lists=Mortal(self.lists, self),
+            reading=self._task_reading(),
+            queue=Mortal(self, self),
+            clock=self.clock,
+        )
+        return self._ask(lambda: replaying.task_list("list"))
+
+    def _task_reading(self) -> TaskReading:
+        return TaskReading(tasks=self.tasks, lists=lambda: self.reading, bodies=self.bodies, clock=self.clock)
+
+    def _ask(self, request: Callable[[], object]) -> bool:
+        while True:
+            self.processes.append(Process(Letter(GroupStart(list_id="-"), self.clock.now), self.clock.now + LEASE))
+            try:
+                request()
+                return True
+            except Conflict:
+                return False
+            except (Died, Unavailable):
+                continue
+            finally:
+                self.processes.pop()
+
     # -- the queue
 
     def send(self, message: Message | GroupStart, *, delay_seconds: int = 0) -> None:
@@ -190,7 +250,11 @@ class World:
         place = place_of(task_id)
         assert place is not None
         record = self.tasks.records[task_id]
-        assert record.state is State.PENDING, "a finished task is called again"
+        if self.cancelled:
+            assert record.state is State.CANCELLED, "a task starts after its list was cancelled"
+        else:
+            allowed = (State.PENDING, State.CANCELLED) if self.cancelling else (State.PENDING,)
+            assert record.state in allowed, "a finished task is called again"
         other = self.callers.get(task_id)
         assert other is None or other.deadline < self.clock.now, "two calls of one task at a time"
         for earlier in range(place.group):
@@ -217,9 +281,16 @@ class World:
 
     def _look(self) -> None:
         """Compare what a client sees now with what it saw before."""
-        order = {State.CREATED: 0, State.PENDING: 1, State.DONE: 2, State.FAILED: 2}
+        if self.cancelling and not self.cancelled:
+            # What a group comes to is open until there is an answer.
+            self.seen = {}
+            return
+        order = {State.CREATED: 0, State.PENDING: 1, State.DONE: 2, State.FAILED: 2, State.CANCELLED: 2}
         for name, state in shown(self.reading.overview("list")).items():
             before = self.seen.get(name, State.CREATED)
+            if self.replays and before is State.FAILED:
+                # It starts again at any moment; what is done stays.
+                before = State.CREATED
             assert not before.is_final or before is state, f"{name} was {before}, and now is {state}"
             assert order[state] >= order[before], f"{name} goes back from {before} to {state}"
             self.seen[name] = state
@@ -278,6 +349,11 @@ def worlds(draw: st.DrawFn, *, deaths: int, refusals: int) -> World:
 
 def run(world: World) -> None:
     """Create the list, and let the world run until its queue is empty."""
+    create(world)
+    drain(world)
+
+
+def create(world: World) -> None:
     world.lists.add(
         TaskList(
             id="list",
@@ -291,6 +367,9 @@ def run(world: World) -> None:
         )
     )
     world.send(GroupStart(list_id="list"))
+
+
+def drain(world: World) -> None:
     for _ in range(5_000):
         if not world.letters:
             return
@@ -330,3 +409,67 @@ def test_whoever_dies_wherever_every_list_ends_right(world: World) -> None:
 def test_also_where_messages_are_given_up_every_list_ends(world: World) -> None:
     run(world)
     check(world)
+
+
+@given(worlds(deaths=6, refusals=6), st.integers(1, 120))
+@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+def test_after_a_cancellation_nothing_starts_and_everything_has_ended(world: World, cancel_at: int) -> None:
+    world.cancel_at = cancel_at
+    run(world)
+    if not world.cancelled:
+        # It had ended before, or ends with fewer events.
+        check(world)
+        return
+    ended = shown(world.reading.overview("list"))
+    assert ended["list"] is State.CANCELLED
+    assert all(state.is_final for state in ended.values()), "something stays open"
+    uncalled = {name for name in ended if "." in name and f"list.{name}" not in world.calls}
+    assert all(ended[name] is not State.DONE for name in uncalled)
+
+
+@given(worlds(deaths=6, refusals=6), st.integers(1, 3), st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+def test_a_replay_calls_what_had_failed_and_nothing_else(world: World, times: int, fate: random.Random) -> None:
+    run(world)
+    for _ in range(2):
+        before, calls = shown(world.reading.overview("list")), Counter(world.calls)
+        if before["list"] is not State.FAILED:
+            assert not world.replay()
+            return
+        for place, behaviour in world.behaviours.items():
+            if behaviour in ("fails", "refused") and fate.random() < 0.5:
+                world.behaviours[place] = "ok"
+        replay = world.lists.lists["list"].replay
+        for _ in range(times):
+            world.replay()
+        # Where a request dies, what it has started may be over before it is repeated.
+        assert world.lists.lists["list"].replay > replay
+        drain(world)
+        check_replay(world, before, set((world.calls - calls).keys()))
+
+
+def check_replay(world: World, before: dict[str, State], called: set[str]) -> None:
+    after = shown(world.reading.overview("list"))
+    assert all(state.is_final for state in after.values()), "something stays open"
+    done = {name for name, state in before.items() if "." in name and state is State.DONE}
+    assert all(after[name] is State.DONE for name in done), "a result was not kept"
+    assert not called & {f"list.{name}" for name in done}, "a task that was done is called again"
+    if not world.used_dead_letters:
+        states, reached = expected(world.plan, world.behaviours)
+        assert after == states
+        assert called == {task_id for task_id in reached if task_id.removeprefix("list.") not in done}
+
+
+@given(worlds(deaths=6, refusals=6), st.integers(1, 60))
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+def test_a_replay_can_be_cancelled(world: World, cancel_at: int) -> None:
+    run(world)
+    if shown(world.reading.overview("list"))["list"] is not State.FAILED:
+        return
+    world.cancel_at = cancel_at
+    if not world.replay():
+        return
+    drain(world)
+    ended = shown(world.reading.overview("list"))
+    assert all(state.is_final for state in ended.values()), "something stays open"
+    assert (ended["list"] is State.CANCELLED) == world.cancelled

@@ -59,7 +59,7 @@ class Templates(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """The outcome of claiming a task."""
+    """The outcome of claiming a task, or of another change that its state may not allow."""
 
     won: bool
     task: Task | None
@@ -99,6 +99,15 @@ class Tasks(Protocol):
     def abandon(self, message: Message, *, error: str, now: datetime, birth: Task | None = None) -> Claim:
         """Fail a task that nobody works on and whose current attempt is the message's."""
 
+    def cancel(self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None) -> Claim:
+        """End a task that has not ended; whoever works on it loses its lease.
+
+        `birth` is the record of a list's task, which is written where there is none.
+        """
+
+    def replay(self, task_id: str, *, number: int) -> Claim:
+        """Give a failed task back for the first attempt of that replay, unless that was done before."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListRecords:
@@ -113,7 +122,10 @@ class ListRecords:
 
 
 class TaskLists(Protocol):
-    """The task lists in the table. What moves a list on is written once, however often it is tried."""
+    """The task lists in the table. What moves a list on is written once, however often it is tried.
+
+    Whoever moves it on says of which replay, with the list as it was read: a later one has nothing to do with it.
+    """
 
     def add(self, task_list: TaskList) -> None:
         """Write a new list; returns once it is durable."""
@@ -125,14 +137,19 @@ class TaskLists(Protocol):
         """The list; read consistently."""
 
     def start_group(self, task_list: TaskList, index: int, *, parallel: int, failed_before: bool) -> GroupState:
-        """Write a group's record, with `parallel` outstanding tasks; the one that is there, where there is one."""
+        """Write a group's record, with `parallel` outstanding tasks; the one that is there, where there is one.
 
-    def end_task(self, list_id: str, index: int, position: int, *, well: bool, parallel: int) -> GroupState | None:
+        One of an earlier replay is taken into this one; where it had failed it is opened for its failed tasks.
+        """
+
+    def end_task(
+        self, task_list: TaskList, index: int, position: int, *, well: bool, parallel: int
+    ) -> GroupState | None:
         """Take a task of a parallel group off the outstanding ones; None while others of its chunk are."""
 
     def close_group(
         self,
-        list_id: str,
+        task_list: TaskList,
         index: int,
         *,
         well: bool,
@@ -142,8 +159,17 @@ class TaskLists(Protocol):
     ) -> GroupState:
         """Write how a group ends, unless that is written; returns what is written then."""
 
-    def end(self, list_id: str, *, well: bool, now: datetime) -> bool:
+    def end(self, task_list: TaskList, *, well: bool, now: datetime) -> bool:
         """Write how a list ends, unless that is written; returns whether it was not."""
+
+    def cancel(self, list_id: str, *, now: datetime) -> TaskList | None:
+        """Write that a list is cancelled, unless it has ended; returns what is written then."""
+
+    def cancel_group(self, task_list: TaskList, index: int) -> GroupState:
+        """Close a group as cancelled, started or not, unless it has ended; returns what is written then."""
+
+    def replay(self, list_id: str, *, number: int) -> TaskList | None:
+        """Open a failed list for that replay, unless that was done before; returns what is written then."""
 
     def records(self, list_id: str) -> ListRecords | None:
         """What a list's status is made of; read consistently."""

@@ -101,7 +101,7 @@ class InMemoryTasks:
             task = self.records.get(message.task_id, birth)
             if task is None or (task is birth and message.attempt != birth.attempt):
                 return Claim(won=False, task=None)
-            due = task.state is State.CREATED and task.attempt == message.attempt
+            due = task.state is State.CREATED and _is_the_attempt(task, message)
             if not (due or _lease_has_ended(task, now)):
                 return Claim(won=task.state is State.PENDING and task.holder == holder, task=task)
             return Claim(
@@ -159,7 +159,7 @@ class InMemoryTasks:
             if task is birth and birth is not None and message.attempt != birth.attempt:
                 return Claim(won=False, task=None)
             free = task is not None and (task.state is State.CREATED or _lease_has_ended(task, now))
-            if task is None or not free or task.attempt != message.attempt:
+            if task is None or not free or not _is_the_attempt(task, message):
                 return Claim(won=False, task=task)
             failed = replace(
                 task,
@@ -171,6 +171,48 @@ class InMemoryTasks:
                 holder=None,
             )
             return Claim(won=True, task=self._put(failed))
+
+        return self._change(change)
+
+    def cancel(self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None) -> Claim:
+        """End a task that has not ended; whoever works on it loses its lease."""
+
+        def change() -> Claim:
+            task = self.records.get(task_id, birth)
+            waits = task and birth and task.state is State.FAILED and task.replay < birth.replay
+            if task is None or (task.state.is_final and not waits):
+                return Claim(won=False, task=task)
+            cancelled = replace(
+                task,
+                state=State.CANCELLED,
+                error=reason,
+                finished_at=now,
+                lease_until=None,
+                not_before=None,
+                holder=None,
+            )
+            return Claim(won=True, task=self._put(cancelled))
+
+        return self._change(change)
+
+    def replay(self, task_id: str, *, number: int) -> Claim:
+        """Give a failed task back for the first attempt of that replay, unless that was done before."""
+
+        def change() -> Claim:
+            task = self.records.get(task_id)
+            if task is None or task.state is not State.FAILED or task.replay >= number:
+                return Claim(won=False, task=task)
+            again = replace(
+                task,
+                state=State.CREATED,
+                attempt=1,
+                replay=number,
+                started_at=None,
+                finished_at=None,
+                response_code=None,
+                error=None,
+            )
+            return Claim(won=True, task=self._put(again))
 
         return self._change(change)
 
@@ -222,41 +264,38 @@ class InMemoryLists:
         """Write a group's record, with `parallel` outstanding tasks; the one that is there, where there is one."""
 
         def start() -> GroupState:
-            known = self.groups.get((task_list.id, index))
-            if known is not None:
-                return known
             parts = range(parallel)
             if parallel > CHUNK:
                 parts = range(-(-parallel // CHUNK))
                 for chunk in parts:
                     positions = range(chunk * CHUNK, min((chunk + 1) * CHUNK, parallel))
-                    whole = GroupState(index=chunk, state=State.PENDING, outstanding=frozenset(positions))
-                    self._put(self.chunks, (task_list.id, index, chunk), whole)
-            group = GroupState(
-                index=index, state=State.PENDING, outstanding=frozenset(parts), failed_before=failed_before
-            )
-            return self._put(self.groups, (task_list.id, index), group)
+                    whole = _group(task_list, chunk, positions)
+                    self._start_part(self.chunks, (task_list.id, index, chunk), whole)
+            group = _group(task_list, index, parts, failed_before=failed_before)
+            return self._start_part(self.groups, (task_list.id, index), group)
 
         return self.faults.around(start)
 
-    def end_task(self, list_id: str, index: int, position: int, *, well: bool, parallel: int) -> GroupState | None:
+    def end_task(
+        self, task_list: TaskList, index: int, position: int, *, well: bool, parallel: int
+    ) -> GroupState | None:
         """Take a task of a parallel group off the outstanding ones; None while others of its chunk are."""
 
         def end() -> GroupState | None:
             number, ended_well = position, well
             if parallel > CHUNK:
                 number = position // CHUNK
-                chunk = self._take_off(self.chunks, (list_id, index, number), position, well=well)
+                chunk = self._take_off(task_list, self.chunks, (task_list.id, index, number), position, well=well)
                 if chunk.outstanding:
                     return None
                 ended_well = not chunk.failed
-            return self._take_off(self.groups, (list_id, index), number, well=ended_well)
+            return self._take_off(task_list, self.groups, (task_list.id, index), number, well=ended_well)
 
         return self.faults.around(end)
 
     def close_group(
         self,
-        list_id: str,
+        task_list: TaskList,
         index: int,
         *,
         well: bool,
@@ -267,27 +306,63 @@ class InMemoryLists:
         """Write how a group ends, unless that is written; returns what is written then."""
 
         def close() -> GroupState:
-            group = self.groups[list_id, index]
-            if group.state.is_final:
+            group = self.groups[task_list.id, index]
+            if group.state.is_final or group.replay != task_list.replay:
                 return group
             state = State.DONE if well else State.FAILED
             closed = replace(group, state=state, stopped_at=stopped_at, result=result, error=error)
-            return self._put(self.groups, (list_id, index), closed)
+            return self._put(self.groups, (task_list.id, index), closed)
 
         return self.faults.around(close)
 
-    def end(self, list_id: str, *, well: bool, now: datetime) -> bool:
+    def end(self, task_list: TaskList, *, well: bool, now: datetime) -> bool:
         """Write how a list ends, unless that is written; returns whether it was not."""
 
         def end() -> bool:
-            task_list = self.lists[list_id]
-            if task_list.state.is_final:
-                return task_list.finished_at == now
+            record = self.lists[task_list.id]
+            if record.state.is_final or record.replay != task_list.replay:
+                return record.finished_at == now
             state = State.DONE if well else State.FAILED
-            self._put(self.lists, list_id, replace(task_list, state=state, finished_at=now))
+            self._put(self.lists, task_list.id, replace(record, state=state, finished_at=now))
             return True
 
         return self.faults.around(end)
+
+    def cancel(self, list_id: str, *, now: datetime) -> TaskList | None:
+        """Write that a list is cancelled, unless it has ended; returns what is written then."""
+
+        def cancel() -> TaskList | None:
+            record = self.lists.get(list_id)
+            if record is None or record.state.is_final:
+                return record
+            return self._put(self.lists, list_id, replace(record, state=State.CANCELLED, finished_at=now))
+
+        return self.faults.around(cancel)
+
+    def cancel_group(self, task_list: TaskList, index: int) -> GroupState:
+        """Close a group as cancelled, started or not, unless it has ended; returns what is written then."""
+
+        def cancel() -> GroupState:
+            group = self.groups.get((task_list.id, index)) or _group(task_list, index, ())
+            waits = group.state is State.FAILED and group.replay < task_list.replay
+            if group.state.is_final and not waits:
+                return group
+            cancelled = replace(group, state=State.CANCELLED, replay=task_list.replay)
+            return self._put(self.groups, (task_list.id, index), cancelled)
+
+        return self.faults.around(cancel)
+
+    def replay(self, list_id: str, *, number: int) -> TaskList | None:
+        """Open a failed list for that replay, unless that was done before; returns what is written then."""
+
+        def again() -> TaskList | None:
+            record = self.lists.get(list_id)
+            if record is None or record.state is not State.FAILED or record.replay >= number:
+                return record
+            opened = replace(record, state=State.CREATED, replay=number, finished_at=None)
+            return self._put(self.lists, list_id, opened)
+
+        return self.faults.around(again)
 
     def records(self, list_id: str) -> ListRecords | None:
         """What a list's status is made of."""
@@ -311,9 +386,9 @@ class InMemoryLists:
             task_list=self.lists[list_id],
             groups=groups,
             tasks={
-                (place.group, place.position): task.shown_state
+                (place.group, place.position): self._shown(task, self.lists[list_id])
                 for place, task in self._tasks(list_id)
-                if place.group in groups and not groups[place.group].state.is_final
+                if place.group in groups and groups[place.group].state not in (State.DONE, State.FAILED)
             },
             failed={index: group.failed for index, group in groups.items()} | failed,
         )
@@ -322,8 +397,30 @@ class InMemoryLists:
         places = ((place_of(task_id), task) for task_id, task in self.tasks.records.items())
         return [(place, task) for place, task in places if place is not None and place.list_id == list_id]
 
-    def _take_off(self, records: dict[K, GroupState], key: K, number: int, *, well: bool) -> GroupState:
+    def _shown(self, task: Task, task_list: TaskList) -> State:
+        return State.CREATED if task_list.will_replay(task.state, task.replay) else task.shown_state
+
+    def _start_part(self, records: dict[K, GroupState], key: K, new: GroupState) -> GroupState:
+        """Write a group's or a chunk's record, or take the one that is there into this replay."""
+        known = records.get(key)
+        if known is None:
+            return self._put(records, key, new)
+        if known.replay >= new.replay:
+            return known
+        taken = replace(known, replay=new.replay, failed_before=new.failed_before)
+        if known.failed:
+            taken = replace(taken, outstanding=known.failed, failed=frozenset())
+        if known.state is State.FAILED:
+            starts_at = known.starts_at if known.stopped_at is None else known.stopped_at
+            taken = replace(taken, state=State.PENDING, starts_at=starts_at, stopped_at=None, result=None, error=None)
+        return self._put(records, key, taken)
+
+    def _take_off(
+        self, task_list: TaskList, records: dict[K, GroupState], key: K, number: int, *, well: bool
+    ) -> GroupState:
         state = records[key]
+        if state.replay != task_list.replay:
+            return state
         failed = state.failed if well else state.failed | {number}
         return self._put(records, key, replace(state, outstanding=state.outstanding - {number}, failed=failed))
 
@@ -480,6 +577,20 @@ def draws(numbers: Iterable[float]) -> Callable[[], float]:
     """Random numbers that are known beforehand."""
     remaining = iter(numbers)
     return lambda: next(remaining)
+
+
+def _group(task_list: TaskList, index: int, outstanding: Iterable[int], *, failed_before: bool = False) -> GroupState:
+    return GroupState(
+        index=index,
+        state=State.PENDING,
+        outstanding=frozenset(outstanding),
+        failed_before=failed_before,
+        replay=task_list.replay,
+    )
+
+
+def _is_the_attempt(task: Task, message: Message) -> bool:
+    return task.attempt == message.attempt and task.replay == message.replay
 
 
 def _lease_has_ended(task: Task, now: datetime) -> bool:

@@ -14,7 +14,7 @@ numbers, up to 4 bytes each, fit one write unit of 1 KB, and the group keeps the
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -27,6 +27,7 @@ from task_service.adapters.dynamodb_values import (
     numbers_value,
     read_body,
     read_expiry,
+    read_number,
     read_numbers,
     read_time,
     time_value,
@@ -64,29 +65,26 @@ class DynamoDbTaskLists:
             parts = -(-parallel // CHUNK)
             for chunk in range(parts):
                 positions = range(chunk * CHUNK, min((chunk + 1) * CHUNK, parallel))
-                self._put_new(task_list, _chunk_key(index, chunk), _outstanding(positions))
-        attributes: Item = {
-            "index": {"N": str(index)},
-            "state": {"S": State.PENDING},
-            "failedBefore": {"BOOL": failed_before},
-            **_outstanding(range(parts)),
-        }
-        present = self._put_new(task_list, _group_key(index), attributes)
-        return _group_from_item(present or attributes)
+                self._start_part(task_list, _chunk_key(index, chunk), _outstanding(positions), {})
+        before: Item = {"failedBefore": {"BOOL": failed_before}}
+        attributes = {"index": {"N": str(index)}, "state": {"S": State.PENDING}, **before, **_outstanding(range(parts))}
+        return _group_from_item(self._start_part(task_list, _group_key(index), attributes, before))
 
-    def end_task(self, list_id: str, index: int, position: int, *, well: bool, parallel: int) -> GroupState | None:
+    def end_task(
+        self, task_list: TaskList, index: int, position: int, *, well: bool, parallel: int
+    ) -> GroupState | None:
         """Take a task of a parallel group off the outstanding ones; None while others of its chunk are."""
         if parallel > CHUNK:
             chunk = position // CHUNK
-            item = self._take_off(list_id, _chunk_key(index, chunk), position, well=well)
+            item = self._take_off(task_list, _chunk_key(index, chunk), position, well=well)
             if read_numbers(item, "outstanding"):
                 return None
             position, well = chunk, not read_numbers(item, "failed")
-        return _group_from_item(self._take_off(list_id, _group_key(index), position, well=well))
+        return _group_from_item(self._take_off(task_list, _group_key(index), position, well=well))
 
     def close_group(
         self,
-        list_id: str,
+        task_list: TaskList,
         index: int,
         *,
         well: bool,
@@ -106,19 +104,65 @@ class DynamoDbTaskLists:
         if error is not None:
             sets.append("#error = :error")
             values[":error"] = {"S": error}
-        item = self._update(list_id, _group_key(index), f"SET {', '.join(sets)}", "#state = :pending", values)
+        is_open = f"#state = :pending AND {_is_the_replay_of(task_list)}"
+        values |= _replay_values(task_list)
+        item = self._update(task_list.id, _group_key(index), f"SET {', '.join(sets)}", is_open, values)
         return _group_from_item(item)
 
-    def end(self, list_id: str, *, well: bool, now: datetime) -> bool:
+    def end(self, task_list: TaskList, *, well: bool, now: datetime) -> bool:
         """Write how a list ends, unless that is written; returns whether it was not."""
         values: Item = {
             ":state": {"S": State.DONE if well else State.FAILED},
             ":created": {"S": State.CREATED},
             ":now": time_value(now),
+            **_replay_values(task_list),
         }
         update = "SET #state = :state, finishedAt = :now"
-        item = self._update(list_id, "LIST", update, "#state = :created", values)
+        is_open = f"#state = :created AND {_is_the_replay_of(task_list)}"
+        item = self._update(task_list.id, "LIST", update, is_open, values)
         return bool(item.get("finishedAt") == values[":now"])
+
+    def cancel(self, list_id: str, *, now: datetime) -> TaskList | None:
+        """Write that a list is cancelled, unless it has ended; returns what is written then."""
+        values: Item = {
+            ":cancelled": {"S": State.CANCELLED},
+            ":created": {"S": State.CREATED},
+            ":now": time_value(now),
+        }
+        update = "SET #state = :cancelled, finishedAt = :now"
+        return self._change(list_id, update, "#state = :created", values)
+
+    def cancel_group(self, task_list: TaskList, index: int) -> GroupState:
+        """Close a group as cancelled, started or not, unless it has ended; returns what is written then."""
+        replay = ", replay = :replay" if task_list.replay else ""
+        values: Item = {
+            ":cancelled": {"S": State.CANCELLED},
+            ":pending": {"S": State.PENDING},
+            ":failed": {"S": State.FAILED},
+            ":index": {"N": str(index)},
+            ":no": {"BOOL": False},
+            ":expires": expiry_value(task_list.expires_at),
+            **({":replay": {"N": str(task_list.replay)}} if replay else {}),
+        }
+        update = (
+            "SET #state = :cancelled, #index = :index, failedBefore = if_not_exists(failedBefore, :no), "
+            f"expiresAt = :expires{replay}"
+        )
+        waits = f" OR (#state = :failed AND {_IS_EARLIER})" if replay else ""
+        has_not_ended = f"attribute_not_exists(pk) OR #state = :pending{waits}"
+        if not waits:
+            del values[":failed"]
+        return _group_from_item(self._update(task_list.id, _group_key(index), update, has_not_ended, values))
+
+    def replay(self, list_id: str, *, number: int) -> TaskList | None:
+        """Open a failed list for that replay, unless that was done before; returns what is written then."""
+        values: Item = {
+            ":created": {"S": State.CREATED},
+            ":failed": {"S": State.FAILED},
+            ":replay": {"N": str(number)},
+        }
+        update = "SET #state = :created, replay = :replay REMOVE finishedAt"
+        return self._change(list_id, update, f"#state = :failed AND {_IS_EARLIER}", values)
 
     def records(self, list_id: str) -> ListRecords | None:
         """What a list's status is made of; read consistently."""
@@ -143,8 +187,8 @@ class DynamoDbTaskLists:
         tasks = {
             place: state
             for group in groups.values()
-            if not group.state.is_final
-            for place, state in self._tasks_under_way(list_id, group.index)
+            if group.state not in (State.DONE, State.FAILED)
+            for place, state in self._tasks_under_way(task_list, group.index)
         }
         return ListRecords(task_list=task_list, groups=groups, tasks=tasks, failed=failed)
 
@@ -153,27 +197,51 @@ class DynamoDbTaskLists:
         items = self._query(f"TASKS#{list_id}", f"TASK#{index:04}#", ("result",))
         return [read_body(item["result"]) for item in items if "result" in item]
 
-    def _tasks_under_way(self, list_id: str, index: int) -> Iterator[tuple[tuple[int, int], State]]:
-        for item in self._query(f"TASKS#{list_id}", f"TASK#{index:04}#", ("sk", "state")):
+    def _tasks_under_way(self, task_list: TaskList, index: int) -> Iterator[tuple[tuple[int, int], State]]:
+        attributes = ("sk", "state", "startedAt", "replay")
+        for item in self._query(f"TASKS#{task_list.id}", f"TASK#{index:04}#", attributes):
             state = State(item["state"]["S"])
-            # The record is written by the first claim: one that is not pending any more waits for a retry.
-            shown = State.PENDING if state is State.CREATED else state
-            yield (index, int(item["sk"]["S"].rpartition("#")[2])), shown
+            if task_list.will_replay(state, read_number(item, "replay")):
+                state = State.CREATED
+            elif state is State.CREATED and "startedAt" in item:
+                # It waits for a retry.
+                state = State.PENDING
+            yield (index, int(item["sk"]["S"].rpartition("#")[2])), state
 
-    def _put_new(self, task_list: TaskList, sort_key: str, attributes: Item) -> Item | None:
-        """Write a record that is not there yet; returns the one that is."""
-        item = {**_key(task_list.id, sort_key), **attributes, "expiresAt": expiry_value(task_list.expires_at)}
-        return put_new(self.client, self.table, item)
+    def _start_part(self, task_list: TaskList, sort_key: str, attributes: Item, before: Item) -> Item:
+        """Write a group's or a chunk's record, or take the one that is there into this replay, with `before`."""
+        replay: Item = {"replay": {"N": str(task_list.replay)}} if task_list.replay else {}
+        item = {**attributes, **replay, "expiresAt": expiry_value(task_list.expires_at)}
+        there = put_new(self.client, self.table, {**_key(task_list.id, sort_key), **item})
+        if there is None:
+            return item
+        if read_number(there, "replay") >= task_list.replay:
+            return there
+        update, values = _opening(there)
+        sets = [f"{name} = :{name}" for name in (*replay, *before)]
+        values |= {f":{name}": value for name, value in {**replay, **before}.items()}
+        return self._update(task_list.id, sort_key, f"SET {', '.join(sets)}{update}", _IS_EARLIER, values)
 
-    def _take_off(self, list_id: str, sort_key: str, number: int, *, well: bool) -> Item:
+    def _take_off(self, task_list: TaskList, sort_key: str, number: int, *, well: bool) -> Item:
         """Take a number off the outstanding ones. Doing it twice changes nothing more."""
         update = "DELETE outstanding :number" if well else "DELETE outstanding :number ADD failed :number"
-        values = {":number": numbers_value(frozenset({number}))}
-        return self._update(list_id, sort_key, update, "attribute_exists(pk)", values)
+        values = {":number": numbers_value(frozenset({number})), **_replay_values(task_list)}
+        condition = f"attribute_exists(pk) AND {_is_the_replay_of(task_list)}"
+        return self._update(task_list.id, sort_key, update, condition, values)
+
+    def _change(self, list_id: str, update: str, condition: str, values: Item) -> TaskList | None:
+        """Change a list where the condition holds; returns it as it then is."""
+        try:
+            return _from_item(self._update(list_id, "LIST", update, condition, values))
+        except ClientError as refusal:
+            # Without a record there is none to return.
+            if aws.is_condition_failure(refusal):
+                return None
+            raise
 
     def _update(self, list_id: str, sort_key: str, update: str, condition: str, values: Item) -> Item:
         """Update a record where the condition holds; returns the record as it then is."""
-        names = {f"#{name}": name for name in ("state", "error") if f"#{name}" in update + condition}
+        names = {f"#{name}": name for name in ("state", "error", "index") if f"#{name}" in update + condition}
         try:
             answer: Item = aws.request(
                 self.client.update_item,
@@ -238,7 +306,9 @@ def _group_from_item(item: Item) -> GroupState:
         outstanding=read_numbers(item, "outstanding"),
         failed=read_numbers(item, "failed"),
         failed_before=bool(item["failedBefore"]["BOOL"]),
+        starts_at=read_number(item, "startsAt"),
         stopped_at=int(item["stoppedAt"]["N"]) if "stoppedAt" in item else None,
+        replay=read_number(item, "replay"),
         result=read_body(item["groupResult"]) if "groupResult" in item else None,
         error=item["error"]["S"] if "error" in item else None,
     )
@@ -269,4 +339,35 @@ def _from_item(item: Item) -> TaskList:
         created_at=read_time(item["createdAt"]),
         expires_at=read_expiry(item["expiresAt"]),
         finished_at=read_time(item["finishedAt"]) if "finishedAt" in item else None,
+        replay=read_number(item, "replay"),
     )
+
+
+# -- replays
+
+_IS_EARLIER: Final = "(attribute_not_exists(replay) OR replay < :replay)"
+"""The condition that a replay has not come to a record yet."""
+
+
+def _is_the_replay_of(task_list: TaskList) -> str:
+    """The condition that a record is of the list's replay."""
+    return "replay = :replay" if task_list.replay else "attribute_not_exists(replay)"
+
+
+def _replay_values(task_list: TaskList) -> Item:
+    return {":replay": {"N": str(task_list.replay)}} if task_list.replay else {}
+
+
+def _opening(there: Item) -> tuple[str, Item]:
+    """What opens a group or a chunk for its failed tasks, as the rest of an update, and its values."""
+    update, removes = "", []
+    values: Item = {}
+    if there.get("state", {}).get("S") == State.FAILED:
+        update += ", #state = :pending"
+        values[":pending"] = {"S": State.PENDING}
+        removes += [name for name in ("groupResult", "#error") if name.lstrip("#") in there]
+    for name, source in (("outstanding", "failed"), ("startsAt", "stoppedAt")):
+        if source in there:
+            update += f", {name} = {source}"
+            removes.append(source)
+    return f"{update} REMOVE {', '.join(removes)}" if removes else update, values

@@ -6,7 +6,8 @@
       │                        │  the future          │
       └─ nobody works on it    └─ its holder does     └─ pending, lease in the past: the holder has crashed
 
-Every change names in its condition what it has seen, so of two that see the same, one wins.
+Every change names in its condition what it has seen, so of two that see the same, one wins. Cancelling takes the
+holder out of the record: what it would write next then finds that the task is no longer its own.
 """
 
 from dataclasses import replace
@@ -63,7 +64,7 @@ class DynamoDbTasks:
         self, message: Message, *, now: datetime, lease_until: datetime, holder: str, birth: Task | None = None
     ) -> Claim:
         """Take the lease, if the message's attempt is due or the lease of a crashed holder has ended."""
-        attempt_is_due = "#state = :created AND #attempt = :attempt"
+        attempt_is_due = f"#state = :created AND {_is_the_attempt_of(message)}"
         holder_has_crashed = "#state = :pending AND #lease < :now"
         take_it = "#state = :pending, #lease = :lease_until, holder = :holder"
         claim = self._change(
@@ -74,7 +75,7 @@ class DynamoDbTasks:
                 **_birth_values(birth),
                 ":created": {"S": State.CREATED},
                 ":pending": {"S": State.PENDING},
-                ":attempt": {"N": str(message.attempt)},
+                **_attempt_values(message),
                 ":now": time_value(now),
                 ":lease_until": time_value(lease_until),
                 ":holder": {"S": holder},
@@ -114,20 +115,52 @@ class DynamoDbTasks:
     def abandon(self, message: Message, *, error: str, now: datetime, birth: Task | None = None) -> Claim:
         """Fail a task that nobody works on and whose current attempt is the message's."""
         nobody_works_on_it = "#state = :created OR (#state = :pending AND #lease < :now)"
-        attempt_is_the_message_s = "#attempt = :attempt"
         return self._change(
             message.task_id,
             f"SET #state = :failed, #error = :error, finishedAt = :now{_birth_sets(birth)} "
             "REMOVE #lease, notBefore, holder",
-            f"(({nobody_works_on_it}) AND {attempt_is_the_message_s}){_or_unborn(birth, message)}",
+            f"(({nobody_works_on_it}) AND {_is_the_attempt_of(message)}){_or_unborn(birth, message)}",
             {
                 **_birth_values(birth),
                 ":created": {"S": State.CREATED},
                 ":pending": {"S": State.PENDING},
                 ":failed": {"S": State.FAILED},
                 ":error": {"S": error},
-                ":attempt": {"N": str(message.attempt)},
+                **_attempt_values(message),
                 ":now": time_value(now),
+            },
+        )
+
+    def cancel(self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None) -> Claim:
+        """End a task that has not ended; whoever works on it loses its lease."""
+        return self._change(
+            task_id,
+            f"SET #state = :cancelled, #error = :reason, finishedAt = :now{_birth_sets(birth)} "
+            "REMOVE #lease, notBefore, holder",
+            f"#state IN (:created, :pending){_OR_UNBORN if birth else ''}{_or_waits_for(birth)}",
+            {
+                **_birth_values(birth),
+                **({":failed": {"S": State.FAILED}} if birth and birth.replay else {}),
+                ":created": {"S": State.CREATED},
+                ":pending": {"S": State.PENDING},
+                ":cancelled": {"S": State.CANCELLED},
+                ":reason": {"S": reason},
+                ":now": time_value(now),
+            },
+        )
+
+    def replay(self, task_id: str, *, number: int) -> Claim:
+        """Give a failed task back for the first attempt of that replay, unless that was done before."""
+        return self._change(
+            task_id,
+            "SET #state = :created, #attempt = :first, replay = :number "
+            "REMOVE startedAt, finishedAt, responseCode, #error",
+            "#state = :failed AND (attribute_not_exists(replay) OR replay < :number)",
+            {
+                ":created": {"S": State.CREATED},
+                ":failed": {"S": State.FAILED},
+                ":first": {"N": "1"},
+                ":number": {"N": str(number)},
             },
         )
 
@@ -227,21 +260,39 @@ def from_item(item: Item) -> Task:
         response_code=int(item["responseCode"]["N"]) if "responseCode" in item else None,
         result=read_body(item["result"]) if "result" in item else None,
         error=item["error"]["S"] if "error" in item else None,
+        replay=int(item["replay"]["N"]) if "replay" in item else 0,
     )
+
+
+def _is_the_attempt_of(message: Message) -> str:
+    """The condition that the current attempt is the message's."""
+    replay = "replay = :replay" if message.replay else "attribute_not_exists(replay)"
+    return f"#attempt = :attempt AND {replay}"
+
+
+def _attempt_values(message: Message) -> Item:
+    values: Item = {":attempt": {"N": str(message.attempt)}}
+    return {**values, ":replay": {"N": str(message.replay)}} if message.replay else values
 
 
 # -- tasks of a list, whose records are written when they are first claimed
 
+_OR_UNBORN: Final = " OR attribute_not_exists(pk)"
+
 
 def _birth_sets(birth: Task | None) -> str:
-    names = ("id", "#name", "#attempt", "createdAt", "expiresAt") if birth else ()
+    if birth is None:
+        return ""
+    names = ["id", "#name", "#attempt", "createdAt", "expiresAt", *(["replay"] if birth.replay else [])]
     return "".join(f", {name} = if_not_exists({name}, :birth_{name.lstrip('#')})" for name in names)
 
 
 def _birth_values(birth: Task | None) -> Item:
     if birth is None:
         return {}
+    replay: Item = {":birth_replay": {"N": str(birth.replay)}} if birth.replay else {}
     return {
+        **replay,
         ":birth_id": {"S": birth.id},
         ":birth_name": {"S": birth.name},
         ":birth_attempt": {"N": str(birth.attempt)},
@@ -252,4 +303,11 @@ def _birth_values(birth: Task | None) -> Item:
 
 def _or_unborn(birth: Task | None, message: Message) -> str:
     """Only a first attempt starts without a record."""
-    return " OR attribute_not_exists(pk)" if birth is not None and message.attempt == birth.attempt else ""
+    return _OR_UNBORN if birth is not None and message.attempt == birth.attempt else ""
+
+
+def _or_waits_for(birth: Task | None) -> str:
+    """In a replay, a task that failed before it has not ended."""
+    if birth is None or not birth.replay:
+        return ""
+    return " OR (#state = :failed AND (attribute_not_exists(replay) OR replay < :birth_replay))"

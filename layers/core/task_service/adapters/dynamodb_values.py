@@ -39,6 +39,11 @@ def read_expiry(value: Item) -> datetime:
     return datetime.fromtimestamp(int(value["N"]), UTC)
 
 
+def read_number(item: Item, name: str) -> int:
+    """The whole number in an attribute, 0 where there is none."""
+    return int(item[name]["N"]) if name in item else 0
+
+
 def numbers_value(numbers: frozenset[int]) -> Item:
     """A set of numbers, which in DynamoDB is never empty."""
     return {"NS": [str(number) for number in sorted(numbers)]}

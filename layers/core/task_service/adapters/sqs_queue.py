@@ -55,7 +55,12 @@ def to_text(message: QueueMessage) -> str:
     body: dict[str, Any]
     match message:
         case GroupStart():
-            body = {"list": message.list_id, "group": message.group, "failedBefore": message.failed_before}
+            body = {
+                "list": message.list_id,
+                "group": message.group,
+                "failedBefore": message.failed_before,
+                "replay": message.replay or None,
+            }
         case CacheWrite():
             body = {
                 "cache": message.key,
@@ -66,7 +71,12 @@ def to_text(message: QueueMessage) -> str:
                 "notBefore": _milliseconds(message.not_before),
             }
         case Message():
-            body = {"id": message.task_id, "attempt": message.attempt, "notBefore": _milliseconds(message.not_before)}
+            body = {
+                "id": message.task_id,
+                "attempt": message.attempt,
+                "notBefore": _milliseconds(message.not_before),
+                "replay": message.replay or None,
+            }
     return json.dumps({name: value for name, value in body.items() if value is not None})
 
 
@@ -76,7 +86,10 @@ def from_text(text: str) -> QueueMessage:
         body = json.loads(text)
         if "list" in body:
             return GroupStart(
-                list_id=str(body["list"]), group=int(body["group"]), failed_before=bool(body["failedBefore"])
+                list_id=str(body["list"]),
+                group=int(body["group"]),
+                failed_before=bool(body["failedBefore"]),
+                replay=int(body.get("replay", 0)),
             )
         attempt, not_before = int(body["attempt"]), _time(body.get("notBefore"))
         if "cache" in body:
@@ -88,7 +101,8 @@ def from_text(text: str) -> QueueMessage:
                 attempt=attempt,
                 not_before=not_before,
             )
-        return Message(task_id=str(body["id"]), attempt=attempt, not_before=not_before)
+        replay = int(body.get("replay", 0))
+        return Message(task_id=str(body["id"]), attempt=attempt, not_before=not_before, replay=replay)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a message of this service: {type(error).__name__}") from error
 

@@ -75,6 +75,8 @@ Move = RunTask | SendTasks | CloseGroup | StartGroup | EndList
 def advance(plan: Plan, state: GroupState, event: Event) -> Move | None:
     """What has to happen next after `event` in a group, None: nothing, somebody else's task is under way."""
     group = plan.groups[state.index]
+    if state.state is State.CANCELLED:
+        return None
     if state.state.is_final:
         failed = state.failed_before or state.state is State.FAILED
         if state.index + 1 < len(plan.groups):
@@ -85,8 +87,10 @@ def advance(plan: Plan, state: GroupState, event: Event) -> Move | None:
             if not group.tasks:
                 return CloseGroup(well=True)
             if group.execution is Execution.SEQUENTIAL:
-                return RunTask(0)
-            return SendTasks(_outstanding_positions(state.outstanding, len(group.tasks)))
+                return RunTask(state.starts_at)
+            if not state.outstanding:
+                return CloseGroup(well=not state.failed)
+            return SendTasks(outstanding_positions(state.outstanding, len(group.tasks)))
         case TaskEnded() if group.execution is Execution.SEQUENTIAL:
             is_last = event.position + 1 == len(group.tasks)
             if event.well and not is_last:
@@ -96,7 +100,7 @@ def advance(plan: Plan, state: GroupState, event: Event) -> Move | None:
             return None if state.outstanding else CloseGroup(well=not state.failed)
 
 
-def _outstanding_positions(outstanding: frozenset[int], tasks: int) -> tuple[int, ...]:
+def outstanding_positions(outstanding: frozenset[int], tasks: int) -> tuple[int, ...]:
     """The positions of the tasks that are outstanding; of a large group all of a chunk that has some."""
     if tasks <= CHUNK:
         return tuple(sorted(outstanding))

@@ -7,6 +7,7 @@
     ├── InsufficientScope     403  kind 0  the token does not allow it
     ├── NotFound              404  kind 5
     ├── MethodNotAllowed      405  kind 0
+    ├── Conflict              409  kind 0  its state does not allow it
     ├── PreconditionFailed    412  kind 0  somebody else changed it
     ├── TaskFailed            424  kind 0  there is no result, the task failed
     ├── TurnedOff             403  kind 0  this deployment does not offer it
@@ -84,6 +85,13 @@ class MethodNotAllowed(TaskServiceError):
     """method not allowed"""
 
     status = 405
+    kind = 0
+
+
+class Conflict(TaskServiceError):
+    """its state does not allow it"""
+
+    status = 409
     kind = 0
 
 

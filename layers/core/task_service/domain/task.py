@@ -2,9 +2,12 @@
 
                     claim                       finish
     created(n) ───────────────► pending(n) ─────────────────► done | failed
-        ▲                          │  ▲  │
-        │      retry: n + 1        │  └──┘ claim again, once the lease of a crashed holder has ended
-        └──────────────────────────┘
+      │ ▲                          │  ▲  │                             │
+      │ │      retry: n + 1        │  └──┘ claim again, once the lease of a crashed holder has ended
+      │ ├──────────────────────────┤                                   │
+      │ │      replay: 1           │                                   │
+      │ └──────────────────────────┼───────────────────────────────────┘
+      └────────────────────────────┴──► cancelled
 
 Every arrow is one conditional write; the conditions stand in `adapters/dynamodb_tasks.py`.
 """
@@ -54,6 +57,8 @@ class Message:
     attempt: int
     not_before: datetime | None = None
     """The attempt may not start before; None: at once."""
+    replay: int = 0
+    """Of which replay it is an attempt; 0: of none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +69,8 @@ class GroupStart:
     group: int = 0
     failed_before: bool = False
     """Whether a group before this one has failed."""
+    replay: int = 0
+    """Which replay of the list it is; 0: none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,7 +146,9 @@ class Task:
     """HTTP status of the target's last answer."""
     result: Body | None = None
     error: str | None = None
-    """Why the last attempt failed."""
+    """Why the last attempt failed, or why it was cancelled."""
+    replay: int = 0
+    """How often it has been started again after it had failed."""
 
     @property
     def shown_state(self) -> State:
@@ -148,7 +157,7 @@ class Task:
 
     def message(self) -> Message:
         """The message that makes this task's next attempt happen."""
-        return Message(task_id=self.id, attempt=self.attempt, not_before=self.not_before)
+        return Message(task_id=self.id, attempt=self.attempt, not_before=self.not_before, replay=self.replay)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

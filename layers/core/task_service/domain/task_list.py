@@ -3,7 +3,9 @@
                  start            a task ends              the last one has ended
     (no record) ───────► pending ─────────────► pending ───────────────────────────► done | failed ──► next group
 
-How a list moves on is decided in `advance`.
+A replay walks over the groups again: those that are done stay as they are, those that failed are opened for their
+failed tasks. A cancelled list has a cancelled group, over which nobody walks. How a list moves on is decided in
+`advance`.
 """
 
 import json
@@ -14,7 +16,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
-from task_service.domain.task import Body, Place, State
+from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.template import TaskTemplate
 
 MAX_TASKS: Final = 1_000
@@ -24,6 +26,7 @@ CHUNK: Final = 150
 """Of a parallel group larger than this, the outstanding tasks are kept in chunks of this size."""
 
 SKIPPED: Final = "not called: a task before it in its group failed"
+CANCELLED: Final = "cancelled on request"
 
 
 class Execution(StrEnum):
@@ -126,6 +129,24 @@ class TaskList:
     created_at: datetime
     expires_at: datetime
     finished_at: datetime | None = None
+    replay: int = 0
+    """How often it has been started again after it had failed."""
+
+    def will_replay(self, state: State, replay: int) -> bool:
+        """Whether a group or a task that `replay` has reached failed, and the one under way has not come to it yet."""
+        return state is State.FAILED and replay < self.replay and not self.state.is_final
+
+    def first_record(self, plan: Plan, place: Place) -> Task:
+        """The record that the task in that place gets when it is first written."""
+        return Task(
+            id=place.task_id,
+            name=plan.groups[place.group].tasks[place.position],
+            state=State.CREATED,
+            attempt=1,
+            created_at=self.created_at,
+            expires_at=self.expires_at,
+            replay=self.replay,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,8 +161,12 @@ class GroupState:
     """Those of them with a task that failed."""
     failed_before: bool = False
     """Whether a group before this one has failed."""
+    starts_at: int = 0
+    """The position of the first task to run, in a sequential group: in a replay, of the one that failed."""
     stopped_at: int | None = None
     """The position of the task that failed, in a sequential group that is closed."""
+    replay: int = 0
+    """The replay of the list that has reached it last."""
     result: Body | None = None
     """What the final policy made of the tasks' results."""
     error: str | None = None
@@ -166,9 +191,12 @@ class Overview:
     def task_states(self, index: int) -> list[State]:
         """The state of every task of a group, in the template's order."""
         state = self.groups.get(index)
-        if state is not None and state.state.is_final:
-            return self._ended_states(state)
-        return self._states_under_way(index)
+        if state is None or state.state not in (State.DONE, State.FAILED):
+            return self._states_under_way(index)
+        states = self._ended_states(state)
+        if self.task_list.will_replay(state.state, state.replay):
+            return [State.CREATED if ended is State.FAILED else ended for ended in states]
+        return states
 
     def _ended_states(self, state: GroupState) -> list[State]:
         """Of a closed group its record says how every task has ended."""
@@ -180,12 +208,13 @@ class Overview:
 
     def _states_under_way(self, index: int) -> list[State]:
         group = self.plan.groups[index]
+        rest = State.CANCELLED if self.task_list.state is State.CANCELLED else State.CREATED
         states: list[State] = []
-        stopped = False
         for position in range(len(group.tasks)):
-            # After a failure in a sequence the rest is not called.
-            state = self.tasks.get((index, position), State.FAILED if stopped else State.CREATED)
-            stopped = stopped or (group.execution is Execution.SEQUENTIAL and state is State.FAILED)
+            state = self.tasks.get((index, position), rest)
+            if group.execution is Execution.SEQUENTIAL and state is State.FAILED:
+                # After a failure in a sequence the rest is not called.
+                rest = State.FAILED
             states.append(state)
         return states
 
@@ -193,7 +222,9 @@ class Overview:
         """The state of a group."""
         state = self.groups.get(index)
         if state is not None and state.state.is_final:
-            return state.state
+            return State.CREATED if self.task_list.will_replay(state.state, state.replay) else state.state
+        if self.task_list.state is State.CANCELLED:
+            return State.CANCELLED
         # A task's record may be read a moment after its group's would have been.
         has_started = state is not None or any(group == index for group, _ in self.tasks)
         return State.PENDING if has_started else State.CREATED

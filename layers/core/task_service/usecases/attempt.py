@@ -75,7 +75,7 @@ class Event(StrEnum):
     LEASED = "leased"
     """Somebody else works on the task."""
     LOST = "lost"
-    """The lease had ended before the attempt did, and somebody else has taken over."""
+    """The lease had ended before the attempt did, and somebody else has taken over; or the task was cancelled."""
     HOPPED = "hopped"
     """It is too early; the message was sent on."""
     RESENT = "resent"
@@ -133,6 +133,13 @@ class Taken:
     """Of a task that is done, now or before."""
 
     @property
+    def ended(self) -> State | None:
+        """How the task has ended, now or before; None where it has not, or nobody knows."""
+        if self.event is Event.FINISHED:
+            return self.task.state if self.task is not None else None
+        return {Event.DONE: State.DONE, Event.FAILED: State.FAILED}.get(self.event)
+
+    @property
     def step(self) -> Step:
         """The same, for a task on its own."""
         return Step(handled=self.handled, event=self.event, runs=(self.run,) if self.run else ())
@@ -162,6 +169,7 @@ class Attempts:
         if message.not_before is not None and message.not_before > now:
             self._send(message)
             return Taken(handled=Handled.DELETE, event=Event.HOPPED)
+        self.open_replay(message)
         birth = work.birth if work else None
         claim = self.tasks.claim(message, now=now, lease_until=deadline, holder=uuid4().hex, birth=birth)
         if not claim.won or claim.task is None:
@@ -171,6 +179,11 @@ class Attempts:
             raise ValueError(f"task {claim.task.id} has no template")
         return self._run(claim.task, template, work.request if work else None, deadline)
 
+    def open_replay(self, message: Message) -> None:
+        """Give the failed task of a replay's first message back; whoever asked for it may have died before that."""
+        if message.replay and message.attempt == 1:
+            self.tasks.replay(message.task_id, number=message.replay)
+
     def _not_claimed(self, message: Message, task: Task | None, receipt: str) -> Taken:
         if task is None:
             return Taken(handled=Handled.DELETE, event=Event.UNKNOWN)
@@ -179,7 +192,7 @@ class Attempts:
             wait = task.lease_until - self.clock()
             self.queue.postpone(receipt, seconds=_whole_seconds(wait))
             return Taken(handled=Handled.KEEP, event=Event.LEASED, task=task)
-        if task.state is State.CREATED and task.attempt > message.attempt:
+        if task.state is State.CREATED and task.replay == message.replay and task.attempt > message.attempt:
             # The holder may have died between writing the next attempt and sending its message.
             self._send(task.message())
             return Taken(handled=Handled.DELETE, event=Event.RESENT, task=task)
@@ -269,7 +282,7 @@ class Attempts:
         not_before = now + decision.delay
         if not self._insist(lambda: self.tasks.retry(task, decision, not_before=not_before), deadline):
             return Event.LOST
-        self._send(Message(task_id=task.id, attempt=task.attempt + 1, not_before=not_before))
+        self._send(Message(task_id=task.id, attempt=task.attempt + 1, not_before=not_before, replay=task.replay))
         return Event.RETRIED
 
     def _send(self, message: Message) -> None:

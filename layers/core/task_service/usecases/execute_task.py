@@ -40,10 +40,7 @@ class Execution:
         taken = self.attempts.take(message, receipt=receipt, deadline=deadline)
         task = taken.task
         # Also where the task was found finished: whoever finished it may have died before writing to the cache.
-        is_done = taken.event is Event.DONE or (
-            taken.event is Event.FINISHED and task is not None and task.state is State.DONE
-        )
-        if self.cache is not None and task is not None and is_done:
+        if self.cache is not None and task is not None and taken.ended is State.DONE:
             write = CacheWrite(key=task.id, is_list=False, namespace=task.cache_namespace, scope=task.cache_scope)
             self.cache.write(write, taken.result, deadline=deadline)
         return taken.step

@@ -32,6 +32,7 @@ class DeadLetters:
         place = place_of(message.task_id)
         if place is not None:
             return self.lists.abandon(message, place, error=REASON, deadline=deadline)
+        self.lists.attempts.open_replay(message)
         claim = self.tasks.abandon(message, error=REASON, now=self.clock())
         task = claim.task
         if task is None:
@@ -41,7 +42,7 @@ class DeadLetters:
         if task.state is State.PENDING:
             # A duplicate of the message is being worked on; look again later.
             return Step(handled=Handled.KEEP, event=Event.LEASED)
-        if task.state is State.CREATED and task.attempt > message.attempt:
+        if task.state is State.CREATED and task.replay == message.replay and task.attempt > message.attempt:
             self.queue.send(task.message())
             return Step(handled=Handled.DELETE, event=Event.RESENT)
         return Step(handled=Handled.DELETE, event=Event.FINISHED)

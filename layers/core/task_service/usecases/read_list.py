@@ -1,11 +1,12 @@
 """Reading a task list's status, and its tasks that have not started."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from task_service.domain.errors import NotFound
 from task_service.domain.task import Place, State, Task
-from task_service.domain.task_list import SKIPPED, Overview, Plan
+from task_service.domain.task_list import CANCELLED, SKIPPED, Overview, Plan
 from task_service.ports import Bodies, Clock, TaskLists
 from task_service.wired import wired
 
@@ -69,13 +70,9 @@ class ListReading:
         if place.group >= len(groups) or place.position >= len(groups[place.group].tasks):
             return None
         state = overview.task_states(place.group)[place.position]
-        task_list = overview.task_list
-        return Task(
-            id=place.task_id,
-            name=groups[place.group].tasks[place.position],
+        return replace(
+            overview.task_list.first_record(overview.plan, place),
             state=state,
             attempt=1 if state is State.CREATED else 0,
-            created_at=task_list.created_at,
-            expires_at=task_list.expires_at,
-            error=SKIPPED if state is State.FAILED else None,
+            error={State.FAILED: SKIPPED, State.CANCELLED: CANCELLED}.get(state),
         )

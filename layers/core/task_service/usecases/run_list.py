@@ -23,7 +23,7 @@ from task_service.domain.advance import (
     advance,
 )
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import Body, CacheWrite, GroupStart, Message, Place, State, Task
+from task_service.domain.task import Body, CacheWrite, GroupStart, Message, Place, State
 from task_service.domain.task_list import Execution, GroupState, Plan, TaskList
 from task_service.ports import Bodies, CallRefused, Clock, PolicyEngine, TaskLists, TaskQueue, Tasks
 from task_service.usecases.attempt import MARGIN, Attempts, Event, Handled, Run, Step, Work
@@ -36,7 +36,7 @@ REMEMBERED: Final = 8
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Known:
-    """What of a list never changes."""
+    """What of a list does not change, until it is replayed."""
 
     task_list: TaskList
     plan: Plan
@@ -70,9 +70,18 @@ class Walk:
         """The list's id."""
         return self.known.task_list.id
 
+    @property
+    def replay(self) -> int:
+        """The list's replay that is on the move."""
+        return self.known.task_list.replay
+
     def place(self, position: int) -> Place:
         """That position in the group."""
         return Place(list_id=self.list_id, group=self.group, position=position)
+
+    def first_message(self, position: int) -> Message:
+        """The message that starts the task in that position."""
+        return Message(task_id=self.place(position).task_id, attempt=1, replay=self.replay)
 
     @property
     def step(self) -> Step:
@@ -97,7 +106,7 @@ class ListRun:
 
     def start(self, message: GroupStart, *, receipt: str, deadline: datetime) -> Step:
         """Start a group, and go on as far as this invocation can. Raises Unavailable."""
-        known = self._load(message.list_id)
+        known = self._load(message.list_id, message.replay)
         if known is None:
             return _UNKNOWN
         walk = Walk(known=known, receipt=receipt, deadline=deadline)
@@ -106,7 +115,7 @@ class ListRun:
 
     def run(self, message: Message, place: Place, *, receipt: str, deadline: datetime) -> Step:
         """Make an attempt of a list's task, and go on as far as this invocation can. Raises Unavailable."""
-        known = self._load(place.list_id)
+        known = self._load(place.list_id, message.replay)
         if known is None:
             return _UNKNOWN
         walk = Walk(known=known, receipt=receipt, deadline=deadline, group=place.group)
@@ -114,7 +123,7 @@ class ListRun:
 
     def move_on(self, message: GroupStart, *, deadline: datetime) -> Step:
         """Send the messages of what is due, after a dead letter that was to start a group. Raises Unavailable."""
-        known = self._load(message.list_id)
+        known = self._load(message.list_id, message.replay)
         if known is None:
             return _UNKNOWN
         walk = Walk(known=known, receipt="", deadline=deadline, only_moves_on=True)
@@ -123,10 +132,13 @@ class ListRun:
 
     def abandon(self, message: Message, place: Place, *, error: str, deadline: datetime) -> Step:
         """Fail a list's task that nobody works on, and move its list on. Raises Unavailable."""
-        known = self._load(place.list_id)
+        known = self._load(place.list_id, message.replay)
         if known is None:
             return _UNKNOWN
-        claim = self.tasks.abandon(message, error=error, now=self.clock(), birth=_birth(known, place))
+        self.attempts.open_replay(message)
+        claim = self.tasks.abandon(
+            message, error=error, now=self.clock(), birth=known.task_list.first_record(known.plan, place)
+        )
         task = claim.task
         if task is None:
             return _UNKNOWN
@@ -138,7 +150,7 @@ class ListRun:
             return Step(handled=Handled.DELETE, event=Event.RESENT)
         walk = Walk(known=known, receipt="", deadline=deadline, only_moves_on=True, group=place.group)
         walk.event = Event.FAILED if claim.won else Event.FINISHED
-        return self._go_on(walk, self._after_task(walk, place.position, well=task.state is State.DONE))
+        return self._go_on(walk, self._after_task(walk, place.position, task.state))
 
     def _go_on(self, walk: Walk, move: Move | None) -> Step:
         """Make move after move, until nothing is left to do here."""
@@ -151,19 +163,26 @@ class ListRun:
         match move:
             case StartGroup():
                 if walk.only_moves_on or not self._has_time(walk):
-                    rest = GroupStart(list_id=walk.list_id, group=move.index, failed_before=move.failed_before)
-                    self._hand_over(walk, rest)
+                    self._hand_over(
+                        walk,
+                        GroupStart(
+                            list_id=walk.list_id,
+                            group=move.index,
+                            failed_before=move.failed_before,
+                            replay=walk.replay,
+                        ),
+                    )
                     return None
                 return self._start_group(walk, move)
             case SendTasks():
-                self.queue.send_all([Message(task_id=walk.place(n).task_id, attempt=1) for n in move.positions])
+                self.queue.send_all([walk.first_message(position) for position in move.positions])
                 return None
             case RunTask():
                 return self._run_task(walk, move.position)
             case CloseGroup():
                 return self._close_group(walk, move)
             case EndList():
-                self.lists.end(walk.list_id, well=move.well, now=self.clock())
+                self.lists.end(walk.known.task_list, well=move.well, now=self.clock())
                 self._cache_list(walk)
                 return None
 
@@ -174,15 +193,16 @@ class ListRun:
         state = self.lists.start_group(
             walk.known.task_list, move.index, parallel=parallel, failed_before=move.failed_before
         )
-        return advance(walk.plan, state, Started())
+        return _advance(walk, state, Started())
 
     def _run_task(self, walk: Walk, position: int) -> Move | None:
         place = walk.place(position)
-        message = Message(task_id=place.task_id, attempt=1)
+        message = walk.first_message(position)
         if walk.only_moves_on:
+            self.attempts.open_replay(message)
             task = self.tasks.get(place.task_id)
             if task is not None and task.state.is_final:
-                return self._after_task(walk, position, well=task.state is State.DONE)
+                return self._after_task(walk, position, task.state)
             self._hand_over(walk, task.message() if task is not None else message)
             return None
         if not self._has_time(walk, walk.plan.task_template(place).timeout):
@@ -196,19 +216,18 @@ class ListRun:
         work = Work(
             template=walk.plan.task_template(place),
             request=lambda: self._request(walk.known, place, previous),
-            birth=_birth(walk.known, place),
+            birth=walk.known.task_list.first_record(walk.plan, place),
         )
         taken = self.attempts.take(message, receipt=walk.receipt, deadline=walk.deadline, work=work)
         walk.handled, walk.event, walk.previous = taken.handled, taken.event, taken.result
         if taken.run is not None:
             walk.runs.append(taken.run)
-        if taken.event not in (Event.DONE, Event.FAILED, Event.FINISHED):
+        state = taken.ended
+        if state is None:
             return None
-        found_done = taken.event is Event.FINISHED and taken.task is not None and taken.task.state is State.DONE
-        well = taken.event is Event.DONE or found_done
-        if well:
+        if state is State.DONE:
             self._cache_task(walk, place, taken.result)
-        return self._after_task(walk, position, well=well)
+        return self._after_task(walk, position, state)
 
     def _cache_task(self, walk: Walk, place: Place, result: Body | None) -> None:
         if self.cache is None:
@@ -234,16 +253,20 @@ class ListRun:
         else:
             self.cache.write(write, None, deadline=walk.deadline)
 
-    def _after_task(self, walk: Walk, position: int, *, well: bool) -> Move | None:
+    def _after_task(self, walk: Walk, position: int, ended: State) -> Move | None:
         """What follows from a task that has ended, now or before."""
-        group = walk.plan.groups[walk.group]
+        if ended is State.CANCELLED:
+            # With its list, over which nobody walks any more.
+            return None
+        group, well = walk.plan.groups[walk.group], ended is State.DONE
         if group.execution is Execution.SEQUENTIAL:
             # The tasks' own records say how far the group is; its record is not needed before its end.
-            state: GroupState | None = GroupState(index=walk.group, state=State.PENDING)
+            state: GroupState | None = GroupState(index=walk.group, state=State.PENDING, replay=walk.replay)
         else:
-            size = len(group.tasks)
-            state = self.lists.end_task(walk.list_id, walk.group, position, well=well, parallel=size)
-        return advance(walk.plan, state, TaskEnded(position, well)) if state is not None else None
+            state = self.lists.end_task(
+                walk.known.task_list, walk.group, position, well=well, parallel=len(group.tasks)
+            )
+        return _advance(walk, state, TaskEnded(position, well)) if state is not None else None
 
     def _close_group(self, walk: Walk, move: CloseGroup) -> Move | None:
         well = move.well
@@ -254,9 +277,9 @@ class ListRun:
             result, error = self._evaluate(walk, policy)
             well = error is None
         state = self.lists.close_group(
-            walk.list_id, walk.group, well=well, stopped_at=move.stopped_at, result=result, error=error
+            walk.known.task_list, walk.group, well=well, stopped_at=move.stopped_at, result=result, error=error
         )
-        return advance(walk.plan, state, Started())
+        return _advance(walk, state, Started())
 
     def _evaluate(self, walk: Walk, policy: str) -> tuple[Body | None, str | None]:
         """The result of a group's final policy, or why there is none."""
@@ -293,10 +316,14 @@ class ListRun:
             raise Unavailable(f"the result before {place.task_id} is not there")
         return self.bodies.load(previous)
 
-    def _load(self, list_id: str) -> Known | None:
+    def _load(self, list_id: str, replay: int) -> Known | None:
+        """What a message of that replay is about; None: there is no such list, or a later replay has begun."""
         known = self._remembered.get(list_id)
-        if known is None:
+        if known is None or known.task_list.replay < replay:
             task_list = self.lists.get(list_id)
+            if task_list is not None and task_list.replay < replay:
+                # Whoever asked for the replay may have died before writing it.
+                task_list = self.lists.replay(list_id, number=replay)
             if task_list is None:
                 return None
             plan = Plan.from_text(self.bodies.load(task_list.plan))
@@ -305,19 +332,12 @@ class ListRun:
                 # A batch's threads share it: what another thread has removed meanwhile is gone all the same.
                 self._remembered.pop(next(iter(list(self._remembered)), ""), None)
             self._remembered[list_id] = known
-        return known
+        return known if known.task_list.replay == replay else None
 
 
 _UNKNOWN: Final = Step(handled=Handled.DELETE, event=Event.UNKNOWN)
 
 
-def _birth(known: Known, place: Place) -> Task:
-    """The record that a list's task gets when it is first claimed."""
-    return Task(
-        id=place.task_id,
-        name=known.plan.groups[place.group].tasks[place.position],
-        state=State.CREATED,
-        attempt=1,
-        created_at=known.task_list.created_at,
-        expires_at=known.task_list.expires_at,
-    )
+def _advance(walk: Walk, state: GroupState, event: Started | TaskEnded) -> Move | None:
+    """What has to happen next; nothing where the group has gone on to a later replay."""
+    return advance(walk.plan, state, event) if state.replay == walk.replay else None

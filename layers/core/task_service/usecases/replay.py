@@ -1,0 +1,46 @@
+"""Replaying: what has failed starts again, what is done stays as it is.
+
+The message goes first. It says which replay it starts, and whoever takes it writes that down where it is not written
+yet; so from then on the replay happens once, wherever anybody dies, and however many ask for it at the same time.
+"""
+
+from task_service.domain.errors import Conflict, NotFound
+from task_service.domain.task import GroupStart, Message, State, Task
+from task_service.domain.task_list import TaskList
+from task_service.ports import Clock, TaskLists, TaskQueue, Tasks
+from task_service.usecases.cancel import refuse_part_of_list
+from task_service.usecases.read_task import TaskReading
+from task_service.wired import wired
+
+
+@wired
+class Replaying:
+    """Starts failed tasks and task lists again."""
+
+    tasks: Tasks
+    lists: TaskLists
+    reading: TaskReading
+    queue: TaskQueue
+    clock: Clock
+
+    def task(self, task_id: str) -> Task:
+        """Start a failed task again, with all its attempts. Raises NotFound, and Conflict where it has not failed."""
+        refuse_part_of_list(self.reading, task_id)
+        task = self.reading.task(task_id)
+        if task.state is not State.FAILED:
+            raise Conflict(f"task is {task.shown_state}: only one that has failed can be replayed")
+        number = task.replay + 1
+        self.queue.send(Message(task_id=task_id, attempt=1, replay=number))
+        return self.tasks.replay(task_id, number=number).task or task
+
+    def task_list(self, list_id: str) -> TaskList:
+        """Start a failed list again, from its failed tasks. Raises NotFound, and Conflict where it has not failed."""
+        task_list = self.lists.get(list_id)
+        if task_list is None or task_list.expires_at <= self.clock():
+            raise NotFound("taskList is not found")
+        if task_list.state is not State.FAILED:
+            state = "under way" if task_list.state is State.CREATED else task_list.state
+            raise Conflict(f"taskList is {state}: only one that has failed can be replayed")
+        number = task_list.replay + 1
+        self.queue.send(GroupStart(list_id=list_id, replay=number))
+        return self.lists.replay(list_id, number=number) or task_list
