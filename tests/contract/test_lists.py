@@ -62,7 +62,7 @@ def test_a_list_is_read_as_it_was_written(lists: TaskLists, created: TaskList) -
 def test_a_group_is_started_once(lists: TaskLists, created: TaskList) -> None:
     started = lists.start_group(created, 0, parallel=3, failed_before=False)
     assert started == GroupState(index=0, state=State.PENDING, outstanding=frozenset({0, 1, 2}))
-    lists.end_task(created.id, 0, 1, well=True, parallel=3)
+    lists.end_task(created, 0, 1, well=True, parallel=3)
     again = lists.start_group(created, 0, parallel=3, failed_before=True)
     assert again == GroupState(index=0, state=State.PENDING, outstanding=frozenset({0, 2}))
 
@@ -74,10 +74,10 @@ def test_a_sequential_group_has_no_outstanding_tasks(lists: TaskLists, created: 
 
 def test_the_last_task_of_a_group_sees_it_empty_however_often_it_says_so(lists: TaskLists, created: TaskList) -> None:
     lists.start_group(created, 0, parallel=2, failed_before=False)
-    first = lists.end_task(created.id, 0, 0, well=False, parallel=2)
+    first = lists.end_task(created, 0, 0, well=False, parallel=2)
     assert first == GroupState(index=0, state=State.PENDING, outstanding=frozenset({1}), failed=frozenset({0}))
     for _ in range(2):
-        last = lists.end_task(created.id, 0, 1, well=True, parallel=2)
+        last = lists.end_task(created, 0, 1, well=True, parallel=2)
         assert last == GroupState(index=0, state=State.PENDING, failed=frozenset({0}))
 
 
@@ -85,7 +85,7 @@ def test_a_large_group_is_kept_in_chunks(lists: TaskLists, created: TaskList) ->
     size = 2 * CHUNK + 1
     started = lists.start_group(created, 0, parallel=size, failed_before=False)
     assert started.outstanding == {0, 1, 2}
-    ends = [lists.end_task(created.id, 0, n, well=n != CHUNK, parallel=size) for n in range(size)]
+    ends = [lists.end_task(created, 0, n, well=n != CHUNK, parallel=size) for n in range(size)]
     assert [n for n, end in enumerate(ends) if end is not None] == [CHUNK - 1, 2 * CHUNK - 1, 2 * CHUNK]
     assert ends[-1] == GroupState(index=0, state=State.PENDING, failed=frozenset({1}))
     assert lists.start_group(created, 0, parallel=size, failed_before=False) == ends[-1]
@@ -100,7 +100,7 @@ def test_of_many_tasks_that_end_at_once_one_is_the_last(lists: TaskLists, create
     def end(positions: range) -> None:
         start.wait()
         for position in positions:
-            state = lists.end_task(created.id, 0, position, well=True, parallel=size)
+            state = lists.end_task(created, 0, position, well=True, parallel=size)
             if state is not None and not state.outstanding:
                 empty.append(position)
 
@@ -115,20 +115,20 @@ def test_of_many_tasks_that_end_at_once_one_is_the_last(lists: TaskLists, create
 @pytest.mark.parametrize("result", [None, Body(text="[1]"), Body(blob="results/1")])
 def test_a_group_is_closed_once(lists: TaskLists, created: TaskList, result: Body | None) -> None:
     lists.start_group(created, 0, parallel=0, failed_before=True)
-    closed = lists.close_group(created.id, 0, well=True, result=result)
+    closed = lists.close_group(created, 0, well=True, result=result)
     assert closed == GroupState(index=0, state=State.DONE, failed_before=True, result=result)
-    assert lists.close_group(created.id, 0, well=False, error="late") == closed
+    assert lists.close_group(created, 0, well=False, error="late") == closed
 
 
 def test_a_group_that_fails_says_why(lists: TaskLists, created: TaskList) -> None:
     lists.start_group(created, 0, parallel=0, failed_before=False)
-    closed = lists.close_group(created.id, 0, well=False, error="policy")
+    closed = lists.close_group(created, 0, well=False, error="policy")
     assert (closed.state, closed.error) == (State.FAILED, "policy")
 
 
 def test_a_list_ends_once(lists: TaskLists, created: TaskList) -> None:
-    assert lists.end(created.id, well=False, now=SOON)
-    assert not lists.end(created.id, well=True, now=SOON + timedelta(seconds=1))
+    assert lists.end(created, well=False, now=SOON)
+    assert not lists.end(created, well=True, now=SOON + timedelta(seconds=1))
     ended = lists.get(created.id)
     assert ended is not None
     assert (ended.state, ended.finished_at) == (State.FAILED, SOON)
@@ -179,15 +179,15 @@ def test_the_records_of_a_list_show_all_that_its_status_is_made_of(
     lists.start_group(created, 0, parallel=0, failed_before=False)
     done = claim(tasks, birth(created, 0, 0))
     tasks.finish(done, Done(result="7"), result=Body(text="7"), now=SOON)
-    closed = lists.close_group(created.id, 0, well=False, stopped_at=3, error="x")
+    closed = lists.close_group(created, 0, well=False, stopped_at=3, error="x")
     assert closed.stopped_at == 3
     lists.start_group(created, 1, parallel=2, failed_before=True)
-    small = lists.end_task(created.id, 1, 1, well=False, parallel=2)
+    small = lists.end_task(created, 1, 1, well=False, parallel=2)
     group = lists.start_group(created, 2, parallel=size, failed_before=True)
     waiting = claim(tasks, birth(created, 2, 2))
     tasks.retry(waiting, Retry(delay=timedelta(), error="busy"), not_before=SOON)
     claim(tasks, birth(created, 2, 100))
-    lists.end_task(created.id, 2, 5, well=False, parallel=size)
+    lists.end_task(created, 2, 5, well=False, parallel=size)
 
     records = lists.records(created.id)
     assert records is not None

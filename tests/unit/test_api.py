@@ -27,6 +27,7 @@ from task_service.testing import (
     InMemoryTasks,
     InMemoryTemplates,
 )
+from task_service.usecases.cancel import Cancelling
 from task_service.usecases.create_list import ListCreation
 from task_service.usecases.create_task import TaskCreation
 from task_service.usecases.edit_templates import TemplateEditing
@@ -34,6 +35,7 @@ from task_service.usecases.guard import Guard
 from task_service.usecases.read_list import ListReading
 from task_service.usecases.read_task import TaskReading
 from task_service.usecases.readiness import Readiness
+from task_service.usecases.replay import Replaying
 from tests.builders import NOW, stored_template, task, template_cache
 
 RESOURCES = {
@@ -63,6 +65,7 @@ class World:
             templates=self.list_templates, parse=TaskListTemplate.from_text, clock=clock, keep=timedelta()
         )
         list_reading = ListReading(lists=self.lists, bodies=bodies, clock=clock)
+        reading = TaskReading(tasks=self.tasks, lists=lambda: list_reading, bodies=bodies, clock=clock)
         services = SimpleNamespace(
             guard=guard,
             creation=TaskCreation(
@@ -82,7 +85,17 @@ class World:
                 clock=clock,
                 retention=timedelta(days=1),
             ),
-            reading=TaskReading(tasks=self.tasks, lists=lambda: list_reading, bodies=bodies, clock=clock),
+            reading=reading,
+            cancelling=Cancelling(
+                tasks=self.tasks,
+                lists=self.lists,
+                reading=reading,
+                bodies=bodies,
+                queue=self.queue,
+                clock=clock,
+                has_cache=False,
+            ),
+            replaying=Replaying(tasks=self.tasks, lists=self.lists, reading=reading, queue=self.queue, clock=clock),
             list_reading=list_reading,
             task_templates=TemplateEditing(
                 noun="task template",
@@ -118,6 +131,9 @@ class World:
                 names = re.findall(r"\{(\w+)\}", pattern)
                 segments = path.removeprefix(prefix).split("/", len(names) - 1)
                 resource, parameters = pattern, dict(zip(names, segments, strict=False))
+        if found := re.fullmatch(r"(/v1/(tasks|taskLists)/)([^/]+)(/(cancel|replay))", path):
+            name = "taskID" if found[2] == "tasks" else "taskListID"
+            resource, parameters = f"{found[1]}{{{name}}}{found[4]}", {name: found[3]}
         whole: dict[str, Any] = {
             "httpMethod": method,
             "path": path,

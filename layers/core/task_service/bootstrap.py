@@ -43,12 +43,14 @@ if TYPE_CHECKING:
     from task_service.identity_settings import AuthSettings, OAuthSettings
     from task_service.ports import PolicyEngine
     from task_service.usecases.attempt import Attempts
+    from task_service.usecases.cancel import Cancelling
     from task_service.usecases.create_list import ListCreation
     from task_service.usecases.edit_event_tasks import EventTaskEditing
     from task_service.usecases.execute_task import Execution
     from task_service.usecases.fail_abandoned import DeadLetters
     from task_service.usecases.guard import Guard
     from task_service.usecases.read_list import ListReading
+    from task_service.usecases.replay import Replaying
     from task_service.usecases.run_list import ListRun
     from task_service.usecases.take_event import EventIntake
     from task_service.usecases.write_cache import CacheWriting
@@ -144,6 +146,28 @@ class Services:
         from task_service.usecases.read_list import ListReading
 
         return ListReading(lists=self._lists, bodies=self._bodies, clock=utc_now)
+
+    @cached_property
+    def cancelling(self) -> Cancelling:
+        """Cancels tasks and task lists."""
+        from task_service.usecases.cancel import Cancelling
+
+        return Cancelling(
+            tasks=self._tasks,
+            lists=self._lists,
+            reading=self.reading,
+            bodies=self._bodies,
+            queue=self._queue,
+            clock=utc_now,
+            has_cache=bool(self.settings.cache_address),
+        )
+
+    @cached_property
+    def replaying(self) -> Replaying:
+        """Starts failed tasks and task lists again."""
+        from task_service.usecases.replay import Replaying
+
+        return Replaying(tasks=self._tasks, lists=self._lists, reading=self.reading, queue=self._queue, clock=utc_now)
 
     @cached_property
     def task_templates(self) -> TemplateEditing:

@@ -1,9 +1,12 @@
 """The routes: parse, call one use case, map the outcome."""
 
+from __future__ import annotations
+
 import json
 import logging
 from collections.abc import Callable
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -15,6 +18,9 @@ from task_service.api.status import HTTP_STATUS, task_status
 from task_service.bootstrap import Services
 from task_service.domain.errors import MethodNotAllowed, NotFound
 from task_service.usecases.edit_templates import TemplateEditing
+
+if TYPE_CHECKING:
+    from task_service.api.acting import ActingHandlers
 
 log: Final = logging.getLogger("task")
 
@@ -44,6 +50,10 @@ class Api:
             *_template_routes("/v1/taskTemplates", task_templates),
             *_template_routes("/v1/taskListTemplates", list_templates),
             *_template_routes("/v1/policies", policies, "{repository}/{group}/{name}/{version}"),
+            ("/v1/tasks/{taskID}/cancel", "POST", lambda **ids: self._acting.cancel_task(**ids)),
+            ("/v1/tasks/{taskID}/replay", "POST", lambda **ids: self._acting.replay_task(**ids)),
+            ("/v1/taskLists/{taskListID}/cancel", "POST", lambda **ids: self._acting.cancel_list(**ids)),
+            ("/v1/taskLists/{taskListID}/replay", "POST", lambda **ids: self._acting.replay_list(**ids)),
             ("/v1/eventTasks", "GET", self._event_tasks),
             ("/v1/eventTasks", "PUT", self._put_event_task),
             ("/v1/eventTasks", "DELETE", self._delete_event_task),
@@ -74,6 +84,12 @@ class Api:
             rule = resource.replace("{", "<").replace("}", ">")
             for method, handler in self._handlers.get(resource, {}).items():
                 self._resolver.route(rule, method=method)(handler)
+
+    @cached_property
+    def _acting(self) -> ActingHandlers:
+        from task_service.api.acting import ActingHandlers
+
+        return ActingHandlers(self._services, self._metrics, lambda: self._about)
 
     @property
     def _event(self) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """A task's state as the API shows it."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from task_service.domain.task import State, Task
+
+if TYPE_CHECKING:
+    from task_service.domain.task_list import TaskList
 
 HTTP_STATUS: Final[dict[State, int]] = {
     State.DONE: 200,
@@ -28,6 +31,16 @@ def task_status(task: Task) -> dict[str, Any]:
         "startedAt": _timestamp(task.started_at),
         "finishedAt": _timestamp(task.finished_at),
         "error": task.error,
+    }
+
+
+def list_summary(task_list: "TaskList") -> dict[str, Any]:
+    """A list's own state, as answers show it that do not show its groups."""
+    return {
+        "id": task_list.id,
+        "status": task_list.state.value,
+        "createdAt": _timestamp(task_list.created_at),
+        "finishedAt": _timestamp(task_list.finished_at),
     }
 
 

@@ -90,13 +90,12 @@ def _has_ended(group: GroupState | None, task_list: TaskList) -> bool:
 
 
 def _unfinished(plan: Plan, group: GroupState, records: ListRecords) -> Iterable[int]:
-    """The positions of the group's tasks that had not ended when the records were read."""
+    """The positions of the group's tasks that may not have ended; one that failed can be about to start again."""
     size = len(plan.groups[group.index].tasks)
     if plan.groups[group.index].execution is Execution.SEQUENTIAL:
         positions: Iterable[int] = range(group.starts_at, size)
     else:
         positions = outstanding_positions(group.outstanding, size)
     for position in positions:
-        state = records.tasks.get((group.index, position))
-        if state is None or not state.is_final:
+        if records.tasks.get((group.index, position)) not in (State.DONE, State.CANCELLED):
             yield position
