@@ -1,0 +1,198 @@
+"""Cancelling tasks and lists: what it says, and that it can be repeated from any point of a crash."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from task_service.domain.errors import Conflict, NotFound, Unavailable
+from task_service.domain.task import Body, CacheWrite, Message, State
+from task_service.domain.task_list import CHUNK, Plan, TaskList, TaskListTemplate
+from task_service.testing import FakeClock, InMemoryBodies, InMemoryLists, InMemoryQueue, InMemoryTasks
+from task_service.usecases.cancel import Cancelling
+from task_service.usecases.read_list import ListReading
+from task_service.usecases.read_task import TaskReading
+from tests.builders import NOW, list_document, task, template
+
+
+class World:
+    """A list of these groups, and one task beside it."""
+
+    def __init__(self, *groups: str, **changes: Any) -> None:
+        self.clock = FakeClock(NOW)
+        self.tasks = InMemoryTasks(records={"task-1": task(**changes)})
+        self.lists, self.bodies, self.queue = InMemoryLists(self.tasks), InMemoryBodies(), InMemoryQueue()
+        list_template = TaskListTemplate.from_text(list_document(*groups or ("sequential 2",)))
+        self.plan = Plan(template=list_template, tasks={name: template(name) for name in list_template.task_names})
+        self.list = TaskList(
+            id="list",
+            plan=Body(text=self.plan.to_text()),
+            request=Body(text="1"),
+            cache_namespace="n",
+            cache_scope="s",
+            state=State.CREATED,
+            created_at=NOW,
+            expires_at=NOW + timedelta(days=1),
+        )
+        self.lists.add(self.list)
+        self.reading = ListReading(lists=self.lists, bodies=self.bodies, clock=self.clock)
+        self.task_reading = TaskReading(
+            tasks=self.tasks, lists=lambda: self.reading, bodies=self.bodies, clock=self.clock
+        )
+
+    def cancelling(self, *, has_cache: bool = False) -> Cancelling:
+        return Cancelling(
+            tasks=self.tasks,
+            lists=self.lists,
+            reading=self.task_reading,
+            bodies=self.bodies,
+            queue=self.queue,
+            clock=self.clock,
+            has_cache=has_cache,
+        )
+
+    def states(self) -> list[list[str]]:
+        overview = self.reading.overview("list")
+        return [[overview.group_state(index), *overview.task_states(index)] for index in range(len(self.plan.groups))]
+
+
+def test_a_task_that_has_not_ended_is_cancelled_and_says_why() -> None:
+    world = World()
+    cancelled = world.cancelling().task("task-1")
+    assert (cancelled.state, cancelled.error) == (State.CANCELLED, "cancelled on request")
+    assert world.cancelling().task("task-1") == cancelled
+
+
+@pytest.mark.parametrize("state", [State.DONE, State.FAILED])
+def test_a_task_that_has_ended_is_refused_with_the_reason(state: State) -> None:
+    with pytest.raises(Conflict, match=f"task is {state}: only one that has not ended"):
+        World(state=state).cancelling().task("task-1")
+
+
+@pytest.mark.parametrize("task_id", ["nobody", "nobody.0.0", "list.7.0", "list.0.7"])
+def test_an_unknown_task_is_not_found(task_id: str) -> None:
+    with pytest.raises(NotFound, match="task is not found"):
+        World().cancelling().task(task_id)
+
+
+def test_a_task_whose_retention_has_ended_is_not_found() -> None:
+    with pytest.raises(NotFound):
+        World(expires_at=NOW).cancelling().task("task-1")
+
+
+def test_a_part_of_a_list_is_refused() -> None:
+    world = World()
+    with pytest.raises(Conflict, match="a part of taskList list"):
+        world.cancelling().task("list.0.1")
+    assert list(world.tasks.records) == ["task-1"]
+
+
+def test_a_list_that_has_not_started_never_does() -> None:
+    world = World("sequential 2", "parallel 2")
+    cancelled = world.cancelling().task_list("list")
+    assert (cancelled.state, cancelled.finished_at) == (State.CANCELLED, NOW)
+    assert world.states() == [["cancelled"] * 3, ["cancelled"] * 3]
+    started = world.lists.start_group(world.list, 0, parallel=0, failed_before=False)
+    assert started.state is State.CANCELLED
+
+
+def test_what_has_ended_stays_and_the_rest_of_a_list_is_cancelled() -> None:
+    world = World("sequential 1", "parallel 3", "sequential 1")
+    world.lists.start_group(world.list, 0, parallel=0, failed_before=False)
+    world.lists.close_group(world.list, 0, well=True)
+    world.lists.start_group(world.list, 1, parallel=3, failed_before=False)
+    world.tasks.records["list.1.0"] = task("list.1.0", state=State.DONE)
+    world.lists.end_task(world.list, 1, 0, well=True, parallel=3)
+    world.tasks.records["list.1.1"] = task("list.1.1", state=State.PENDING, holder="a", lease_until=NOW)
+
+    world.cancelling().task_list("list")
+
+    assert world.states() == [
+        ["done", "done"],
+        ["cancelled", "done", "cancelled", "cancelled"],
+        ["cancelled", "cancelled"],
+    ]
+    claim = world.tasks.claim(
+        Message(task_id="list.1.2", attempt=1), now=NOW, lease_until=NOW, holder="b", birth=task("list.1.2")
+    )
+    assert not claim.won
+
+
+def test_of_a_large_group_only_what_has_not_ended_is_written() -> None:
+    size = 2 * CHUNK
+    world = World(f"parallel {size}")
+    world.lists.start_group(world.list, 0, parallel=size, failed_before=False)
+    for position in range(CHUNK):
+        world.tasks.records[f"list.0.{position}"] = task(f"list.0.{position}", state=State.DONE)
+        world.lists.end_task(world.list, 0, position, well=True, parallel=size)
+    world.tasks.writes = 0
+    world.cancelling().task_list("list")
+    assert world.tasks.writes == CHUNK
+    assert world.states()[0] == ["cancelled"] + ["done"] * CHUNK + ["cancelled"] * CHUNK
+
+
+def test_of_a_sequence_only_the_next_task_is_written() -> None:
+    world = World("sequential 9")
+    world.lists.start_group(world.list, 0, parallel=0, failed_before=False)
+    world.tasks.records["list.0.0"] = task("list.0.0", state=State.DONE)
+    world.tasks.writes = 0
+    world.cancelling().task_list("list")
+    assert world.tasks.writes == 1
+    assert world.states() == [["cancelled", "done", *["cancelled"] * 8]]
+
+
+@pytest.mark.parametrize(("well", "state"), [(True, "done"), (False, "failed")])
+def test_a_list_that_has_ended_is_refused_with_the_reason(well: bool, state: str) -> None:
+    world = World()
+    world.lists.end(world.list, well=well, now=NOW)
+    with pytest.raises(Conflict, match=f"taskList is {state}: only one that has not ended"):
+        world.cancelling().task_list("list")
+
+
+def test_an_unknown_list_is_not_found() -> None:
+    with pytest.raises(NotFound, match="taskList is not found"):
+        World().cancelling().task_list("nobody")
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+@pytest.mark.parametrize("number", range(4))
+def test_after_an_error_cancelling_again_does_the_rest(fault: str, number: int) -> None:
+    world = World("parallel 4")
+    world.lists.start_group(world.list, 0, parallel=4, failed_before=False)
+    cancelling = world.cancelling()
+    calls = 0
+    cancel = world.tasks.cancel
+
+    def failing(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == number + 1:
+            setattr(world.tasks.faults, fault, 1)
+        return cancel(*args, **kwargs)
+
+    world.tasks.cancel = failing  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        cancelling.task_list("list")
+    cancelling.task_list("list")
+    assert [world.tasks.records[f"list.0.{n}"].state for n in range(4)] == [State.CANCELLED] * 4
+
+
+def test_the_cache_service_gets_the_status_of_a_cancelled_list() -> None:
+    world = World()
+    world.cancelling(has_cache=True).task_list("list")
+    assert [sent.message for sent in world.queue.sent] == [
+        CacheWrite(key="list", is_list=True, namespace="n", scope="s")
+    ]
+
+
+def test_a_cancelled_replay_leaves_what_it_has_not_reached_as_it_was() -> None:
+    world = World("sequential 2", "sequential 1")
+    for index in (0, 1):
+        world.lists.start_group(world.list, index, parallel=0, failed_before=False)
+        world.lists.close_group(world.list, index, well=False, stopped_at=0)
+    world.lists.end(world.list, well=False, now=NOW)
+    again = world.lists.replay("list", number=1)
+    assert again == replace(world.list, replay=1)
+    world.cancelling().task_list("list")
+    assert world.states() == [["cancelled", "cancelled", "cancelled"], ["failed", "failed"]]

@@ -1,0 +1,176 @@
+"""Replaying: the message goes first, and from then on it happens once."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from task_service.domain.errors import Conflict, NotFound, Unavailable
+from task_service.domain.retry import Answered
+from task_service.domain.task import GroupStart, Message, State
+from task_service.testing import ScriptedTarget
+from task_service.usecases.attempt import Handled
+from task_service.usecases.execute_task import Execution
+from task_service.usecases.fail_abandoned import DeadLetters
+from task_service.usecases.replay import Replaying
+from tests.builders import NOW, attempts, list_run
+from tests.unit import test_cancel
+
+DEADLINE = NOW + timedelta(seconds=60)
+
+
+class World(test_cancel.World):
+    def __init__(self, *groups: str, **changes: Any) -> None:
+        super().__init__(*groups, **({"state": State.FAILED, "error": "x", "attempt": 3} | changes))
+        self.target = ScriptedTarget()
+
+    @property
+    def replaying(self) -> Replaying:
+        return Replaying(
+            tasks=self.tasks, lists=self.lists, reading=self.task_reading, queue=self.queue, clock=self.clock
+        )
+
+    def execute(self) -> None:
+        """Handle what is in the queue."""
+        made = attempts(self.tasks, self.queue, target=self.target, bodies=self.bodies, draw=lambda: 0.0)
+        execution = Execution(attempts=made, lists=list_run(self.tasks, self.queue))
+        while self.queue.sent:
+            message = self.queue.sent.pop(0).message
+            assert execution.handle(message, receipt="r", deadline=DEADLINE).handled is Handled.DELETE
+
+
+def test_a_failed_task_starts_again_with_all_its_attempts() -> None:
+    world = World(started_at=NOW, finished_at=NOW, response_code=500)
+    replayed = world.replaying.task("task-1")
+    assert (replayed.shown_state, replayed.attempt, replayed.replay) == (State.CREATED, 1, 1)
+    assert (replayed.error, replayed.response_code, replayed.started_at, replayed.finished_at) == (None,) * 4
+    assert [sent.message for sent in world.queue.sent] == [Message(task_id="task-1", attempt=1, replay=1)]
+    world.execute()
+    assert world.tasks.records["task-1"].state is State.DONE
+    assert [call.headers["Idempotency-Key"] for call in world.target.calls] == ["task-1"]
+
+
+def test_a_replayed_task_can_fail_and_be_replayed_again() -> None:
+    world = World()
+    world.target.answers = [Answered(status=500, result="1")]
+    world.replaying.task("task-1")
+    world.execute()
+    record = world.tasks.records["task-1"]
+    assert (record.state, record.attempt, record.replay) == (State.FAILED, 3, 1)
+    assert len(world.target.calls) == 3
+    world.target.answers = [Answered(status=200, result="1")]
+    world.replaying.task("task-1")
+    world.execute()
+    assert (world.tasks.records["task-1"].state, world.tasks.records["task-1"].replay) == (State.DONE, 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({"state": State.CREATED}, "created"),
+        ({"state": State.CREATED, "started_at": NOW}, "pending"),
+        ({"state": State.PENDING}, "pending"),
+        ({"state": State.DONE}, "done"),
+        ({"state": State.CANCELLED}, "cancelled"),
+    ],
+)
+def test_what_has_not_failed_is_refused_with_the_reason(changes: dict[str, Any], state: str) -> None:
+    world = World(**changes)
+    with pytest.raises(Conflict, match=f"task is {state}: only one that has failed"):
+        world.replaying.task("task-1")
+    assert not world.queue.sent
+
+
+def test_a_part_of_a_list_and_unknown_ones_are_refused() -> None:
+    world = World()
+    with pytest.raises(Conflict, match="a part of taskList list"):
+        world.replaying.task("list.0.0")
+    with pytest.raises(NotFound, match="task is not found"):
+        world.replaying.task("nobody")
+    with pytest.raises(NotFound, match="taskList is not found"):
+        world.replaying.task_list("nobody")
+    assert not world.queue.sent
+
+
+def test_where_the_message_cannot_be_sent_nothing_has_happened() -> None:
+    world = World()
+    before = world.tasks.records["task-1"]
+    world.queue.faults.before = 1
+    with pytest.raises(Unavailable):
+        world.replaying.task("task-1")
+    assert world.tasks.records["task-1"] == before
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+def test_where_the_write_fails_whoever_takes_the_message_makes_it(fault: str) -> None:
+    world = World()
+    replaying = world.replaying
+    replay = world.tasks.replay
+
+    def failing(task_id: str, *, number: int) -> Any:
+        world.tasks.replay = replay  # type: ignore[method-assign]
+        setattr(world.tasks.faults, fault, 1)
+        return replay(task_id, number=number)
+
+    world.tasks.replay = failing  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        replaying.task("task-1")
+    world.execute()
+    assert world.tasks.records["task-1"].state is State.DONE
+    assert len(world.target.calls) == 1
+
+
+def test_asked_twice_at_once_it_happens_once() -> None:
+    world = World()
+    failed = world.tasks.records["task-1"]
+    world.replaying.task("task-1")
+    # The other one had read it before.
+    written, world.tasks.records["task-1"] = world.tasks.records["task-1"], failed
+    world.replaying.task("task-1")
+    assert world.tasks.records["task-1"] == written
+    assert len(world.queue.sent) == 2
+    world.execute()
+    assert len(world.target.calls) == 1
+
+
+def test_a_dead_letter_of_a_replay_fails_it_also_where_it_was_not_written() -> None:
+    world = World(error="of the first time")
+    letters = DeadLetters(
+        tasks=world.tasks, queue=world.queue, lists=list_run(world.tasks, world.queue), clock=world.clock
+    )
+    letters.handle(Message(task_id="task-1", attempt=1, replay=1), receipt="r", deadline=DEADLINE)
+    record = world.tasks.records["task-1"]
+    assert (record.state, record.replay) == (State.FAILED, 1)
+    assert "stopped" in (record.error or "")
+
+
+def test_a_failed_list_is_opened_and_shows_what_starts_again() -> None:
+    world = World("sequential 2", "parallel 2", "sequential 1")
+    world.lists.start_group(world.list, 0, parallel=0, failed_before=False)
+    world.lists.close_group(world.list, 0, well=False, stopped_at=1)
+    world.lists.start_group(world.list, 1, parallel=2, failed_before=True)
+    world.lists.end_task(world.list, 1, 0, well=False, parallel=2)
+    world.lists.end_task(world.list, 1, 1, well=True, parallel=2)
+    world.lists.close_group(world.list, 1, well=False)
+    world.lists.start_group(world.list, 2, parallel=0, failed_before=True)
+    world.lists.close_group(world.list, 2, well=True)
+    world.lists.end(world.list, well=False, now=NOW)
+
+    replayed = world.replaying.task_list("list")
+
+    assert (replayed.state, replayed.replay, replayed.finished_at) == (State.CREATED, 1, None)
+    assert [sent.message for sent in world.queue.sent] == [GroupStart(list_id="list", replay=1)]
+    assert world.reading.overview("list").state is State.PENDING
+    assert world.states() == [["created", "done", "created"], ["created", "created", "done"], ["done", "done"]]
+
+
+@pytest.mark.parametrize(("end", "state"), [("none", "under way"), ("done", "done"), ("cancelled", "cancelled")])
+def test_a_list_that_has_not_failed_is_refused_with_the_reason(end: str, state: str) -> None:
+    world = World()
+    if end == "cancelled":
+        world.cancelling().task_list("list")
+    elif end == "done":
+        world.lists.end(world.list, well=True, now=NOW)
+    with pytest.raises(Conflict, match=f"taskList is {state}: only one that has failed"):
+        world.replaying.task_list("list")
+    assert not world.queue.sent
