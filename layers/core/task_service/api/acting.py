@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Metrics
@@ -11,7 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from task_service.api import request
 from task_service.api.status import list_summary, task_status
 from task_service.domain.errors import NotFound
-from task_service.domain.task import Task
+from task_service.domain.task import State, Task
 from task_service.domain.task_list import TaskList
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ class ActingHandlers:
     def _list(self, metric: str, task_list: TaskList) -> Response[str]:
         self._metrics.add_metric(metric, MetricUnit.Count, 1)
         self._about().update(list_id=task_list.id)
+        if task_list.state is State.CREATED:
+            # What is replayed has been under way before.
+            task_list = replace(task_list, state=State.PENDING)
         return _json(list_summary(task_list))
 
 
