@@ -281,6 +281,7 @@ def run(world: World) -> None:
     world.lists.add(
         TaskList(
             id="list",
+            name="many",
             plan=Body(text=world.plan.to_text()),
             request=Body(text=REQUEST),
             cache_namespace="",
