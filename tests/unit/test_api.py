@@ -24,6 +24,7 @@ from task_service.testing import (
     InMemoryBodies,
     InMemoryLists,
     InMemoryQueue,
+    InMemorySearch,
     InMemoryTasks,
     InMemoryTemplates,
 )
@@ -34,6 +35,7 @@ from task_service.usecases.guard import Guard
 from task_service.usecases.read_list import ListReading
 from task_service.usecases.read_task import TaskReading
 from task_service.usecases.readiness import Readiness
+from task_service.usecases.search import Searching
 from tests.builders import NOW, stored_template, task, template_cache
 
 RESOURCES = {
@@ -84,6 +86,7 @@ class World:
             ),
             reading=TaskReading(tasks=self.tasks, lists=lambda: list_reading, bodies=bodies, clock=clock),
             list_reading=list_reading,
+            searching=Searching(records=InMemorySearch(self.lists), clock=clock),
             task_templates=TemplateEditing(
                 noun="task template",
                 templates=self.templates,

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from task_service.usecases.guard import Guard
     from task_service.usecases.read_list import ListReading
     from task_service.usecases.run_list import ListRun
+    from task_service.usecases.search import Searching
     from task_service.usecases.take_event import EventIntake
     from task_service.usecases.write_cache import CacheWriting
 
@@ -144,6 +145,15 @@ class Services:
         from task_service.usecases.read_list import ListReading
 
         return ListReading(lists=self._lists, bodies=self._bodies, clock=utc_now)
+
+    @cached_property
+    def searching(self) -> Searching:
+        """Finds tasks and task lists."""
+        from task_service.adapters.dynamodb_search import DynamoDbSearch
+        from task_service.usecases.search import Searching
+
+        records = DynamoDbSearch(client=self._dynamodb, table=self.settings.table)
+        return Searching(records=records, clock=utc_now)
 
     @cached_property
     def task_templates(self) -> TemplateEditing:

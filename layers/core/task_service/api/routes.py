@@ -39,8 +39,10 @@ class Api:
             ("/v1/task/{taskName}", "POST", self._create_task),
             ("/v1/taskResult/{taskID}", "GET", self._task_result),
             ("/v1/taskStatus/{taskID}", "GET", self._task_status),
+            ("/v1/tasks", "GET", self._search_tasks),
             ("/v1/taskList/{taskListName}", "POST", self._create_list),
             ("/v1/taskListStatus/{taskListID}", "GET", self._list_status),
+            ("/v1/taskLists", "GET", self._search_lists),
             *_template_routes("/v1/taskTemplates", task_templates),
             *_template_routes("/v1/taskListTemplates", list_templates),
             *_template_routes("/v1/policies", policies, "{repository}/{group}/{name}/{version}"),
@@ -135,6 +137,16 @@ class Api:
         reading = self._services().list_reading
         overview = reading.overview(list_id)
         return _json(HTTP_STATUS[overview.state], reading.status_text(overview))
+
+    def _search_tasks(self) -> Response[str]:
+        from task_service.api import search
+
+        return _json(200, search.tasks(self._services().searching, self._event))
+
+    def _search_lists(self) -> Response[str]:
+        from task_service.api import search
+
+        return _json(200, search.lists(self._services().searching, self._event))
 
     def _event_tasks(self) -> Response[str]:
         limit, cursor = request.query(self._event, "limit"), request.query(self._event, "next")

@@ -1,9 +1,12 @@
-"""A task's state as the API shows it."""
+"""The states of tasks and lists as the API shows them."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from task_service.domain.task import State, Task
+
+if TYPE_CHECKING:
+    from task_service.domain.search import ListSummary
 
 HTTP_STATUS: Final[dict[State, int]] = {
     State.DONE: 200,
@@ -28,6 +31,17 @@ def task_status(task: Task) -> dict[str, Any]:
         "startedAt": _timestamp(task.started_at),
         "finishedAt": _timestamp(task.finished_at),
         "error": task.error,
+    }
+
+
+def list_summary(task_list: "ListSummary") -> dict[str, Any]:
+    """A task list among others."""
+    return {
+        "id": task_list.id,
+        "name": task_list.name,
+        "status": task_list.state.value,
+        "createdAt": _timestamp(task_list.created_at),
+        "finishedAt": _timestamp(task_list.finished_at),
     }
 
 
