@@ -34,6 +34,7 @@ def created(tasks: Tasks) -> Task:
 def a_list(lists: TaskLists) -> TaskList:
     a_list = TaskList(
         id=str(uuid4()),
+        name="many",
         plan=Body(text=PLAN.to_text()),
         request=Body(text="1"),
         cache_namespace="",

@@ -21,6 +21,7 @@ SOON = NOW + timedelta(seconds=60)
 def created(lists: TaskLists) -> TaskList:
     created = TaskList(
         id=str(uuid4()),
+        name="many",
         plan=Body(text='{"list": 1}'),
         request=Body(blob="requests/1"),
         cache_namespace="n",

@@ -220,3 +220,23 @@ def test_cancelled_at_any_moment_a_list_calls_nothing_after_the_answer(api: Api,
         called = [call.idempotency_key for call in target.calls if (call.idempotency_key or "").startswith(list_id)]
         assert len(called) == len(set(called))
         assert set(called) <= allowed
+
+
+def test_an_outage_is_replayed_by_filter_page_by_page(api: Api, target: HttpTarget) -> None:
+    name = api.template(target.on("/down", failing(5, answer())), retry=NO_RETRY)
+    task_ids = [api.create(name) for _ in range(5)]
+    for task_id in task_ids:
+        api.failed(task_id)
+    wanted: dict[str, Any] = {"name": name, "limit": 2}
+    replayed: list[str] = []
+    while True:
+        page = api.call("POST", "/v1/replays", json.dumps(wanted))
+        assert page.status == 200, page
+        replayed += [item["id"] for item in page.json()["items"]]
+        if page.json()["next"] is None:
+            break
+        wanted["next"] = page.json()["next"]
+    assert sorted(replayed) == sorted(task_ids)
+    for task_id in task_ids:
+        api.done(task_id)
+    assert Counter(call.idempotency_key for call in target.calls) == dict.fromkeys(task_ids, 2)

@@ -113,6 +113,7 @@ class TestOverview:
     ) -> Overview:
         task_list = TaskList(
             id="l",
+            name="many",
             plan=Body(text="{}"),
             request=Body(text="1"),
             cache_namespace="",

@@ -24,6 +24,7 @@ from task_service.testing import (
     InMemoryBodies,
     InMemoryLists,
     InMemoryQueue,
+    InMemorySearch,
     InMemoryTasks,
     InMemoryTemplates,
 )
@@ -36,6 +37,8 @@ from task_service.usecases.read_list import ListReading
 from task_service.usecases.read_task import TaskReading
 from task_service.usecases.readiness import Readiness
 from task_service.usecases.replay import Replaying
+from task_service.usecases.replay_many import ReplayingMany
+from task_service.usecases.search import Searching
 from tests.builders import NOW, stored_template, task, template_cache
 
 RESOURCES = {
@@ -66,6 +69,8 @@ class World:
         )
         list_reading = ListReading(lists=self.lists, bodies=bodies, clock=clock)
         reading = TaskReading(tasks=self.tasks, lists=lambda: list_reading, bodies=bodies, clock=clock)
+        searching = Searching(records=InMemorySearch(self.lists), clock=clock)
+        replaying = Replaying(tasks=self.tasks, lists=self.lists, reading=reading, queue=self.queue, clock=clock)
         services = SimpleNamespace(
             guard=guard,
             creation=TaskCreation(
@@ -95,8 +100,10 @@ class World:
                 clock=clock,
                 has_cache=False,
             ),
-            replaying=Replaying(tasks=self.tasks, lists=self.lists, reading=reading, queue=self.queue, clock=clock),
+            replaying=replaying,
+            replaying_many=ReplayingMany(searching=searching, replaying=replaying),
             list_reading=list_reading,
+            searching=searching,
             task_templates=TemplateEditing(
                 noun="task template",
                 templates=self.templates,

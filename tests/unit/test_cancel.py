@@ -27,6 +27,7 @@ class World:
         self.plan = Plan(template=list_template, tasks={name: template(name) for name in list_template.task_names})
         self.list = TaskList(
             id="list",
+            name="many",
             plan=Body(text=self.plan.to_text()),
             request=Body(text="1"),
             cache_namespace="n",

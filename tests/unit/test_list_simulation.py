@@ -357,6 +357,7 @@ def create(world: World) -> None:
     world.lists.add(
         TaskList(
             id="list",
+            name="many",
             plan=Body(text=world.plan.to_text()),
             request=Body(text=REQUEST),
             cache_namespace="",

@@ -51,7 +51,9 @@ if TYPE_CHECKING:
     from task_service.usecases.guard import Guard
     from task_service.usecases.read_list import ListReading
     from task_service.usecases.replay import Replaying
+    from task_service.usecases.replay_many import ReplayingMany
     from task_service.usecases.run_list import ListRun
+    from task_service.usecases.search import Searching
     from task_service.usecases.take_event import EventIntake
     from task_service.usecases.write_cache import CacheWriting
 
@@ -168,6 +170,22 @@ class Services:
         from task_service.usecases.replay import Replaying
 
         return Replaying(tasks=self._tasks, lists=self._lists, reading=self.reading, queue=self._queue, clock=utc_now)
+
+    @cached_property
+    def replaying_many(self) -> ReplayingMany:
+        """Starts again what has failed and fits a filter."""
+        from task_service.usecases.replay_many import ReplayingMany
+
+        return ReplayingMany(searching=self.searching, replaying=self.replaying)
+
+    @cached_property
+    def searching(self) -> Searching:
+        """Finds tasks and task lists."""
+        from task_service.adapters.dynamodb_search import DynamoDbSearch
+        from task_service.usecases.search import Searching
+
+        records = DynamoDbSearch(client=self._dynamodb, table=self.settings.table)
+        return Searching(records=records, clock=utc_now)
 
     @cached_property
     def task_templates(self) -> TemplateEditing:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     # Not every function needs these.
     from task_service.domain.identity import Caller
     from task_service.domain.retry import Answered
+    from task_service.domain.search import Filter, Found, ListSummary
     from task_service.domain.task_list import GroupState, TaskList
 
 Clock = Callable[[], datetime]
@@ -176,6 +177,16 @@ class TaskLists(Protocol):
 
     def results(self, list_id: str, index: int) -> list[Body]:
         """The results of a group's tasks that are done, in order."""
+
+
+class Search(Protocol):
+    """The tasks and the task lists in the table, the newest first; what was created a moment ago may be missing."""
+
+    def tasks(self, wanted: Filter, *, limit: int, before: str | None, now: datetime) -> Found[Task]:
+        """Up to `limit` tasks that are in no list, created before the place `before`, without body and result."""
+
+    def lists(self, wanted: Filter, *, limit: int, before: str | None, now: datetime) -> Found[ListSummary]:
+        """Up to `limit` task lists, created before the place `before`."""
 
 
 class TaskQueue(Protocol):

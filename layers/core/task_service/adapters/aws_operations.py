@@ -7,7 +7,7 @@ hundreds of operations is most of what creating a client costs at a cold start.
 from typing import Final
 
 OPERATIONS: Final[dict[str, tuple[str, ...]]] = {
-    "dynamodb": ("DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"),
+    "dynamodb": ("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"),
     "sqs": ("ChangeMessageVisibility", "GetQueueAttributes", "SendMessage", "SendMessageBatch"),
     "s3": ("GetObject", "PutObject"),
     "secretsmanager": ("GetSecretValue",),

@@ -24,12 +24,14 @@ from task_service.adapters.dynamodb_values import (
     Item,
     body_value,
     expiry_value,
+    listed_values,
     numbers_value,
     read_body,
     read_expiry,
     read_number,
     read_numbers,
     read_time,
+    shard_value,
     time_value,
 )
 from task_service.domain.task import Body, State
@@ -118,6 +120,9 @@ class DynamoDbTaskLists:
             **_replay_values(task_list),
         }
         update = "SET #state = :state, finishedAt = :now"
+        if not well:
+            update += ", failedShard = :shard"
+            values[":shard"] = shard_value("LIST", task_list.id)
         is_open = f"#state = :created AND {_is_the_replay_of(task_list)}"
         item = self._update(task_list.id, "LIST", update, is_open, values)
         return bool(item.get("finishedAt") == values[":now"])
@@ -128,8 +133,9 @@ class DynamoDbTaskLists:
             ":cancelled": {"S": State.CANCELLED},
             ":created": {"S": State.CREATED},
             ":now": time_value(now),
+            ":shard": shard_value("LIST", list_id),
         }
-        update = "SET #state = :cancelled, finishedAt = :now"
+        update = "SET #state = :cancelled, finishedAt = :now, failedShard = :shard"
         return self._change(list_id, update, "#state = :created", values)
 
     def cancel_group(self, task_list: TaskList, index: int) -> GroupState:
@@ -161,7 +167,7 @@ class DynamoDbTaskLists:
             ":failed": {"S": State.FAILED},
             ":replay": {"N": str(number)},
         }
-        update = "SET #state = :created, replay = :replay REMOVE finishedAt"
+        update = "SET #state = :created, replay = :replay REMOVE finishedAt, failedShard"
         return self._change(list_id, update, f"#state = :failed AND {_IS_EARLIER}", values)
 
     def records(self, list_id: str) -> ListRecords | None:
@@ -283,6 +289,16 @@ class DynamoDbTaskLists:
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
+def list_key(list_id: str) -> Item:
+    """The primary key of a list's own record."""
+    return _key(list_id, "LIST")
+
+
+def group_key(list_id: str, index: int) -> Item:
+    """The primary key of the record that a group has once it has started."""
+    return _key(list_id, _group_key(index))
+
+
 def _key(list_id: str, sort_key: str) -> Item:
     return {"pk": {"S": f"LIST#{list_id}"}, "sk": {"S": sort_key}}
 
@@ -317,7 +333,9 @@ def _group_from_item(item: Item) -> GroupState:
 def _to_item(task_list: TaskList) -> Item:
     return {
         **_key(task_list.id, "LIST"),
+        **listed_values("LIST", task_list.id, task_list.created_at),
         "id": {"S": task_list.id},
+        "name": {"S": task_list.name},
         "plan": body_value(task_list.plan),
         "request": body_value(task_list.request),
         "cacheNamespace": {"S": task_list.cache_namespace},
@@ -331,6 +349,8 @@ def _to_item(task_list: TaskList) -> Item:
 def _from_item(item: Item) -> TaskList:
     return TaskList(
         id=item["id"]["S"],
+        # Lists that were created before they were searched for have no name.
+        name=item["name"]["S"] if "name" in item else "",
         plan=read_body(item["plan"]),
         request=read_body(item["request"]),
         cache_namespace=item["cacheNamespace"]["S"],

@@ -22,9 +22,11 @@ from task_service.adapters.dynamodb_values import (
     Item,
     body_value,
     expiry_value,
+    listed_values,
     read_body,
     read_expiry,
     read_time,
+    shard_value,
     time_value,
 )
 from task_service.domain.task import Body, Done, Failed, Message, Retry, State, Task, place_of
@@ -92,8 +94,8 @@ class DynamoDbTasks:
         removes = ["#lease"]
         values: Item = {":state": {"S": State.DONE if done else State.FAILED}, ":now": time_value(now)}
         if isinstance(end, Failed):
-            sets.append("#error = :error")
-            values[":error"] = {"S": end.error}
+            sets += ["#error = :error", *_failed_sets(task.id)]
+            values |= {":error": {"S": end.error}, **_failed_values(task.id)}
         else:
             removes.append("#error")
         if result is not None:
@@ -115,13 +117,14 @@ class DynamoDbTasks:
     def abandon(self, message: Message, *, error: str, now: datetime, birth: Task | None = None) -> Claim:
         """Fail a task that nobody works on and whose current attempt is the message's."""
         nobody_works_on_it = "#state = :created OR (#state = :pending AND #lease < :now)"
+        fail_it = ["#state = :failed", "#error = :error", "finishedAt = :now", *_failed_sets(message.task_id)]
         return self._change(
             message.task_id,
-            f"SET #state = :failed, #error = :error, finishedAt = :now{_birth_sets(birth)} "
-            "REMOVE #lease, notBefore, holder",
+            f"SET {', '.join(fail_it)}{_birth_sets(birth)} REMOVE #lease, notBefore, holder",
             f"(({nobody_works_on_it}) AND {_is_the_attempt_of(message)}){_or_unborn(birth, message)}",
             {
                 **_birth_values(birth),
+                **_failed_values(message.task_id),
                 ":created": {"S": State.CREATED},
                 ":pending": {"S": State.PENDING},
                 ":failed": {"S": State.FAILED},
@@ -133,13 +136,14 @@ class DynamoDbTasks:
 
     def cancel(self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None) -> Claim:
         """End a task that has not ended; whoever works on it loses its lease."""
+        cancel_it = ["#state = :cancelled", "#error = :reason", "finishedAt = :now", *_failed_sets(task_id)]
         return self._change(
             task_id,
-            f"SET #state = :cancelled, #error = :reason, finishedAt = :now{_birth_sets(birth)} "
-            "REMOVE #lease, notBefore, holder",
+            f"SET {', '.join(cancel_it)}{_birth_sets(birth)} REMOVE #lease, notBefore, holder",
             f"#state IN (:created, :pending){_OR_UNBORN if birth else ''}{_or_waits_for(birth)}",
             {
                 **_birth_values(birth),
+                **_failed_values(task_id),
                 **({":failed": {"S": State.FAILED}} if birth and birth.replay else {}),
                 ":created": {"S": State.CREATED},
                 ":pending": {"S": State.PENDING},
@@ -154,7 +158,7 @@ class DynamoDbTasks:
         return self._change(
             task_id,
             "SET #state = :created, #attempt = :first, replay = :number "
-            "REMOVE startedAt, finishedAt, responseCode, #error",
+            "REMOVE startedAt, finishedAt, responseCode, #error, failedShard",
             "#state = :failed AND (attribute_not_exists(replay) OR replay < :number)",
             {
                 ":created": {"S": State.CREATED},
@@ -220,9 +224,10 @@ def key(task_id: str) -> Item:
 
 
 def to_item(task: Task) -> Item:
-    """The record of a task that has just been created."""
+    """The record of a task in no list that has just been created."""
     item = {
         **key(task.id),
+        **listed_values("TASK", task.id, task.created_at),
         "id": {"S": task.id},
         "name": {"S": task.name},
         "state": {"S": task.state},
@@ -273,6 +278,17 @@ def _is_the_attempt_of(message: Message) -> str:
 def _attempt_values(message: Message) -> Item:
     values: Item = {":attempt": {"N": str(message.attempt)}}
     return {**values, ":replay": {"N": str(message.replay)}} if message.replay else values
+
+
+# -- the index of what has failed; tasks of a list are in none, their list is
+
+
+def _failed_sets(task_id: str) -> list[str]:
+    return ["failedShard = :shard"] if place_of(task_id) is None else []
+
+
+def _failed_values(task_id: str) -> Item:
+    return {":shard": shard_value("TASK", task_id)} if place_of(task_id) is None else {}
 
 
 # -- tasks of a list, whose records are written when they are first claimed

@@ -1,12 +1,17 @@
 """The forms that values have in the DynamoDB table."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
+from zlib import crc32
 
+from task_service.domain.listed import listed
 from task_service.domain.task import Body
 
 Item = dict[str, Any]
 """A record, or a value in one, as DynamoDB's API writes them."""
+
+SHARDS: Final = 12
+"""The keys over which the indexes of searches spread what they hold; see `dynamodb_search`."""
 
 
 def body_value(body: Body) -> Item:
@@ -52,3 +57,13 @@ def numbers_value(numbers: frozenset[int]) -> Item:
 def read_numbers(item: Item, name: str) -> frozenset[int]:
     """The set of numbers in an attribute, empty where there is none."""
     return frozenset(int(number) for number in item[name]["NS"]) if name in item else frozenset()
+
+
+def shard_value(kind: str, record_id: str) -> Item:
+    """The key of an index of searches under which a record is, always the same one."""
+    return {"S": f"{kind}#{crc32(record_id.encode()) % SHARDS}"}
+
+
+def listed_values(kind: str, record_id: str, created_at: datetime) -> Item:
+    """The attributes that put a new record into the index `recent`."""
+    return {"recent": shard_value(kind, record_id), "listed": {"S": listed(created_at, record_id)}}

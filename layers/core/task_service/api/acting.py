@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.event_handler import Response
@@ -12,20 +11,31 @@ from aws_lambda_powertools.metrics import MetricUnit
 from task_service.api import request
 from task_service.api.status import list_summary, task_status
 from task_service.domain.errors import NotFound
+from task_service.domain.search import ListSummary
 from task_service.domain.task import State, Task
 from task_service.domain.task_list import TaskList
+from task_service.usecases.edit_templates import to_cursor
+from task_service.usecases.replay_many import Replays
+from task_service.usecases.search import Question
 
 if TYPE_CHECKING:
     from task_service.bootstrap import Services
+
+T = TypeVar("T", Task, ListSummary)
 
 
 class ActingHandlers:
     """The routes that cancel and replay tasks and task lists."""
 
     def __init__(
-        self, services: "Callable[[], Services]", metrics: Metrics, about: Callable[[], dict[str, Any]]
+        self,
+        services: "Callable[[], Services]",
+        metrics: Metrics,
+        event: Callable[[], dict[str, Any]],
+        about: Callable[[], dict[str, Any]],
     ) -> None:
         self._services = services
+        self._event = event
         self._metrics = metrics
         self._about = about
         """What the request's log line says; is added to."""
@@ -53,6 +63,37 @@ class ActingHandlers:
         """POST: start a failed list again, from its failed tasks."""
         return self._list("ListsReplayed", self._services().replaying.task_list(request.decoded(taskListID)))
 
+    def replay_many(self) -> Response[str]:
+        """POST: start again what has failed and fits a filter, a page of it."""
+        from task_service.replay_schema import read
+
+        wanted = read(request.payload(self._event()))
+        question = Question.read(
+            {
+                "state": State.FAILED,
+                "name": wanted.name,
+                "since": wanted.since,
+                "until": wanted.until,
+                "limit": str(wanted.limit),
+                "next": wanted.next,
+            }
+        )
+        replaying = self._services().replaying_many
+        if wanted.resource == "taskLists":
+            return self._page("ListsReplayed", replaying.lists(question), list_summary)
+        return self._page("Replayed", replaying.tasks(question), task_status)
+
+    def _page(self, metric: str, replays: Replays[T], shown: Callable[[T], dict[str, Any]]) -> Response[str]:
+        self._metrics.add_metric(metric, MetricUnit.Count, len(replays.items))
+        self._about().update(replayed=len(replays.items), skipped=len(replays.skipped))
+        return _json(
+            {
+                "items": [shown(item) for item in replays.items],
+                "skipped": [{"id": skipped.id, "reason": skipped.reason} for skipped in replays.skipped],
+                "next": None if replays.next is None else to_cursor(replays.next),
+            }
+        )
+
     def _task(self, metric: str, task: Task) -> Response[str]:
         self._metrics.add_metric(metric, MetricUnit.Count, 1)
         self._about().update(task_id=task.id, task=task.name)
@@ -61,10 +102,7 @@ class ActingHandlers:
     def _list(self, metric: str, task_list: TaskList) -> Response[str]:
         self._metrics.add_metric(metric, MetricUnit.Count, 1)
         self._about().update(list_id=task_list.id)
-        if task_list.state is State.CREATED:
-            # What is replayed has been under way before.
-            task_list = replace(task_list, state=State.PENDING)
-        return _json(list_summary(task_list))
+        return _json(list_summary(ListSummary.of(task_list, has_started=True)))
 
 
 def _json(body: dict[str, Any]) -> Response[str]:

@@ -45,8 +45,10 @@ class Api:
             ("/v1/task/{taskName}", "POST", self._create_task),
             ("/v1/taskResult/{taskID}", "GET", self._task_result),
             ("/v1/taskStatus/{taskID}", "GET", self._task_status),
+            ("/v1/tasks", "GET", self._search_tasks),
             ("/v1/taskList/{taskListName}", "POST", self._create_list),
             ("/v1/taskListStatus/{taskListID}", "GET", self._list_status),
+            ("/v1/taskLists", "GET", self._search_lists),
             *_template_routes("/v1/taskTemplates", task_templates),
             *_template_routes("/v1/taskListTemplates", list_templates),
             *_template_routes("/v1/policies", policies, "{repository}/{group}/{name}/{version}"),
@@ -54,6 +56,7 @@ class Api:
             ("/v1/tasks/{taskID}/replay", "POST", lambda **ids: self._acting.replay_task(**ids)),
             ("/v1/taskLists/{taskListID}/cancel", "POST", lambda **ids: self._acting.cancel_list(**ids)),
             ("/v1/taskLists/{taskListID}/replay", "POST", lambda **ids: self._acting.replay_list(**ids)),
+            ("/v1/replays", "POST", lambda: self._acting.replay_many()),
             ("/v1/eventTasks", "GET", self._event_tasks),
             ("/v1/eventTasks", "PUT", self._put_event_task),
             ("/v1/eventTasks", "DELETE", self._delete_event_task),
@@ -89,7 +92,7 @@ class Api:
     def _acting(self) -> ActingHandlers:
         from task_service.api.acting import ActingHandlers
 
-        return ActingHandlers(self._services, self._metrics, lambda: self._about)
+        return ActingHandlers(self._services, self._metrics, lambda: self._event, lambda: self._about)
 
     @property
     def _event(self) -> dict[str, Any]:
@@ -151,6 +154,16 @@ class Api:
         reading = self._services().list_reading
         overview = reading.overview(list_id)
         return _json(HTTP_STATUS[overview.state], reading.status_text(overview))
+
+    def _search_tasks(self) -> Response[str]:
+        from task_service.api import search
+
+        return _json(200, search.tasks(self._services().searching, self._event))
+
+    def _search_lists(self) -> Response[str]:
+        from task_service.api import search
+
+        return _json(200, search.lists(self._services().searching, self._event))
 
     def _event_tasks(self) -> Response[str]:
         limit, cursor = request.query(self._event, "limit"), request.query(self._event, "next")

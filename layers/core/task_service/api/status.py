@@ -1,4 +1,4 @@
-"""A task's state as the API shows it."""
+"""The states of tasks and lists as the API shows them."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from task_service.domain.task import State, Task
 
 if TYPE_CHECKING:
-    from task_service.domain.task_list import TaskList
+    from task_service.domain.search import ListSummary
 
 HTTP_STATUS: Final[dict[State, int]] = {
     State.DONE: 200,
@@ -34,10 +34,11 @@ def task_status(task: Task) -> dict[str, Any]:
     }
 
 
-def list_summary(task_list: "TaskList") -> dict[str, Any]:
-    """A list's own state, as answers show it that do not show its groups."""
+def list_summary(task_list: "ListSummary") -> dict[str, Any]:
+    """A task list among others."""
     return {
         "id": task_list.id,
+        "name": task_list.name,
         "status": task_list.state.value,
         "createdAt": _timestamp(task_list.created_at),
         "finishedAt": _timestamp(task_list.finished_at),

@@ -121,6 +121,8 @@ class TaskList:
     """A task list as the table has it."""
 
     id: str
+    name: str
+    """Of its template."""
     plan: Body
     request: Body
     cache_namespace: str

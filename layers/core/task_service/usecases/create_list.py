@@ -38,6 +38,7 @@ class ListCreation:
         now = self.clock()
         task_list = TaskList(
             id=list_id,
+            name=plan.template.name,
             plan=self.bodies.store(f"requests/{list_id}/plan", plan.to_text()),
             request=self.bodies.store(f"requests/{list_id}", payload),
             cache_namespace=cache_namespace or plan.template.cache_namespace,

@@ -76,9 +76,9 @@ class TemplateEditing:
 
     def page(self, *, limit: str | None, cursor: str | None) -> str:
         """A page of templates as the JSON text {"items": […], "next": …}. Raises BadRequest."""
-        page = self.templates.page(limit=_limit(limit), after=_read_cursor(cursor))
+        page = self.templates.page(limit=read_limit(limit), after=read_cursor(cursor))
         items = ",".join(template.document for template in page.items)
-        following = json.dumps(None if page.next is None else _cursor(page.next))
+        following = json.dumps(None if page.next is None else to_cursor(page.next))
         return f'{{"items":[{items}],"next":{following}}}'
 
     def check_writes(self) -> None:
@@ -111,7 +111,8 @@ def _tag(header: str | None) -> str | None:
     return tag[1:-1]
 
 
-def _limit(text: str | None) -> int:
+def read_limit(text: str | None) -> int:
+    """The most items of a page. Raises BadRequest."""
     if text is None:
         return DEFAULT_LIMIT
     if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= MAX_LIMIT):
@@ -119,11 +120,13 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
-def _cursor(name: str) -> str:
+def to_cursor(name: str) -> str:
+    """What clients are given to ask for what follows a name."""
     return base64.urlsafe_b64encode(name.encode()).decode()
 
 
-def _read_cursor(cursor: str | None) -> str | None:
+def read_cursor(cursor: str | None) -> str | None:
+    """The name in a cursor. Raises BadRequest."""
     if cursor is None:
         return None
     try:

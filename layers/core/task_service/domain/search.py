@@ -1,0 +1,61 @@
+"""Searching tasks and task lists: what is asked for, and what is found."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from task_service.domain.task import State
+
+if TYPE_CHECKING:
+    from task_service.domain.task_list import TaskList
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filter:
+    """What is looked for; None: whatever it is."""
+
+    name: str | None = None
+    """Of the template."""
+    state: State | None = None
+    """As clients are told."""
+    since: datetime | None = None
+    """Created then or later."""
+    until: datetime | None = None
+    """Created before."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListSummary:
+    """A task list in one line."""
+
+    id: str
+    name: str
+    state: State
+    """As clients are told."""
+    created_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, task_list: "TaskList", *, has_started: bool) -> "ListSummary":
+        """The summary of a list, of which a group has started or not."""
+        under_way = has_started and task_list.state is State.CREATED
+        return cls(
+            id=task_list.id,
+            name=task_list.name,
+            state=State.PENDING if under_way else task_list.state,
+            created_at=task_list.created_at,
+            finished_at=task_list.finished_at,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found(Generic[T]):
+    """A page of what was found, the newest first."""
+
+    items: list[T]
+    next: str | None
+    """The place (`domain.listed`) down to which was looked; None: there is nothing beyond.
+
+    A page can be short, or empty, where there is a next one."""
