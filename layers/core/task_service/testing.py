@@ -387,7 +387,7 @@ class InMemoryKeys:
 
     records: dict[str, KeyUse] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def put(self, use: KeyUse, *, now: datetime) -> KeyUse:
         """Write what a key is used for, unless it is in use."""
