@@ -81,16 +81,8 @@ class KeyedCreation:
         print_of_request = fingerprint(resource, name, payload, cache_namespace, cache_scope)
         try:
             draft = creation.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope)
-        except NotFound:
-            known = self.keys.get(key_hash, now=self.clock())
-            if known is None:
-                raise
-            record = creation.records.get(_same(known, print_of_request).id)
-            if record is None:
-                # Nobody was told the id: its creation broke off, and cannot be mended without the template.
-                raise
-            self._start(creation, record)
-            return known.id, False
+        except NotFound as reason:
+            return self._known(creation, key_hash, print_of_request, reason), False
         use = self._use(key_hash, print_of_request)
         record = draft(use.id)
         present = creation.records.add(record)
@@ -105,6 +97,18 @@ class KeyedCreation:
         now = self.clock()
         use = KeyUse(key_hash=key_hash, id=str(uuid4()), fingerprint=print_of_request, expires_at=now + self.keep)
         return _same(self.keys.put(use, now=now), print_of_request)
+
+    def _known(self, creation: Creation[R], key_hash: str, print_of_request: str, reason: NotFound) -> str:
+        """What a key stands for whose template has vanished since. Raises `reason` where it stands for nothing."""
+        known = self.keys.get(key_hash, now=self.clock())
+        if known is None:
+            raise reason
+        record = creation.records.get(_same(known, print_of_request).id)
+        if record is None:
+            # Nobody was told the id: its creation broke off, and cannot be mended without the template.
+            raise reason
+        self._start(creation, record)
+        return known.id
 
     def _start(self, creation: Creation[R], record: R) -> None:
         """Send the first message of a record that was found, which does no harm where it has been sent before."""
