@@ -32,7 +32,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, LocalCloud(directory=Path(folder)) as cloud:
         client = service.Client(cloud)
         service.write_templates(client, cloud.target_url)
-        report(render("Latency on the idle local cloud", service.single_tasks(cloud, client)))
+        latencies = [*service.single_tasks(cloud, client), *service.waited_for(client)]
+        report(render("Latency on the idle local cloud", latencies))
         report(render("Lists on the idle local cloud", service.lists(cloud, client)))
         report(render("Throughput", service.throughput(cloud, client)))
         report(render("A large list", service.large_list(cloud, client)))

@@ -70,6 +70,13 @@ def rows(cloud: LocalCloud) -> list[Row]:
         found.append(Row("single task, creation", f"{create.writes} table write, {create.sends} send", "aim: 1 and 1"))
         found.append(Row("single task, run", f"{run.writes} table writes, {run.sends} sends", "aim: 2 and 0"))
         found.append(Row("single task, table", f"{create.write_units + run.write_units:.0f} write units"))
+        keyed, repeated = _with_key(services, meter, queue)
+        figure = f"{keyed.writes} table writes, {keyed.write_units:.0f} write units, {keyed.sends} send"
+        reads = f"{keyed.read_units:.0f} read units"
+        found.append(Row("single task, creation with a key", f"{figure}, {reads}", "aim: one write more"))
+        # The table charges for these too, but does not say so.
+        figure = f"{repeated.writes} table writes, refused, {repeated.sends} sends"
+        found.append(Row("single task, the same creation again", figure))
         per_task: dict[int, tuple[float, float]] = {}
         for size in (10, 100, 1_000):
             counted = _list(services, meter, queue, size)
@@ -98,6 +105,22 @@ def _single(services: Services, meter: Meter, queue: str) -> tuple[Meter, Meter]
     run = meter.take()
     assert services.reading.task(task_id).state is State.DONE
     return create, run
+
+
+def _with_key(services: Services, meter: Meter, queue: str) -> tuple[Meter, Meter]:
+    key = uuid4().hex
+
+    def create() -> tuple[str, bool]:
+        return services.keyed_creation.create(services.creation, key, "task", "hello", "{}")
+
+    meter.take()
+    task_id, is_new = create()
+    first = meter.take()
+    _work(services, queue)
+    meter.take()
+    assert (is_new, create()) == (True, (task_id, False))
+    repeated = meter.take()
+    return first, repeated
 
 
 def _list(services: Services, meter: Meter, queue: str, size: int) -> Meter:

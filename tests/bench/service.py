@@ -35,6 +35,14 @@ class Client:
         (created,) = answer.json().values()
         return str(created)
 
+    def result(self, path: str, body: str = '{"n": 1}') -> Any:
+        """Create a task and wait for its result, which has to come with the answer."""
+        answer = self._session.post(f"{self._url}{path}", data=body.encode(), headers={"Prefer": "wait=10"}, timeout=30)
+        answer.raise_for_status()
+        if "Content-Location" not in answer.headers:
+            raise TimeoutError(f"no result within 10 s: {answer.text[:300]}")
+        return answer.json()
+
     def get(self, path: str) -> requests.Response:
         """Read."""
         return self._session.get(f"{self._url}{path}", timeout=30)
@@ -43,6 +51,7 @@ class Client:
 def write_templates(client: Client, target_url: str) -> None:
     """The templates that the benches use."""
     client.put("/v1/taskTemplates/bench", {"url": f"{target_url}/hello", "method": "POST"})
+    client.put("/v1/taskTemplates/bench-200-ms", {"url": f"{target_url}/delay?seconds=0.2", "method": "POST"})
     for execution in ("sequential", "parallel"):
         for size in (10, 100, 1_000):
             groups = [{"execution": execution, "tasks": ["bench"] * size}]
@@ -56,6 +65,20 @@ def single_tasks(cloud: LocalCloud, client: Client, count: int = 200) -> list[Ro
     return [
         Row("single task, create -> acknowledged", milliseconds(creations)),
         Row("single task, create -> done", milliseconds(ended), aim),
+    ]
+
+
+def waited_for(client: Client, count: int = 100) -> list[Row]:
+    """Tasks that take 200 ms, each created and its result read in one request on the idle cloud."""
+    client.result("/v1/task/bench-200-ms")  # the first one starts what only waiting needs
+    took: list[float] = []
+    for _ in range(count):
+        time.sleep(IDLE_SECONDS)
+        started = time.perf_counter()
+        client.result("/v1/task/bench-200-ms")
+        took.append(time.perf_counter() - started)
+    return [
+        Row("task of 200 ms, create with Prefer: wait=10 -> result", milliseconds(took), "aim: p50 < 400 ms"),
     ]
 
 

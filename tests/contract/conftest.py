@@ -10,13 +10,14 @@ import pytest
 
 from local.cloud import LocalCloud
 from task_service.adapters import aws
+from task_service.adapters.dynamodb_idempotency import DynamoDbIdempotencyKeys
 from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
 from task_service.adapters.dynamodb_tasks import DynamoDbTasks
 from task_service.adapters.dynamodb_templates import TASK_TEMPLATE, DynamoDbTemplates
 from task_service.adapters.s3_bodies import S3Bodies
 from task_service.adapters.sqs_queue import SqsTaskQueue
-from task_service.ports import Bodies, TaskLists, Tasks, Templates
-from task_service.testing import InMemoryBodies, InMemoryLists, InMemoryTasks, InMemoryTemplates
+from task_service.ports import Bodies, IdempotencyKeys, TaskLists, Tasks, Templates
+from task_service.testing import InMemoryBodies, InMemoryKeys, InMemoryLists, InMemoryTasks, InMemoryTemplates
 
 BOTH = pytest.mark.parametrize("kind", ["fake", "adapter"])
 
@@ -62,6 +63,14 @@ def lists(kind: str, tasks: Tasks, request: pytest.FixtureRequest) -> TaskLists:
         return InMemoryLists(tasks)
     cloud, clients = request.getfixturevalue("cloud"), request.getfixturevalue("clients")
     return DynamoDbTaskLists(client=clients.client("dynamodb"), table=cloud.outputs["TableName"])
+
+
+@pytest.fixture
+def keys(kind: str, request: pytest.FixtureRequest) -> IdempotencyKeys:
+    if kind == "fake":
+        return InMemoryKeys()
+    cloud, clients = request.getfixturevalue("cloud"), request.getfixturevalue("clients")
+    return DynamoDbIdempotencyKeys(client=clients.client("dynamodb"), table=cloud.outputs["TableName"])
 
 
 @pytest.fixture

@@ -60,6 +60,15 @@ def test_a_list_is_read_as_it_was_written(lists: TaskLists, created: TaskList) -
     assert lists.get(created.id) is None
 
 
+def test_a_list_is_written_once_and_what_has_become_of_it_stays(lists: TaskLists, created: TaskList) -> None:
+    assert lists.end(created, well=True, now=SOON)
+    ended = lists.get(created.id)
+    assert ended is not None
+    assert ended.state is State.DONE
+    assert lists.add(created) == ended
+    assert lists.get(created.id) == ended
+
+
 def test_a_group_is_started_once(lists: TaskLists, created: TaskList) -> None:
     started = lists.start_group(created, 0, parallel=3, failed_before=False)
     assert started == GroupState(index=0, state=State.PENDING, outstanding=frozenset({0, 1, 2}))

@@ -53,10 +53,10 @@ def test_a_task_is_read_as_it_was_written(tasks: Tasks) -> None:
 
 def test_a_task_is_written_once_and_what_has_become_of_it_stays(tasks: Tasks) -> None:
     written = task(str(uuid4()))
-    assert tasks.add(written) is True
+    assert tasks.add(written) is None
     assert tasks.get(written.id) == written
     claimed = claim(tasks, written.id)
-    assert tasks.add(written) is False
+    assert tasks.add(written) == claimed
     assert tasks.get(written.id) == claimed
 
 
@@ -64,7 +64,8 @@ def test_of_many_that_write_it_once_one_does(tasks: Tasks) -> None:
     written = task(str(uuid4()))
     with ThreadPoolExecutor(8) as pool:
         wrote = list(pool.map(lambda _: tasks.add(written), range(16)))
-    assert wrote.count(True) == 1
+    assert wrote.count(None) == 1
+    assert wrote.count(written) == 15
 
 
 def test_an_unknown_task_is_none(tasks: Tasks) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from task_service.template_schema import validate_list_template, validate_task_t
 from task_service.testing import (
     FakeClock,
     InMemoryBodies,
+    InMemoryKeys,
     InMemoryLists,
     InMemoryQueue,
     InMemorySearch,
@@ -30,6 +32,7 @@ from task_service.testing import (
 )
 from task_service.usecases.cancel import Cancelling
 from task_service.usecases.create_list import ListCreation
+from task_service.usecases.create_once import KeyedCreation
 from task_service.usecases.create_task import TaskCreation
 from task_service.usecases.edit_templates import TemplateEditing
 from task_service.usecases.guard import Guard
@@ -39,6 +42,7 @@ from task_service.usecases.readiness import Readiness
 from task_service.usecases.replay import Replaying
 from task_service.usecases.replay_many import ReplayingMany
 from task_service.usecases.search import Searching
+from task_service.usecases.wait import Waiting
 from tests.builders import NOW, stored_template, task, template_cache
 
 RESOURCES = {
@@ -62,7 +66,12 @@ class World:
         self.templates = InMemoryTemplates(records={"greet": stored_template()})
         self.list_templates = InMemoryTemplates()
         self.lists = InMemoryLists(self.tasks)
-        bodies, clock = InMemoryBodies(), FakeClock(NOW)
+        self.keys = InMemoryKeys()
+        self.bodies = bodies = InMemoryBodies()
+        self.clock = clock = FakeClock(NOW)
+        self.pauses: list[float] = []
+        self.in_pause: Callable[[], None] = lambda: None
+        self.remaining_milliseconds = 28_000
         cache = template_cache(self.templates, clock)
         list_cache = TemplateCache(
             templates=self.list_templates, parse=TaskListTemplate.from_text, clock=clock, keep=timedelta()
@@ -71,6 +80,7 @@ class World:
         reading = TaskReading(tasks=self.tasks, lists=lambda: list_reading, bodies=bodies, clock=clock)
         searching = Searching(records=InMemorySearch(self.lists), clock=clock)
         replaying = Replaying(tasks=self.tasks, lists=self.lists, reading=reading, queue=self.queue, clock=clock)
+        self.waiting = Waiting(tasks=reading, lists=list_reading, clock=clock, pause=self._pause)
         services = SimpleNamespace(
             guard=guard,
             creation=TaskCreation(
@@ -90,6 +100,7 @@ class World:
                 clock=clock,
                 retention=timedelta(days=1),
             ),
+            keyed_creation=KeyedCreation(keys=self.keys, queue=self.queue, clock=clock, keep=timedelta(days=1)),
             reading=reading,
             cancelling=Cancelling(
                 tasks=self.tasks,
@@ -104,6 +115,7 @@ class World:
             replaying_many=ReplayingMany(searching=searching, replaying=replaying),
             list_reading=list_reading,
             searching=searching,
+            waiting=self.waiting,
             task_templates=TemplateEditing(
                 noun="task template",
                 templates=self.templates,
@@ -130,6 +142,11 @@ class World:
         self.metrics = Metrics(namespace="Test", service="task")
         self.api = Api(lambda: cast(Services, services), self.metrics)
 
+    def _pause(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.pauses.append(seconds)
+        self.in_pause()
+
     def ask(self, method: str, path: str, **event: Any) -> "Answer":
         """The answer to a request, whose path is given as it is sent."""
         resource, parameters = path, None
@@ -154,7 +171,8 @@ class World:
             "body": None,
             "isBase64Encoded": False,
         }
-        answer = Answer(self.api.resolve(whole | event, SimpleNamespace(aws_request_id="r")))
+        context = SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: self.remaining_milliseconds)
+        answer = Answer(self.api.resolve(whole | event, context))
         self.metrics.clear_metrics()
         return answer
 

@@ -26,6 +26,7 @@ def test_what_is_set_is_used() -> None:
             "TEMPLATE_WRITES": "on",
             "TEMPLATE_CACHE_SECONDS": "0",
             "RETENTION_DAYS": "7",
+            "IDEMPOTENCY_HOURS": "168",
             "EXECUTOR_MAX_TASK_RETRIES": "2",
             "EXECUTOR_TIMEOUT_SECONDS": "20",
         }
@@ -33,6 +34,7 @@ def test_what_is_set_is_used() -> None:
     assert settings.template_writes
     assert settings.template_cache == timedelta()
     assert settings.retention == timedelta(days=7)
+    assert settings.idempotency == timedelta(hours=168)
     assert settings.max_task_retries == 2
     assert settings.executor_timeout == timedelta(seconds=20)
 
@@ -46,6 +48,9 @@ def test_an_empty_setting_is_not_set() -> None:
     [
         ("RETENTION_DAYS", "soon"),
         ("RETENTION_DAYS", "-1"),
+        ("IDEMPOTENCY_HOURS", "0"),
+        ("IDEMPOTENCY_HOURS", "169"),
+        ("IDEMPOTENCY_HOURS", "nan"),
         ("TEMPLATE_WRITES", "maybe"),
         ("POLICY_ADDR", "policy:8080"),
     ],
@@ -61,6 +66,13 @@ def test_the_policy_service_has_an_address_without_a_slash_at_its_end() -> None:
     )
     assert settings.policy_address == "https://policy:8080"
     assert settings.policy_timeout == timedelta(seconds=2)
+
+
+def test_a_key_is_kept_no_longer_than_what_it_stands_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    settings = {"IDEMPOTENCY_HOURS": "100", "RETENTION_DAYS": "2"}
+    assert Services(Settings.from_environment(NEEDED | settings)).keyed_creation.keep == timedelta(days=2)
+    assert Services(Settings.from_environment(NEEDED)).keyed_creation.keep == timedelta(hours=24)
 
 
 def test_a_missing_setting_is_named() -> None:
@@ -127,7 +139,9 @@ def test_what_nobody_uses_is_not_imported() -> None:
     script = (
         "import sys; from task_service.api.routes import Api; from task_service.bootstrap import Services, Settings\n"
         "assert Services(Settings(table='t', queue_url='q', bucket='b')).guard is None\n"
-        "unused = {'jwt', 'cryptography', 'requests', 'pydantic', 'task_service.domain.search'}\n"
+        "ours = {'api.acting', 'api.waiting', 'usecases.wait', 'domain.waiting', 'domain.search',"
+        " 'usecases.create_once', 'domain.idempotency', 'domain.task_list'}\n"
+        "unused = {'jwt', 'cryptography', 'requests', 'pydantic', *(f'task_service.{name}' for name in ours)}\n"
         "print(unused & sys.modules.keys())"
     )
     run = subprocess.run(

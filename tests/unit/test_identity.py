@@ -71,7 +71,9 @@ def refusal(tokens: JwtVerifier, token: str) -> Unauthenticated:
     ],
 )
 def test_a_good_token_is_accepted(key_id: str, algorithm: str) -> None:
-    assert verifier().verify(ISSUED_BY.token(key_id, algorithm)) == Caller(scopes=frozenset())
+    assert verifier().verify(ISSUED_BY.token(key_id, algorithm)) == Caller(
+        scopes=frozenset(), subject='["https://issuer.example", "ada"]'
+    )
 
 
 @pytest.mark.parametrize("bad", BAD)

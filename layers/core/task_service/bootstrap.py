@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from task_service.usecases.attempt import Attempts
     from task_service.usecases.cancel import Cancelling
     from task_service.usecases.create_list import ListCreation
+    from task_service.usecases.create_once import KeyedCreation
     from task_service.usecases.edit_event_tasks import EventTaskEditing
     from task_service.usecases.execute_task import Execution
     from task_service.usecases.fail_abandoned import DeadLetters
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from task_service.usecases.run_list import ListRun
     from task_service.usecases.search import Searching
     from task_service.usecases.take_event import EventIntake
+    from task_service.usecases.wait import Waiting
     from task_service.usecases.write_cache import CacheWriting
 
 EXECUTOR_MARGIN = timedelta(seconds=10)
@@ -71,6 +73,8 @@ class Settings:
     template_writes: bool = False
     template_cache: timedelta = timedelta(seconds=30)
     retention: timedelta = timedelta(days=30)
+    idempotency: timedelta = timedelta(hours=24)
+    """How long an idempotency key is kept; never longer than what it stands for."""
     max_task_retries: int = 10
     executor_timeout: timedelta = timedelta(seconds=60)
     policy_address: str = ""
@@ -94,6 +98,7 @@ class Settings:
             template_writes=_switch(environment, "TEMPLATE_WRITES", default=False),
             template_cache=timedelta(seconds=_number(environment, "TEMPLATE_CACHE_SECONDS", default=30)),
             retention=timedelta(days=_number(environment, "RETENTION_DAYS", default=30)),
+            idempotency=timedelta(hours=_hours(environment, "IDEMPOTENCY_HOURS", default=24, most=168)),
             max_task_retries=int(_number(environment, "EXECUTOR_MAX_TASK_RETRIES", default=10)),
             executor_timeout=timedelta(seconds=_number(environment, "EXECUTOR_TIMEOUT_SECONDS", default=60)),
             policy_address=_address(environment, "POLICY_ADDR"),
@@ -135,6 +140,19 @@ class Services:
             bodies=self._bodies,
             clock=utc_now,
             retention=self.settings.retention,
+        )
+
+    @cached_property
+    def keyed_creation(self) -> KeyedCreation:
+        """Creates tasks and task lists with an idempotency key."""
+        from task_service.adapters.dynamodb_idempotency import DynamoDbIdempotencyKeys
+        from task_service.usecases.create_once import KeyedCreation
+
+        return KeyedCreation(
+            keys=DynamoDbIdempotencyKeys(client=self._dynamodb, table=self.settings.table),
+            queue=self._queue,
+            clock=utc_now,
+            keep=min(self.settings.idempotency, self.settings.retention),
         )
 
     @cached_property
@@ -186,6 +204,22 @@ class Services:
 
         records = DynamoDbSearch(client=self._dynamodb, table=self.settings.table)
         return Searching(records=records, clock=utc_now)
+
+    @cached_property
+    def waiting(self) -> Waiting:
+        """Waits for tasks and lists to end, with clients of its own: the function's time is limited."""
+        from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
+        from task_service.usecases.read_list import ListReading
+        from task_service.usecases.wait import Waiting
+
+        dynamodb, table = aws.client(self._session, "dynamodb", aws.IMPATIENT), self.settings.table
+        s3 = cache(lambda: aws.client(self._session, "s3", aws.IMPATIENT))
+        bodies = S3Bodies(client=s3, bucket=self.settings.bucket)
+        lists = ListReading(lists=DynamoDbTaskLists(client=dynamodb, table=table), bodies=bodies, clock=utc_now)
+        tasks = TaskReading(
+            tasks=DynamoDbTasks(client=dynamodb, table=table), lists=lambda: lists, bodies=bodies, clock=utc_now
+        )
+        return Waiting(tasks=tasks, lists=lists, clock=utc_now, pause=time.sleep)
 
     @cached_property
     def task_templates(self) -> TemplateEditing:
@@ -478,6 +512,13 @@ def _number(environment: Mapping[str, str], name: str, *, default: float) -> flo
     if number < 0:
         raise ValueError(f"{name} is {text!r}, it cannot be negative")
     return number
+
+
+def _hours(environment: Mapping[str, str], name: str, *, default: float, most: float) -> float:
+    hours = _number(environment, name, default=default)
+    if not 1 <= hours <= most:
+        raise ValueError(f"{name} is {environment[name]!r}, a number from 1 to {most:.0f} is expected")
+    return hours
 
 
 def _address(environment: Mapping[str, str], name: str) -> str:

@@ -15,6 +15,7 @@ from task_service.domain.template import StoredTemplate
 
 if TYPE_CHECKING:
     # Not every function needs these.
+    from task_service.domain.idempotency import KeyUse
     from task_service.domain.identity import Caller
     from task_service.domain.retry import Answered
     from task_service.domain.search import Filter, Found, ListSummary
@@ -70,8 +71,8 @@ class Claim:
 class Tasks(Protocol):
     """The tasks in the table. Every change is one conditional write; see `domain.task` for the states."""
 
-    def add(self, task: Task) -> bool:
-        """Write a task unless there is one of its id; returns whether there was none, once it is durable."""
+    def add(self, task: Task) -> Task | None:
+        """Write a task unless there is one of its id, which is returned; None: it is new, and durable."""
 
     def remove(self, task_id: str) -> None:
         """Take a task back that was promised to nobody."""
@@ -128,8 +129,8 @@ class TaskLists(Protocol):
     Whoever moves it on says of which replay, with the list as it was read: a later one has nothing to do with it.
     """
 
-    def add(self, task_list: TaskList) -> None:
-        """Write a new list; returns once it is durable."""
+    def add(self, task_list: TaskList) -> TaskList | None:
+        """Write a list unless there is one of its id, which is returned; None: it is new, and durable."""
 
     def remove(self, list_id: str) -> None:
         """Take a list back that was promised to nobody."""
@@ -187,6 +188,16 @@ class Search(Protocol):
 
     def lists(self, wanted: Filter, *, limit: int, before: str | None, now: datetime) -> Found[ListSummary]:
         """Up to `limit` task lists, created before the place `before`."""
+
+
+class IdempotencyKeys(Protocol):
+    """The idempotency keys in the table."""
+
+    def put(self, use: KeyUse, *, now: datetime) -> KeyUse:
+        """Write what a key is used for, unless it is in use; returns what it is used for then."""
+
+    def get(self, key_hash: str, *, now: datetime) -> KeyUse | None:
+        """What a key is used for at that time, None: it is free; read consistently."""
 
 
 class TaskQueue(Protocol):

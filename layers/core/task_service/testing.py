@@ -11,6 +11,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from task_service.domain.errors import Unavailable
+from task_service.domain.idempotency import KeyUse
 from task_service.domain.listed import listed
 from task_service.domain.retry import Answered
 from task_service.domain.search import Filter, Found, ListSummary
@@ -78,9 +79,16 @@ class InMemoryTasks:
     writes: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def add(self, task: Task) -> bool:
-        """Write a task unless there is one of its id."""
-        return self._change(lambda: task.id not in self.records and self._put(task) is task)
+    def add(self, task: Task) -> Task | None:
+        """Write a task unless there is one of its id, which is returned."""
+
+        def change() -> Task | None:
+            present = self.records.get(task.id)
+            if present is None:
+                self._put(task)
+            return present
+
+        return self._change(change)
 
     def remove(self, task_id: str) -> None:
         """Take a task back."""
@@ -250,9 +258,16 @@ class InMemoryLists:
     faults: Faults = field(default_factory=Faults)
     writes: int = 0
 
-    def add(self, task_list: TaskList) -> None:
-        """Write a new list."""
-        self.faults.around(lambda: self._put(self.lists, task_list.id, task_list))
+    def add(self, task_list: TaskList) -> TaskList | None:
+        """Write a list unless there is one of its id, which is returned."""
+
+        def add() -> TaskList | None:
+            present = self.lists.get(task_list.id)
+            if present is None:
+                self._put(self.lists, task_list.id, task_list)
+            return present
+
+        return self.faults.around(add)
 
     def remove(self, list_id: str) -> None:
         """Take a list back."""
@@ -543,6 +558,32 @@ class InMemoryTemplates:
         names = sorted(name for name in self.records if after is None or name > after)
         taken = names[:limit]
         return Page(items=[self.records[name] for name in taken], next=taken[-1] if len(names) > limit else None)
+
+
+@dataclass
+class InMemoryKeys:
+    """The idempotency keys of a table."""
+
+    records: dict[str, KeyUse] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def put(self, use: KeyUse, *, now: datetime) -> KeyUse:
+        """Write what a key is used for, unless it is in use."""
+        with self._lock:
+            return self.faults.around(lambda: self._used(use.key_hash, now) or self._put(use))
+
+    def get(self, key_hash: str, *, now: datetime) -> KeyUse | None:
+        """What a key is used for at that time."""
+        return self.faults.around(lambda: self._used(key_hash, now))
+
+    def _used(self, key_hash: str, now: datetime) -> KeyUse | None:
+        use = self.records.get(key_hash)
+        return use if use is not None and use.expires_at > now else None
+
+    def _put(self, use: KeyUse) -> KeyUse:
+        self.records[use.key_hash] = use
+        return use
 
 
 @dataclass(frozen=True, kw_only=True)

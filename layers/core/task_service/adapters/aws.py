@@ -25,15 +25,20 @@ _CONFIG: Final = Config(
     s3={"addressing_style": "path"},
 )
 
+# For whoever asks again anyway, and has an answer to give when time is up: no request takes longer than two seconds.
+IMPATIENT: Final = _CONFIG.merge(
+    Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 1})
+)
+
 
 def session() -> botocore.session.Session:
     """A botocore session: what boto3's clients are made of, at two thirds of its import time."""
     return botocore.session.get_session()
 
 
-def client(session: botocore.session.Session, service: str) -> Any:
+def client(session: botocore.session.Session, service: str, config: Config = _CONFIG) -> Any:
     """A client of `service`, as boto3 would make it. AWS_ENDPOINT_URL and the region come from the environment."""
-    return session.create_client(service, config=_CONFIG)
+    return session.create_client(service, config=config)
 
 
 def request(call: Callable[..., T], /, **parameters: Any) -> T:

@@ -47,9 +47,10 @@ class DynamoDbTaskLists:
     client: Any
     table: str
 
-    def add(self, task_list: TaskList) -> None:
-        """Write a new list; returns once it is durable."""
-        put_new(self.client, self.table, _to_item(task_list))
+    def add(self, task_list: TaskList) -> TaskList | None:
+        """Write a list unless there is one of its id, which is returned; None: it is new, and durable."""
+        item = put_new(self.client, self.table, _to_item(task_list))
+        return _from_item(item) if item else None
 
     def remove(self, list_id: str) -> None:
         """Take a list back that was promised to nobody."""

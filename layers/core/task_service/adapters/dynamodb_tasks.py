@@ -45,9 +45,10 @@ class DynamoDbTasks:
     client: Any
     table: str
 
-    def add(self, task: Task) -> bool:
-        """Write a task unless there is one of its id; returns whether there was none, once it is durable."""
-        return put_new(self.client, self.table, to_item(task)) is None
+    def add(self, task: Task) -> Task | None:
+        """Write a task unless there is one of its id, which is returned; None: it is new, and durable."""
+        item = put_new(self.client, self.table, to_item(task))
+        return from_item(item) if item else None
 
     def remove(self, task_id: str) -> None:
         """Take a task back that was promised to nobody."""

@@ -13,7 +13,7 @@ from task_service.domain.errors import TaskServiceError
 log: Final = logging.getLogger("task")
 
 
-_TITLES: Final = {413: "Content Too Large"}
+_TITLES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
 """Names that have changed since (RFC 9110), which not every Python version knows."""
 
 

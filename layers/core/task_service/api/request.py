@@ -81,6 +81,18 @@ def header(event: Event, name: str) -> str | None:
     return None
 
 
+def joined_header(event: Event, name: str) -> str | None:
+    """A header as one text, however many lines it was sent in (RFC 9110, 5.3), None where it is not sent."""
+    wanted = name.lower()
+    lines = [
+        str(line)
+        for key, values in (event.get("multiValueHeaders") or {}).items()
+        if key.lower() == wanted
+        for line in values
+    ]
+    return ", ".join(lines) if lines else header(event, name)
+
+
 def query(event: Event, name: str) -> str | None:
     """A query parameter, the last one where it is repeated, None where it is not sent."""
     values = (event.get("multiValueQueryStringParameters") or {}).get(name)

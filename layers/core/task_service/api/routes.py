@@ -17,10 +17,15 @@ from task_service.api import problem, request
 from task_service.api.status import HTTP_STATUS, task_status
 from task_service.bootstrap import Services
 from task_service.domain.errors import MethodNotAllowed, NotFound
+from task_service.domain.task import Task
 from task_service.usecases.edit_templates import TemplateEditing
 
 if TYPE_CHECKING:
+    # What only some requests need.
     from task_service.api.acting import ActingHandlers
+    from task_service.api.waiting import Wait
+    from task_service.domain.identity import Caller
+    from task_service.usecases.create_once import Creation
 
 log: Final = logging.getLogger("task")
 
@@ -37,6 +42,8 @@ class Api:
         self._metrics = metrics
         self._resolver = APIGatewayRestResolver()
         self._about: dict[str, Any] = {}
+        self._headers: dict[str, str] = {}
+        self._caller: Caller | None = None
         task_templates = TemplateHandlers(lambda: services().task_templates, lambda: self._event)
         list_templates = TemplateHandlers(lambda: services().list_templates, lambda: self._event)
         policies = TemplateHandlers(lambda: services().policies, lambda: self._event)
@@ -75,7 +82,9 @@ class Api:
         """API Gateway's response to its event; one log line for each."""
         self._know(event["resource"])
         self._about = {"method": event["httpMethod"], "route": event["resource"]}
+        self._headers = {}
         response: dict[str, Any] = self._resolver.resolve(request.routed(event), context)
+        response["multiValueHeaders"] |= {name: [value] for name, value in self._headers.items()}
         log.info("answered", extra={"action": "answer", "status": response["statusCode"], **self._about})
         return response
 
@@ -103,9 +112,9 @@ class Api:
         resource, method = str(self._event.get("resource")), self._event["httpMethod"]
         methods = self._handlers.get(resource)
         if methods and not _is_open(resource) and (guard := self._services().guard) is not None:
-            caller = guard.admit(request.header(self._event, "Authorization"))
+            self._caller = guard.admit(request.header(self._event, "Authorization"))
             if method in methods:
-                guard.allow(caller, method)
+                guard.allow(self._caller, method)
         return handle(resolver)
 
     def _no_route(self, _: Exception) -> Response[str]:
@@ -114,43 +123,79 @@ class Api:
             return problem.response(NotFound())
         return problem.response(MethodNotAllowed(headers={"Allow": ", ".join(methods)}))
 
+    def _wait(self) -> Wait | None:
+        """What this request waits with, None where it does not."""
+        prefer = request.joined_header(self._event, "Prefer")
+        if prefer is None:
+            return None
+        from task_service.api.waiting import Wait
+
+        return Wait.asked_for(prefer, lambda: self._services().waiting, self._resolver.lambda_context)
+
+    def _created(self, creation: Creation[Any], resource: str, name: str, *, metric: str) -> str:
+        """The id of what this request creates, or has created before where it has an idempotency key."""
+        payload = request.payload(self._event)
+        cache = {
+            "cache_namespace": request.header(self._event, "x-cache-namespace") or "",
+            "cache_scope": request.header(self._event, "x-cache-scope") or "",
+        }
+        key = request.joined_header(self._event, "Idempotency-Key")
+        if key is None:
+            created, is_new = creation.create(name, payload, **cache), True
+        else:
+            from task_service.domain.idempotency import key_hash
+
+            keyed, used = self._services().keyed_creation, key_hash(key, self._caller)
+            created, is_new = keyed.create(creation, used, resource, name, payload, **cache)
+        if is_new:
+            self._metrics.add_metric(metric, MetricUnit.Count, 1)
+        return created
+
     def _create_task(self, taskName: str) -> Response[str]:
-        name = request.decoded(taskName)
-        task_id = self._services().creation.create(
-            name,
-            request.payload(self._event),
-            cache_namespace=request.header(self._event, "x-cache-namespace") or "",
-            cache_scope=request.header(self._event, "x-cache-scope") or "",
-        )
-        self._metrics.add_metric("Created", MetricUnit.Count, 1)
+        name, wait = request.decoded(taskName), self._wait()
+        task_id = self._created(self._services().creation, "task", name, metric="Created")
         self._about |= {"task_id": task_id, "task": name}
+        if wait is not None:
+            self._headers |= wait.headers | {"x-task-id": task_id}
+            if (result := wait.result_of_new(task_id)) is not None:
+                self._headers["Content-Location"] = f"../taskResult/{task_id}"
+                return _json(200, result)
         return _json(200, json.dumps({"taskID": task_id}))
 
     def _task_result(self, taskID: str) -> Response[str]:
-        return _json(200, self._services().reading.result(self._task_id(taskID)))
+        return _json(200, self._services().reading.result_of(self._task(taskID)))
 
     def _task_status(self, taskID: str) -> Response[str]:
-        task = self._services().reading.task(self._task_id(taskID))
+        task = self._task(taskID)
         return _json(HTTP_STATUS[task.shown_state], json.dumps(task_status(task), ensure_ascii=False))
 
-    def _task_id(self, segment: str) -> str:
-        self._about["task_id"] = request.decoded(segment)
-        return str(self._about["task_id"])
+    def _task(self, segment: str) -> Task:
+        """The task that the path names, once it has ended where the request waits for that."""
+        self._about["task_id"] = task_id = request.decoded(segment)
+        wait = self._wait()
+        if wait is None:
+            return self._services().reading.task(task_id)
+        task = wait.task(task_id)
+        self._headers |= wait.headers
+        return task
 
     def _create_list(self, taskListName: str) -> Response[str]:
-        name = request.decoded(taskListName)
-        list_id = self._services().list_creation.create(
-            name,
-            request.payload(self._event),
-            cache_namespace=request.header(self._event, "x-cache-namespace") or "",
-            cache_scope=request.header(self._event, "x-cache-scope") or "",
-        )
-        self._metrics.add_metric("ListsCreated", MetricUnit.Count, 1)
+        name, wait = request.decoded(taskListName), self._wait()
+        list_id = self._created(self._services().list_creation, "taskList", name, metric="ListsCreated")
         self._about |= {"list_id": list_id, "list": name}
+        if wait is not None:
+            self._headers |= wait.headers | {"x-task-list-id": list_id}
+            if (status := wait.status_of_new(list_id)) is not None:
+                self._headers["Content-Location"] = f"../taskListStatus/{list_id}"
+                return _json(*status)
         return _json(200, json.dumps({"taskListID": list_id}))
 
     def _list_status(self, taskListID: str) -> Response[str]:
         self._about["list_id"] = list_id = request.decoded(taskListID)
+        wait = self._wait()
+        if wait is not None:
+            wait.task_list(list_id)
+            self._headers |= wait.headers
         reading = self._services().list_reading
         overview = reading.overview(list_id)
         return _json(HTTP_STATUS[overview.state], reading.status_text(overview))

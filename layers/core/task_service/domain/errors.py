@@ -9,6 +9,7 @@
     ├── MethodNotAllowed      405  kind 0
     ├── Conflict              409  kind 0  its state does not allow it
     ├── PreconditionFailed    412  kind 0  somebody else changed it
+    ├── KeyReused             422  kind 1  the idempotency key was used for another request
     ├── TaskFailed            424  kind 0  there is no result, the task failed
     ├── TurnedOff             403  kind 0  this deployment does not offer it
     ├── Unavailable           503  kind 7  table, queue or bucket does not answer; nothing was promised
@@ -100,6 +101,13 @@ class PreconditionFailed(TaskServiceError):
 
     status = 412
     kind = 0
+
+
+class KeyReused(TaskServiceError):
+    """Idempotency-Key: it was used for another request (resource, name, body, cache headers), use a new one"""
+
+    status = 422
+    kind = 1
 
 
 class TaskFailed(TaskServiceError):

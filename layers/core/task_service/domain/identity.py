@@ -1,5 +1,6 @@
 """Who calls: what a bearer token says, once it is verified."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,16 @@ class Caller:
 
     scopes: frozenset[str]
     """What the token allows."""
+    subject: str | None = None
+    """Whom the token is about: the same for all tokens of one issuer about one subject; None: it does not say."""
 
     @classmethod
     def from_claims(cls, claims: Mapping[str, Any]) -> "Caller":
         """The caller of a token's claims; scopes are in `scope` (RFC 8693, 4.2) or, as some servers have it, `scp`."""
-        return cls(scopes=_scopes(claims.get("scope")) | _scopes(claims.get("scp")))
+        scopes = _scopes(claims.get("scope")) | _scopes(claims.get("scp"))
+        # A subject is unique within its issuer (RFC 7519, 4.1.2).
+        subject = json.dumps([claims.get("iss"), claims["sub"]]) if claims.get("sub") else None
+        return cls(scopes=scopes, subject=subject)
 
 
 def bearer_token(authorization: str | None) -> str | None:

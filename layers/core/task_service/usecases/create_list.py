@@ -1,6 +1,6 @@
 """Creating a task list: one record and one message, whatever its length."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from uuid import uuid4
 
@@ -32,28 +32,56 @@ class ListCreation:
         On return the record is in the table and its message in the queue. Raises BadRequest, TooLarge, NotFound,
         and Unavailable, after which the list does not run unless the queue took the message without saying so.
         """
-        check_payload(payload)
-        plan = self._plan(name)
-        list_id = str(uuid4())
-        now = self.clock()
-        task_list = TaskList(
-            id=list_id,
-            name=plan.template.name,
-            plan=self.bodies.store(f"requests/{list_id}/plan", plan.to_text()),
-            request=self.bodies.store(f"requests/{list_id}", payload),
-            cache_namespace=cache_namespace or plan.template.cache_namespace,
-            cache_scope=cache_scope or plan.template.cache_scope,
-            state=State.CREATED,
-            created_at=now,
-            expires_at=now + self.retention,
-        )
+        task_list = self.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope)(str(uuid4()))
         self.lists.add(task_list)
         try:
-            self.queue.send(GroupStart(list_id=list_id))
+            self.queue.send(self.first_message(task_list))
         except Unavailable:
-            take_back(self.lists, list_id)
+            take_back(self.lists, task_list.id)
             raise
-        return list_id
+        return task_list.id
+
+    # -- the steps, for whoever takes them one by one
+
+    @property
+    def records(self) -> TaskLists:
+        """Where lists are written."""
+        return self.lists
+
+    def draft(
+        self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = ""
+    ) -> Callable[[str], TaskList]:
+        """Check what is asked for; what it returns makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
+        check_payload(payload)
+        plan = self._plan(name)
+
+        def task_list(list_id: str) -> TaskList:
+            now = self.clock()
+            return TaskList(
+                id=list_id,
+                name=plan.template.name,
+                # Under a key of its own: a list that is there already keeps the plan that it has.
+                plan=self.bodies.store(f"requests/{list_id}/plan/{uuid4()}", plan.to_text()),
+                request=self.bodies.store(f"requests/{list_id}", payload),
+                cache_namespace=cache_namespace or plan.template.cache_namespace,
+                cache_scope=cache_scope or plan.template.cache_scope,
+                state=State.CREATED,
+                created_at=now,
+                expires_at=now + self.retention,
+            )
+
+        return task_list
+
+    def has_started(self, task_list: TaskList) -> bool:
+        """Whether a list that was found, or what else is written of it, shows that its first message was taken."""
+        if task_list.state is not State.CREATED:
+            return True
+        records = self.lists.records(task_list.id)
+        return records is not None and bool(records.groups)
+
+    def first_message(self, task_list: TaskList) -> GroupStart:
+        """The message that makes a list start."""
+        return GroupStart(list_id=task_list.id)
 
     def _plan(self, name: str) -> Plan:
         """The list template with the task templates it refers to."""

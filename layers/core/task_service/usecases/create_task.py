@@ -1,6 +1,7 @@
 """Creating a task: acknowledged means durable."""
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 from uuid import uuid4
@@ -33,15 +34,14 @@ class TaskCreation:
         On return the record is in the table and its message in the queue. Raises BadRequest, TooLarge, NotFound,
         and Unavailable, after which the task does not run unless the queue took the message without saying so.
         """
-        task_id = str(uuid4())
-        task = self._task(task_id, name, payload, cache_namespace, cache_scope)
+        task = self.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope)(str(uuid4()))
         self.tasks.add(task)
         try:
             self.queue.send(task.message())
         except Unavailable:
-            take_back(self.tasks, task_id)
+            take_back(self.tasks, task.id)
             raise
-        return task_id
+        return task.id
 
     def write_once(self, task_id: str, name: str, payload: str) -> tuple[Message, bool]:
         """Write the task of this id, unless there is one; returns its first message, and whether there was none.
@@ -49,27 +49,49 @@ class TaskCreation:
         For whoever does this again and again until the message is sent too: a record whose message could not be sent
         stays, the next time finds it, and a message too many does no harm. Raises as `create`.
         """
-        task = self._task(task_id, name, payload, "", "")
-        return task.message(), self.tasks.add(task)
+        task = self.draft(name, payload)(task_id)
+        return task.message(), self.tasks.add(task) is None
 
-    def _task(self, task_id: str, name: str, payload: str, cache_namespace: str, cache_scope: str) -> Task:
+    # -- the steps, for whoever takes them one by one
+
+    @property
+    def records(self) -> Tasks:
+        """Where tasks are written."""
+        return self.tasks
+
+    def draft(
+        self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = ""
+    ) -> Callable[[str], Task]:
+        """Check what is asked for; what it returns makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
         check_payload(payload)
         template = self.templates.get(name)
         if template is None:
             raise NotFound("task template not found")
-        now = self.clock()
-        return Task(
-            id=task_id,
-            name=template.name,
-            template=template,
-            request=self.bodies.store(f"requests/{task_id}", payload),
-            cache_namespace=cache_namespace or template.cache_namespace,
-            cache_scope=cache_scope or template.cache_scope,
-            state=State.CREATED,
-            attempt=1,
-            created_at=now,
-            expires_at=now + self.retention,
-        )
+
+        def task(task_id: str) -> Task:
+            now = self.clock()
+            return Task(
+                id=task_id,
+                name=template.name,
+                template=template,
+                request=self.bodies.store(f"requests/{task_id}", payload),
+                cache_namespace=cache_namespace or template.cache_namespace,
+                cache_scope=cache_scope or template.cache_scope,
+                state=State.CREATED,
+                attempt=1,
+                created_at=now,
+                expires_at=now + self.retention,
+            )
+
+        return task
+
+    def has_started(self, task: Task) -> bool:
+        """Whether a task that was found shows that its first message has been taken."""
+        return task.shown_state is not State.CREATED
+
+    def first_message(self, task: Task) -> Message:
+        """The message that makes a task start."""
+        return task.message()
 
 
 def take_back(records: Tasks | TaskLists, record_id: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from task_service.domain.errors import NotFound
 from task_service.domain.task import Place, State, Task
-from task_service.domain.task_list import CANCELLED, SKIPPED, Overview, Plan
+from task_service.domain.task_list import CANCELLED, SKIPPED, Overview, Plan, TaskList
 from task_service.ports import Bodies, Clock, TaskLists
 from task_service.wired import wired
 
@@ -19,11 +19,17 @@ class ListReading:
     bodies: Bodies
     clock: Clock
 
+    def task_list(self, list_id: str) -> TaskList:
+        """The list's own record, whose state says whether it has ended. Raises NotFound."""
+        task_list = self.lists.get(list_id)
+        if task_list is None or self._has_expired(task_list):
+            raise NotFound("taskList is not found")
+        return task_list
+
     def overview(self, list_id: str) -> Overview:
         """The list with the states of all its groups and tasks. Raises NotFound."""
         records = self.lists.records(list_id)
-        # The table removes expired records in its own time, which can be days.
-        if records is None or records.task_list.expires_at <= self.clock():
+        if records is None or self._has_expired(records.task_list):
             raise NotFound("taskList is not found")
         plan = Plan.from_text(self.bodies.load(records.task_list.plan))
         return Overview(
@@ -76,3 +82,7 @@ class ListReading:
             attempt=1 if state is State.CREATED else 0,
             error={State.FAILED: SKIPPED, State.CANCELLED: CANCELLED}.get(state),
         )
+
+    def _has_expired(self, task_list: TaskList) -> bool:
+        """Whether its retention has ended; the table removes expired records in its own time, which can be days."""
+        return task_list.expires_at <= self.clock()

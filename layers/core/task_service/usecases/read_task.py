@@ -23,7 +23,10 @@ class TaskReading:
 
     def result(self, task_id: str) -> str:
         """The result of a task as JSON text. Raises NotFound where there is none yet, TaskFailed."""
-        task = self.task(task_id)
+        return self.result_of(self.task(task_id))
+
+    def result_of(self, task: Task) -> str:
+        """The same for a task that has been read."""
         if task.state is State.DONE and task.result is not None:
             return self.bodies.load(task.result)
         if task.state in (State.FAILED, State.CANCELLED):

@@ -1,0 +1,122 @@
+"""Creating with an idempotency key: once, however often it is asked for.
+
+    check ──► key: the id it stands for ──► record of that id, unless it is there ──► message, unless it was taken
+
+Whoever asks with the key takes all of these steps, each of which does nothing where it has been done: a crash between
+two of them is mended by the client's retry, and of many that ask at once nobody has to wait for another. Nothing is
+taken back when the message cannot be sent: somebody else may have been told the id.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol, TypeVar
+from uuid import uuid4
+
+from task_service.domain.errors import KeyReused, NotFound
+from task_service.domain.idempotency import KeyUse, fingerprint
+from task_service.domain.task import QueueMessage
+from task_service.ports import Clock, IdempotencyKeys, TaskQueue
+from task_service.wired import wired
+
+R = TypeVar("R")
+
+
+class Records(Protocol[R]):
+    """Where tasks or lists are written."""
+
+    def add(self, record: R, /) -> R | None:
+        """Write a record unless there is one of its id, which is returned."""
+
+    def get(self, record_id: str, /) -> R | None:
+        """The record of an id."""
+
+
+class Creation(Protocol[R]):
+    """Creates tasks or lists, at once or step by step; R is their record."""
+
+    def create(self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "") -> str:
+        """All of it, without a key; returns the id."""
+
+    @property
+    def records(self) -> Records[R]:
+        """Where they are written."""
+
+    def draft(self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "") -> Callable[[str], R]:
+        """Check what is asked for; what it returns makes the record of an id."""
+
+    def has_started(self, record: R, /) -> bool:
+        """Whether a record that was found shows that its first message has been taken."""
+
+    def first_message(self, record: R, /) -> QueueMessage:
+        """The message that makes it start."""
+
+
+@wired
+class KeyedCreation:
+    """Creates what is asked for with an idempotency key."""
+
+    keys: IdempotencyKeys
+    queue: TaskQueue
+    clock: Clock
+    keep: timedelta
+    """How long a key stands for the same."""
+
+    def create(
+        self,
+        creation: Creation[R],
+        key_hash: str,
+        resource: str,
+        name: str,
+        payload: str,
+        *,
+        cache_namespace: str = "",
+        cache_scope: str = "",
+    ) -> tuple[str, bool]:
+        """Create what the key stands for, unless it is there; returns its id, and whether it is new.
+
+        On return the record is in the table, and its message is in the queue or was taken. Raises BadRequest,
+        TooLarge and NotFound, for which no key is kept, KeyReused, and Unavailable, after which the same request has
+        to be sent again.
+        """
+        print_of_request = fingerprint(resource, name, payload, cache_namespace, cache_scope)
+        try:
+            draft = creation.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope)
+        except NotFound as reason:
+            return self._known(creation, key_hash, print_of_request, reason), False
+        use = self._use(key_hash, print_of_request)
+        record = draft(use.id)
+        present = creation.records.add(record)
+        if present is None:
+            self.queue.send(creation.first_message(record))
+        else:
+            self._start(creation, present)
+        return use.id, present is None
+
+    def _use(self, key_hash: str, print_of_request: str) -> KeyUse:
+        """What the key stands for, from now on or before. Raises KeyReused."""
+        now = self.clock()
+        use = KeyUse(key_hash=key_hash, id=str(uuid4()), fingerprint=print_of_request, expires_at=now + self.keep)
+        return _same(self.keys.put(use, now=now), print_of_request)
+
+    def _known(self, creation: Creation[R], key_hash: str, print_of_request: str, reason: NotFound) -> str:
+        """What a key stands for whose template has vanished since. Raises `reason` where it stands for nothing."""
+        known = self.keys.get(key_hash, now=self.clock())
+        if known is None:
+            raise reason
+        record = creation.records.get(_same(known, print_of_request).id)
+        if record is None:
+            # Nobody was told the id: its creation broke off, and cannot be mended without the template.
+            raise reason
+        self._start(creation, record)
+        return known.id
+
+    def _start(self, creation: Creation[R], record: R) -> None:
+        """Send the first message of a record that was found, which does no harm where it has been sent before."""
+        if not creation.has_started(record):
+            self.queue.send(creation.first_message(record))
+
+
+def _same(use: KeyUse, print_of_request: str) -> KeyUse:
+    if use.fingerprint != print_of_request:
+        raise KeyReused
+    return use
