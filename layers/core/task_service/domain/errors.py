@@ -7,7 +7,9 @@
     ├── InsufficientScope     403  kind 0  the token does not allow it
     ├── NotFound              404  kind 5
     ├── MethodNotAllowed      405  kind 0
+    ├── Conflict              409  kind 0  its state does not allow it
     ├── PreconditionFailed    412  kind 0  somebody else changed it
+    ├── KeyReused             422  kind 1  the idempotency key was used for another request
     ├── TaskFailed            424  kind 0  there is no result, the task failed
     ├── TurnedOff             403  kind 0  this deployment does not offer it
     ├── Unavailable           503  kind 7  table, queue or bucket does not answer; nothing was promised
@@ -87,11 +89,26 @@ class MethodNotAllowed(TaskServiceError):
     kind = 0
 
 
+class Conflict(TaskServiceError):
+    """its state does not allow it"""
+
+    status = 409
+    kind = 0
+
+
 class PreconditionFailed(TaskServiceError):
     """it has been changed since, or exists already"""
 
     status = 412
     kind = 0
+
+
+class KeyReused(TaskServiceError):
+    """Idempotency-Key: it was used for another request (another resource, name, body or cache header); \
+a new request needs a new key"""
+
+    status = 422
+    kind = 1
 
 
 class TaskFailed(TaskServiceError):
