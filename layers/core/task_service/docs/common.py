@@ -34,9 +34,9 @@ def in_path(name: str, description: str, example: str | None = None) -> Paramete
     return Parameter(name=name, where="path", description=description, schema=schema, example=example)
 
 
-def header(name: str, description: str, example: str | None = None) -> Parameter:
+def header(name: str, description: str) -> Parameter:
     """A header of the request."""
-    return Parameter(name=name, where="header", description=description, schema={"type": "string"}, example=example)
+    return Parameter(name=name, where="header", description=description, schema={"type": "string"})
 
 
 TASK_ID: Final = in_path(
@@ -45,8 +45,8 @@ TASK_ID: Final = in_path(
 TASK_LIST_ID: Final = in_path("taskListID", "The `taskListID` that its creation was answered with.")
 
 CACHE_HEADERS: Final = (
-    header("x-cache-namespace", "Namespace of the result in the cache service, in place of the template's.", "Login"),
-    header("x-cache-scope", "Scope of the result in the cache service, in place of the template's.", "Administration"),
+    header("x-cache-namespace", "Namespace of the result in the cache service, in place of the template's."),
+    header("x-cache-scope", "Scope of the result in the cache service, in place of the template's."),
 )
 
 PAGING: Final = (

@@ -66,7 +66,7 @@ def operations() -> Iterable[Operation]:
     yield creating_task(_create_task())
     yield waiting(_task_result())
     yield waiting(_task_status())
-    yield creating_list(_create_list())
+    yield creating_list(_create_list(), _list_example("failed", "failed"))
     yield waiting(_list_status())
 
 
@@ -168,16 +168,11 @@ def _create_list() -> Operation:
 
 
 def _list_status() -> Operation:
-    def example(list_status: str, task_status: str) -> Any:
-        tasks = [{"id": f"{SOME_LIST_ID}.0.0", "status": task_status}]
-        groups = [{"id": f"{SOME_LIST_ID}.0", "status": list_status, "tasks": tasks}]
-        return {"id": SOME_LIST_ID, "status": list_status, "groups": groups}
-
     examples = {
-        200: example("done", "done"),
-        201: example("created", "created"),
-        202: example("pending", "pending"),
-        207: example("failed", "failed"),
+        200: _list_example("done", "done"),
+        201: _list_example("created", "created"),
+        202: _list_example("pending", "created"),
+        207: _list_example("failed", "failed"),
     }
     return Operation(
         method="GET",
@@ -190,6 +185,12 @@ def _list_status() -> Operation:
         answers=by_state(answers.TaskListStatus, examples),
         errors=(UNREADABLE_NAME, NotFound("taskList is not found"), UNAVAILABLE),
     )
+
+
+def _list_example(list_status: str, task_status: str) -> Any:
+    tasks = [{"id": f"{SOME_LIST_ID}.0.0", "status": task_status}]
+    groups = [{"id": f"{SOME_LIST_ID}.0", "status": list_status, "tasks": tasks}]
+    return {"id": SOME_LIST_ID, "status": list_status, "groups": groups}
 
 
 def by_state(shape: Shape, examples: Mapping[int, Any]) -> dict[int, Success]:

@@ -11,8 +11,11 @@ from task_service.domain.errors import BadRequest, KeyReused, TaskFailed
 _WAIT: Final = Parameter(
     name="Prefer",
     where="header",
-    description="`wait=` and seconds, up to 25 (RFC 7240): answered when it has ended, or when they are over.",
-    schema={"type": "string", "pattern": "^wait=[0-9]{1,2}$"},
+    description=(
+        "`wait=20` (RFC 7240): answered when it has ended, or after so many seconds, at most 25. "
+        "What is not understood is ignored."
+    ),
+    schema={"type": "string"},
 )
 _KEY: Final = Parameter(
     name="Idempotency-Key",
@@ -59,8 +62,8 @@ def creating_task(operation: Operation) -> Operation:
     return _creating(operation, {200: described}, TaskFailed("task failed: the target answered 404"))
 
 
-def creating_list(operation: Operation) -> Operation:
-    """The operation of creating a list, with Prefer and Idempotency-Key."""
+def creating_list(operation: Operation, failed_status: Any) -> Operation:
+    """The operation of creating a list, with Prefer and Idempotency-Key; `failed_status` is of one that has failed."""
     answer = operation.answers[200]
     headers = _created("x-task-list-id", "the list")
     refs = [{"$ref": f"#/components/schemas/{name}"} for name in ("TaskListCreated", "TaskListStatus")]
@@ -74,6 +77,7 @@ def creating_list(operation: Operation) -> Operation:
     failed = Success(
         description="With `Prefer`, where the list has failed in time: its status.",
         shape=answers.TaskListStatus,
+        example=failed_status,
         headers=headers,
     )
     return _creating(operation, {200: described, 207: failed})
