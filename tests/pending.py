@@ -1,4 +1,4 @@
-"""Operations that are described and not served yet."""
+"""What is described and not served yet: operations, and headers that are not looked at."""
 
 from typing import Final
 
@@ -11,3 +11,4 @@ PENDING: Final = {
     ("POST", "/v1/taskLists/{taskListID}/replay"),
     ("POST", "/v1/replays"),
 }
+PENDING_HEADERS: Final = {"Idempotency-Key"}

@@ -22,7 +22,9 @@ _FILTERS: Final = (
     _in_query("until", "Only those created before.", format="date-time"),
 )
 _ERRORS: Final = (
-    BadRequest("state: 'running' is not one of created, pending, done, failed, cancelled"),
+    BadRequest(f"state: 'running' is none of {', '.join(State)}"),
+    BadRequest("since: 'today' is not a time as in RFC 3339, for example 2026-01-31T12:00:00Z"),
+    BadRequest("since: it is after until"),
     BadRequest("limit: '0' is not a number from 1 to 100"),
     BadRequest("next: not a cursor that this service has given"),
     UNAVAILABLE,
@@ -42,7 +44,10 @@ def _search(path: str, operation_id: str, tag: Tag, noun: str, page: Shape, item
         id=operation_id,
         tag=tag,
         summary=f"Search for {noun}",
-        description="The newest first, page by page. Tasks of lists are not listed on their own.",
+        description=(
+            "The newest first, page by page; a page can be short, or empty, where there is a next one. "
+            "Tasks of lists are not listed on their own."
+        ),
         parameters=(*_FILTERS, *PAGING),
         answers={200: Success(description="A page.", shape=page, example={"items": [item], "next": None})},
         errors=_ERRORS,

@@ -21,7 +21,7 @@ _KEY: Final = Parameter(
     name="Idempotency-Key",
     where="header",
     description="The same key with the same request creates once, however often it is sent.",
-    schema={"type": "string", "pattern": '^([!#-~][!-~]{0,254}|"[!#-\\[\\]-~]{1,255}")$'},
+    schema={"type": "string", "pattern": r'^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$'},
 )
 
 _APPLIED: Final = Header(
