@@ -18,8 +18,6 @@ CONFIGURATION: Final = Path(__file__).with_name("schemathesis.toml")
 WITHIN_SECONDS: Final = 600
 LEAST_REQUESTS: Final = 2_000
 
-OWN_LIST: Final = {"groups": [{"execution": "parallel", "tasks": ["hello"]}, {"execution": "sequential", "tasks": []}]}
-
 
 @pytest.fixture(scope="module")
 def own_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
@@ -59,20 +57,12 @@ def test_every_answer_is_one_that_the_document_describes(
 def prepared(cloud: LocalCloud) -> Any:
     """The document as it is served, with names and ids in it that exist in this cloud."""
     api = Api(cloud.api_url)
-    done, failed = api.create("hello"), api.create("missing")
-    api.done(done)
-    api.failed(failed)
-    # What takes its time would take the generator's.
-    for name in ("slow", "flaky", "missing", "cacheEvent"):
-        assert api.call("DELETE", f"/v1/taskTemplates/{name}").status == 204
-    assert api.call("DELETE", "/v1/taskListTemplates/three-groups").status == 204
-    assert api.call("PUT", "/v1/taskListTemplates/small", json.dumps(OWN_LIST)).status == 201
-    list_id = api.call("POST", "/v1/taskList/small", "{}").json()["taskListID"]
+    tasks, lists = populated(api, cloud.target_url)
     known = {
         "taskName": ["hello", "greeting"],
         "taskListName": ["small"],
-        "taskID": [done, failed, f"{list_id}.0.0"],
-        "taskListID": [list_id],
+        "taskID": tasks,
+        "taskListID": lists,
         "name": ["greeting", "hello", "small"],
         "Prefer": ["wait=1", "wait=0"],
     }
@@ -82,12 +72,11 @@ def prepared(cloud: LocalCloud) -> Any:
     # Calls stay on this machine.
     document = json.loads(text.replace("https://payments.example.com/", f"{cloud.target_url}/"))
     for path, methods in document["paths"].items():
-        for method in list(methods):
-            if (method.upper(), path) in PENDING:
-                del methods[method]
-                continue
-            parameters = methods[method].get("parameters", [])
-            parameters[:] = [each for each in parameters if each["name"] not in PENDING_HEADERS]
+        for method in [method for method in methods if (method.upper(), path) in PENDING]:
+            del methods[method]
+        for operation in methods.values():
+            parameters = operation.get("parameters", [])
+            parameters[:] = [parameter for parameter in parameters if parameter["name"] not in PENDING_HEADERS]
             for parameter in parameters:
                 name = parameter["name"]
                 if values := fixed.get(name) or known.get(name):
@@ -95,6 +84,25 @@ def prepared(cloud: LocalCloud) -> Any:
                     parameter["schema"] = choice if name in fixed else {"anyOf": [choice, parameter["schema"]]}
                     parameter["example"] = values[0]
     return document
+
+
+def populated(api: Api, target_url: str) -> tuple[list[str], list[str]]:
+    """The ids of tasks and of lists: one that is done, one that has failed, one that waits for long."""
+    retry = {"minDelaySeconds": 3600, "maxDelaySeconds": 3600}
+    api.template(f"{target_url}/status/503?retry-after=3600", "waiting", retry=retry)
+    for name, task in (("small", "hello"), ("failing", "missing"), ("waiting", "waiting")):
+        groups = [{"execution": "parallel", "tasks": [task]}, {"execution": "sequential", "tasks": []}]
+        assert api.call("PUT", f"/v1/taskListTemplates/{name}", json.dumps({"groups": groups})).status == 201
+    tasks = [api.create(name) for name in ("hello", "missing", "waiting")]
+    created = [api.call("POST", f"/v1/taskList/{name}", "{}") for name in ("small", "failing", "waiting")]
+    lists = [answer.json()["taskListID"] for answer in created]
+    api.all_ended([*tasks[:2], f"{lists[0]}.0.0", f"{lists[1]}.0.0"])
+    # What takes its time would take the generator's.
+    for name in ("slow", "flaky", "missing", "waiting", "cacheEvent"):
+        assert api.call("DELETE", f"/v1/taskTemplates/{name}").status == 204
+    for name in ("three-groups", "failing", "waiting"):
+        assert api.call("DELETE", f"/v1/taskListTemplates/{name}").status == 204
+    return [*tasks, f"{lists[0]}.0.0"], lists
 
 
 def counted(events: Path) -> dict[str, Counter[int]]:

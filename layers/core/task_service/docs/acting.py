@@ -1,7 +1,7 @@
 """Cancelling and replaying, as they are described."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from task_service.docs import answers
 from task_service.docs.bodies import ReplayBody
@@ -14,64 +14,73 @@ from task_service.docs.common import (
     UNAVAILABLE,
     UNREADABLE_NAME,
 )
-from task_service.docs.operation import Body, Operation, Parameter, Shape, Success, Tag
+from task_service.docs.operation import Body, Operation, Success
 from task_service.docs.tasks import LIST_ITEM, SOME_LIST_ID, TASK_CREATED
 from task_service.domain.errors import BadRequest, Conflict, NotFound
 
 _CANCELLED: Final = {"status": "cancelled", "finishedAt": "2026-11-24T06:00:39.097Z"}
-_TASK: Final = ("/v1/tasks/{taskID}", "Task", TASKS, TASK_ID, "task")
-_LIST: Final = ("/v1/taskLists/{taskListID}", "TaskList", TASK_LISTS, TASK_LIST_ID, "task list")
+_UNDER_WAY: Final = {**LIST_ITEM, "status": "pending"}
+_PART_OF_LIST: Final = Conflict(f"task is a part of taskList {SOME_LIST_ID}: this is possible for the whole list only")
 
 
 def operations() -> Iterable[Operation]:
     """Cancelling and replaying of one task or list, and replaying of many."""
-    yield _cancel(*_TASK, TASK_CREATED)
-    yield _cancel(*_LIST, LIST_ITEM)
-    yield _replay(*_TASK, TASK_CREATED)
-    yield _replay(*_LIST, LIST_ITEM)
+    yield _acting_on_task(
+        "cancel",
+        "Cancel a task",
+        "What has not started never does; what comes of a call under way is discarded. Takes the id of a list too.",
+        Success(description="It is cancelled.", shape=answers.TaskOrList, example={**TASK_CREATED, **_CANCELLED}),
+        Conflict("task is done: only one that has not ended can be cancelled"),
+    )
+    yield _acting_on_task(
+        "replay",
+        "Replay a failed task",
+        "It starts again under the same id, with the same request and all its attempts.",
+        Success(description="It runs again.", shape=answers.TaskStatus, example=TASK_CREATED),
+        Conflict("task is done: only one that has failed can be replayed"),
+    )
+    yield _acting_on_list(
+        "cancel",
+        "Cancel a task list",
+        "No task of it starts after this.",
+        Success(description="It is cancelled.", shape=answers.TaskListItem, example={**LIST_ITEM, **_CANCELLED}),
+        Conflict("taskList is done: only one that has not ended can be cancelled"),
+    )
+    yield _acting_on_list(
+        "replay",
+        "Replay a failed task list",
+        "It starts again under the same id, from its failed tasks: what is done stays as it is.",
+        Success(description="It runs again.", shape=answers.TaskListItem, example=_UNDER_WAY),
+        Conflict("taskList is done: only one that has failed can be replayed"),
+    )
     yield _replay_many()
 
 
-def _cancel(path: str, noun_id: str, tag: Tag, parameter: Parameter, noun: str, shown: Mapping[str, Any]) -> Operation:
-    is_task = parameter is TASK_ID
-    shape: Shape = answers.TaskOrList if is_task else answers.TaskListItem
+def _acting_on_task(act: str, summary: str, description: str, answer: Success, refusal: Conflict) -> Operation:
     return Operation(
         method="POST",
-        path=f"{path}/cancel",
-        id=f"cancel{noun_id}",
-        tag=tag,
-        summary=f"Cancel a {noun}",
-        description="Ends it unless it has ended. A call under way is not broken off, but its answer does not count. "
-        + ("Also takes the id of a list. A task of a list ends with its list only." if is_task else ""),
-        parameters=(parameter,),
-        answers={200: Success(description="It is cancelled.", shape=shape, example={**shown, **_CANCELLED})},
-        errors=(
-            UNREADABLE_NAME,
-            NotFound(f"{noun.replace(' l', 'L')} is not found"),
-            Conflict(f"the {noun} is done, and cannot be cancelled"),
-            UNAVAILABLE,
-        ),
+        path=f"/v1/tasks/{{taskID}}/{act}",
+        id=f"{act}Task",
+        tag=TASKS,
+        summary=summary,
+        description=description,
+        parameters=(TASK_ID,),
+        answers={200: answer},
+        errors=(UNREADABLE_NAME, NotFound("task is not found"), refusal, _PART_OF_LIST, UNAVAILABLE),
     )
 
 
-def _replay(path: str, noun_id: str, tag: Tag, parameter: Parameter, noun: str, shown: Mapping[str, Any]) -> Operation:
-    shape: Shape = answers.TaskStatus if parameter is TASK_ID else answers.TaskListItem
+def _acting_on_list(act: str, summary: str, description: str, answer: Success, refusal: Conflict) -> Operation:
     return Operation(
         method="POST",
-        path=f"{path}/replay",
-        id=f"replay{noun_id}",
-        tag=tag,
-        summary=f"Replay a failed {noun}",
-        description="Under the same id, with the same request"
-        + ("." if parameter is TASK_ID else "; what is done already is not done again."),
-        parameters=(parameter,),
-        answers={200: Success(description="It runs again.", shape=shape, example=shown)},
-        errors=(
-            UNREADABLE_NAME,
-            NotFound(f"{noun.replace(' l', 'L')} is not found"),
-            Conflict(f"the {noun} is done; only what has failed can be replayed"),
-            UNAVAILABLE,
-        ),
+        path=f"/v1/taskLists/{{taskListID}}/{act}",
+        id=f"{act}TaskList",
+        tag=TASK_LISTS,
+        summary=summary,
+        description=description,
+        parameters=(TASK_LIST_ID,),
+        answers={200: answer},
+        errors=(UNREADABLE_NAME, NotFound("taskList is not found"), refusal, UNAVAILABLE),
     )
 
 

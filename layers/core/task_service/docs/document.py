@@ -158,18 +158,21 @@ def _errors(operation: Operation) -> dict[str, Any]:
         str(status): _error(
             [error for error in refusals if error.status == status],
             [error for error in gateway if error.status == status],
+            operation.error_headers.get(status, {}),
         )
         for status in sorted(statuses)
     }
 
 
-def _error(refusals: Sequence[TaskServiceError], gateway: Sequence[GatewayError]) -> dict[str, Any]:
+def _error(
+    refusals: Sequence[TaskServiceError], gateway: Sequence[GatewayError], own_headers: Mapping[str, Header]
+) -> dict[str, Any]:
     """One response: an example for each error, and the headers that any of them has."""
     bodies = [problem.members(error, _SOME_ERROR_ID) for error in refusals]
     bodies += [_gateway_body(error) for error in gateway]
-    headers: dict[str, Any] = {}
+    headers: dict[str, Any] = {name: _header(header) for name, header in own_headers.items()}
     if any("WWW-Authenticate" in error.headers for error in refusals):
-        headers = {name: _header(header) for name, header in common.CHALLENGE.items()}
+        headers |= {name: _header(header) for name, header in common.CHALLENGE.items()}
     for error in gateway:
         headers |= {name: _header(header) for name, header in error.headers.items()}
     examples = {_key(body["message"]): {"summary": body["message"], "value": body} for body in bodies}

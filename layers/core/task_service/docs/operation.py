@@ -82,5 +82,7 @@ class Operation:
     answers: Mapping[int, Success]
     errors: Sequence[TaskServiceError] = ()
     """Those of its own, an example each: beside what every operation, every guarded one and every writing one has."""
+    error_headers: Mapping[int, Mapping[str, Header]] = field(default_factory=dict)
+    """Headers of its own that errors have, by their status."""
     is_open: bool = False
     """Whether it needs no token where all others do."""

@@ -29,6 +29,8 @@ _APPLIED: Final = Header(
     schema={"type": "string", "pattern": "^wait=[0-9]+$"},
     is_certain=False,
 )
+_ANSWERED_AFTER_WAITING: Final = (404, 424)
+
 _LOCATION: Final = Header(
     description="With `Prefer`, where the body is what this names, and not the id.",
     schema={"type": "string"},
@@ -45,27 +47,33 @@ def waiting(operation: Operation) -> Operation:
             status: replace(answer, headers={**answer.headers, "Preference-Applied": _APPLIED})
             for status, answer in operation.answers.items()
         },
+        error_headers={
+            error.status: {"Preference-Applied": _APPLIED}
+            for error in operation.errors
+            if error.status in _ANSWERED_AFTER_WAITING
+        },
     )
 
 
 def creating_task(operation: Operation) -> Operation:
     """The operation of creating a task, with Prefer and Idempotency-Key."""
-    answer = operation.answers[200]
+    answer, headers = operation.answers[200], _created("x-task-id", "the task")
     shape = {"anyOf": [{"$ref": "#/components/schemas/TaskCreated"}, ANY_JSON]}
     described = replace(
         answer,
         description="The task is durable, and will run. With `Prefer`, where it is done in time: its result.",
         shape=shape,
         models=(answers.TaskCreated,),
-        headers=_created("x-task-id", "the task"),
+        headers=headers,
     )
-    return _creating(operation, {200: described}, TaskFailed("task failed: the target answered 404"))
+    failed = TaskFailed("task failed: the target answered 404")
+    told = {name: headers[name] for name in ("Preference-Applied", "x-task-id")}
+    return replace(_creating(operation, {200: described}, failed), error_headers={failed.status: told})
 
 
 def creating_list(operation: Operation, failed_status: Any) -> Operation:
     """The operation of creating a list, with Prefer and Idempotency-Key; `failed_status` is of one that has failed."""
-    answer = operation.answers[200]
-    headers = _created("x-task-list-id", "the list")
+    answer, headers = operation.answers[200], _created("x-task-list-id", "the list")
     refs = [{"$ref": f"#/components/schemas/{name}"} for name in ("TaskListCreated", "TaskListStatus")]
     described = replace(
         answer,

@@ -104,8 +104,7 @@ class PreconditionFailed(TaskServiceError):
 
 
 class KeyReused(TaskServiceError):
-    """Idempotency-Key: it was used for another request (another resource, name, body or cache header); \
-a new request needs a new key"""
+    """Idempotency-Key: it was used for another request (resource, name, body, cache headers), use a new one"""
 
     status = 422
     kind = 1
