@@ -66,6 +66,13 @@ def prepared(cloud: LocalCloud) -> Any:
         "name": ["greeting", "hello", "small"],
         "Prefer": ["wait=1", "wait=0"],
     }
+    # What can be cancelled is what waits, and replayed what has failed.
+    acted_on = {
+        "/v1/tasks/{taskID}/cancel": tasks[2],
+        "/v1/tasks/{taskID}/replay": tasks[1],
+        "/v1/taskLists/{taskListID}/cancel": lists[2],
+        "/v1/taskLists/{taskListID}/replay": lists[1],
+    }
     # Four parts that are made up would never make a name that exists.
     fixed = {"repository": ["examples"], "group": ["example"], "version": ["1.0"]}
     text = api.call("GET", "/swagger-ui/openapi.json").body.decode()
@@ -79,7 +86,8 @@ def prepared(cloud: LocalCloud) -> Any:
             parameters[:] = [parameter for parameter in parameters if parameter["name"] not in PENDING_HEADERS]
             for parameter in parameters:
                 name = parameter["name"]
-                if values := fixed.get(name) or known.get(name):
+                values = [acted_on[path]] if path in acted_on else fixed.get(name) or known.get(name)
+                if values:
                     choice = {"enum": values}
                     parameter["schema"] = choice if name in fixed else {"anyOf": [choice, parameter["schema"]]}
                     parameter["example"] = values[0]
