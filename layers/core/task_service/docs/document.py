@@ -13,7 +13,7 @@ from pydantic_core.core_schema import NullableSchema, WithDefaultSchema
 
 from task_service import VERSION
 from task_service.api import problem
-from task_service.docs import acting, common, health, searching, tasks, templates
+from task_service.docs import acting, common, event_tasks, health, searching, tasks, templates
 from task_service.docs.answers import Problem
 from task_service.docs.common import GATEWAY, GatewayError
 from task_service.docs.operation import Body, Header, Operation, Parameter, Shape, Success
@@ -41,7 +41,7 @@ method is answered with 405 and `Allow`. All answers are JSON, whatever is accep
 
 def operations() -> Iterator[Operation]:
     """Every operation of the API."""
-    parts = (tasks, searching, acting, templates, health)
+    parts = (tasks, searching, acting, templates, event_tasks, health)
     return chain.from_iterable(part.operations() for part in parts)
 
 

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from task_service.docs import answers, bodies
 from task_service.docs.common import (
     ETAG,
-    EVENT_TASKS,
     IF_MATCH,
     IF_NONE_MATCH,
     NAME_RULE,
@@ -24,16 +23,15 @@ from task_service.docs.common import (
 )
 from task_service.docs.operation import Body, Operation, Parameter, Success, Tag
 from task_service.domain.errors import BadRequest, NotFound, PreconditionFailed, TaskServiceError, TooLarge
-from task_service.event_task_schema import EventTaskIdentity, EventTaskSchema
 from task_service.policy_schema import PolicySchema
 from task_service.template_schema import TaskListTemplateSchema, TaskTemplateSchema
 
-_PAGE_ERRORS: Final = (
+PAGE_ERRORS: Final = (
     BadRequest("limit: '0' is not a number from 1 to 100"),
     BadRequest("next: not a cursor that this service has given"),
     UNAVAILABLE,
 )
-_PUT_ERRORS: Final = (
+PUT_ERRORS: Final = (
     *PAYLOAD_ERRORS,
     TooLarge("the template is larger than 300000 bytes"),
     BadRequest("If-Match: one tag in double quotes, as in ETag, or * is allowed"),
@@ -42,7 +40,7 @@ _PUT_ERRORS: Final = (
     PreconditionFailed("a template of this name exists already"),
     UNAVAILABLE,
 )
-_DELETE_ERRORS: Final = (
+DELETE_ERRORS: Final = (
     BadRequest("If-Match: one tag in double quotes, as in ETag, or * is allowed"),
     PreconditionFailed("the template has been changed since, or is gone"),
     UNAVAILABLE,
@@ -179,13 +177,12 @@ POLICY: Final = Kind(
 
 
 def operations() -> Iterable[Operation]:
-    """Everything about templates, policies and event tasks."""
+    """Everything about templates and policies."""
     for kind in (TASK, TASK_LIST, POLICY):
         yield _page(kind)
         yield _get(kind)
         yield _put(kind)
         yield _delete(kind)
-    yield from _event_tasks()
 
 
 def _one(kind: Kind) -> str:
@@ -201,7 +198,7 @@ def _page(kind: Kind) -> Operation:
         summary="List them by name, page by page",
         parameters=PAGING,
         answers={200: Success(description="A page.", shape=kind.page, example={"items": [kind.stored], "next": None})},
-        errors=_PAGE_ERRORS,
+        errors=PAGE_ERRORS,
     )
 
 
@@ -239,7 +236,7 @@ def _put(kind: Kind) -> Operation:
         parameters=(*kind.name, IF_MATCH, IF_NONE_MATCH),
         body=Body(shape=kind.written, examples=kind.examples),
         answers={200: stored("It has replaced another one."), 201: stored("It is new.")},
-        errors=(UNREADABLE_NAME, *kind.faults, *_PUT_ERRORS),
+        errors=(UNREADABLE_NAME, *kind.faults, *PUT_ERRORS),
     )
 
 
@@ -252,54 +249,5 @@ def _delete(kind: Kind) -> Operation:
         summary=f"Delete a {kind.noun}",
         parameters=(*kind.name, IF_MATCH),
         answers={204: Success(description="It is gone.")},
-        errors=(UNREADABLE_NAME, NotFound(kind.missing), *_DELETE_ERRORS),
-    )
-
-
-def _event_tasks() -> Iterable[Operation]:
-    entry = {"key": "did:web:example.com", "namespace": "Login", "scope": "Administration"}
-    event_task = {**entry, "taskName": "cacheEvent"}
-    too_long = BadRequest("key, namespace, scope: at most 1000 bytes in all are allowed")
-    comma = BadRequest("key: a comma is not part of it: events have key, namespace and scope separated by commas")
-
-    def stored(description: str) -> Success:
-        return Success(description=description, shape=EventTaskSchema, example=event_task, headers={"ETag": ETAG})
-
-    yield Operation(
-        method="GET",
-        path="/v1/eventTasks",
-        id="listEventTasks",
-        tag=EVENT_TASKS,
-        summary="List them, page by page",
-        parameters=PAGING,
-        answers={
-            200: Success(
-                description="A page.", shape=answers.EventTaskPage, example={"items": [event_task], "next": None}
-            )
-        },
-        errors=_PAGE_ERRORS,
-    )
-    yield Operation(
-        method="PUT",
-        path="/v1/eventTasks",
-        id="writeEventTask",
-        tag=EVENT_TASKS,
-        summary="Write an event task",
-        description="An empty namespace or scope means: not set. The task's template needs a `requestPolicy`.",
-        parameters=(IF_MATCH, IF_NONE_MATCH),
-        body=Body(shape=EventTaskSchema, examples={"an entry": event_task}),
-        answers={200: stored("It has replaced another one."), 201: stored("It is new.")},
-        errors=(comma, too_long, *_PUT_ERRORS),
-    )
-    yield Operation(
-        method="DELETE",
-        path="/v1/eventTasks",
-        id="deleteEventTask",
-        tag=EVENT_TASKS,
-        summary="Delete an event task",
-        description="That of this key, namespace and scope; which task it makes does not matter.",
-        parameters=(IF_MATCH,),
-        body=Body(shape=EventTaskIdentity, examples={"an entry": entry}),
-        answers={204: Success(description="It is gone.")},
-        errors=(comma, too_long, *PAYLOAD_ERRORS, NotFound("event task not found"), *_DELETE_ERRORS),
+        errors=(UNREADABLE_NAME, NotFound(kind.missing), *DELETE_ERRORS),
     )
