@@ -26,7 +26,7 @@ publish: $(VENV)/local.stamp ## an event as the cache service publishes it: make
 unit: $(VENV)/dev.stamp ## the tests of seconds
 	$(BIN)/pytest -x -q tests/unit
 
-test: $(VENV)/dev.stamp .venv-tools/stamp lint ## lint, types and every test
+test: $(VENV)/dev.stamp $(VENV)/browser.stamp .venv-tools/stamp lint ## lint, types and every test
 	$(BIN)/pytest -q -n 2 --dist loadfile tests
 
 lint: $(VENV)/dev.stamp .venv-tools/stamp ## style, types, the template
@@ -56,6 +56,10 @@ $(VENV)/local.stamp: requirements/local.txt layers/core/requirements.txt functio
 
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/local.stamp
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/browser.stamp: tests/browser.sh $(VENV)/dev.stamp
+	bash tests/browser.sh
 	@touch $@
 
 .venv-tools/stamp: requirements/tools.txt

@@ -115,6 +115,7 @@ def _ready(cloud: LocalCloud, seconds: float) -> str:
 The task service is ready after {seconds:.1f} s.
 
   API               {cloud.api_url}
+  Swagger UI        {cloud.api_url}/swagger-ui/
   AWS services      {cloud.endpoint_url}
   demo target       {cloud.target_url}
   NATS server       {cloud.nats_url}
@@ -126,6 +127,8 @@ Try it:
   curl{token} -d '{{"greeting": "hello"}}' {cloud.api_url}/v1/task/hello
   curl{token} {cloud.api_url}/v1/taskResult/<the taskID of the answer>
   make publish KEY=did:web:example.com,Login,Administration
+
+or in a browser, with "Try it out" of POST /v1/task/{{taskName}}: {cloud.api_url}/swagger-ui/
 
 What you edit takes effect with `make deploy`. Ctrl-C stops it."""
 

@@ -42,7 +42,8 @@ def front(endpoint: Endpoint) -> web.Application:
     application = web.Application(client_max_size=MAX_BODY_BYTES)
     proxy = Proxy(endpoint)
     application.cleanup_ctx.append(proxy.run)
-    application.router.add_route("*", "/{path:.*}", proxy.handle)
+    # A dot would not match a new line, which a path may hold, encoded.
+    application.router.add_route("*", r"/{path:[\s\S]*}", proxy.handle)
     application.on_response_prepare.append(_without_server_name)
     return application
 

@@ -13,13 +13,16 @@ from local.template import Template
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
+# A path of each function that the API has.
+ANSWERED = ("/liveness", "/swagger-ui/")
+
 
 def warm_up(endpoint: Endpoint, stack: Stack, template: Template, gateway_url: str) -> None:
-    """Call every function once: those that consume a queue with no message, the API's over HTTP."""
+    """Call every function once: those that consume a queue with no message, those of the API over HTTP."""
     functions: LambdaClient = endpoint.client("lambda")
     consumers = {name: stack.physical_id(name) for name, _ in template.queue_events()}
-    with ThreadPoolExecutor(1 + len(consumers)) as pool:
-        calls: list[Future[object]] = [pool.submit(call, "GET", f"{gateway_url}/liveness")]
+    with ThreadPoolExecutor(len(ANSWERED) + len(consumers)) as pool:
+        calls: list[Future[object]] = [pool.submit(call, "GET", gateway_url + path) for path in ANSWERED]
         calls += [pool.submit(_consume_nothing, functions, *names) for names in consumers.items()]
         for each in calls:
             each.result()

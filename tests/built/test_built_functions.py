@@ -1,6 +1,7 @@
 """The built functions run with nothing but what is deployed: their folder, the layer, and Lambda's own runtime."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from local.cloud import LocalCloud
 from local.ports import HOST, claim
+from task_service.docs.document import openapi
 from tests.behaviours import answer
 from tests.built.conftest import Resources, Started, sample
 from tests.built.runtime import PROJECT, Build, BuiltFunction
@@ -19,6 +21,8 @@ SAMPLES = {
     "api-liveness": "ApiFunction",
     "api-put-template": "ApiFunction",
     "api-task-result": "ApiFunction",
+    "docs-document": "DocsFunction",
+    "docs-page": "DocsFunction",
     "events": "EventsFunction",
     "executor": "ExecutorFunction",
     "failures": "FailuresFunction",
@@ -44,6 +48,18 @@ def test_the_api_says_that_it_is_up_and_ready(function: Started) -> None:
         result = function("ApiFunction").invoke({**sample("api-liveness"), "resource": path, "path": path})
 
         assert (result["statusCode"], json.loads(result["body"])["status"]) == (200, "up")
+
+
+def test_the_document_and_all_of_its_page_are_there(function: Started) -> None:
+    document = function("DocsFunction").invoke(sample("docs-document"))
+    page = function("DocsFunction").invoke(sample("docs-page"))
+
+    assert json.loads(document["body"]) == json.loads(json.dumps(openapi()))
+    names = re.findall(r'(?:src|href)="([\w.-]+)"', page["body"])
+    assert {"swagger-ui-bundle.js", "swagger-ui.css", "initializer.js"} <= set(names)
+    for name in names:
+        result = function("DocsFunction").invoke({**sample("docs-document"), "pathParameters": {"proxy": name}})
+        assert (result["statusCode"], len(result["body"]) > 100) == (200, True)
 
 
 @pytest.mark.parametrize("request_body", ['{"name": "Ada"}', LARGE], ids=["small", "large"])

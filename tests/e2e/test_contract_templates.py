@@ -1,5 +1,6 @@
 """Task templates over HTTP."""
 
+import base64
 import json
 from typing import Any, Final
 from urllib.parse import quote
@@ -10,6 +11,8 @@ from tests.e2e.api import Answer, Api
 from tests.e2e.test_contract_creating import has_error
 
 URL: Final = "http://target.example/greet"
+LONG: Final = f"next={base64.urlsafe_b64encode(b'a' * 1_001).decode()}"
+"""A cursor of a name that nothing can have."""
 
 
 def put(api: Api, name: str, headers: dict[str, str] | None = None, /, **members: Any) -> Answer:
@@ -136,6 +139,6 @@ def test_pages_together_have_every_template_once_in_order(api: Api) -> None:
     assert [name for name in found if name.startswith("page-")] == names
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=-1", "limit=a", "limit=", "next=%00", "next=!"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=-1", "limit=a", "limit=", "next=%00", "next=!", LONG])
 def test_a_wrong_question_for_a_page_is_refused(api: Api, query: str) -> None:
     assert has_error(api.call("GET", f"/v1/taskTemplates?{query}"), 400, query.partition("=")[0])

@@ -20,7 +20,7 @@ from local.front import front
 from local.ports import claim
 from tests.integration.conftest import Copy, is_running, processes_below, wait_until
 
-AS_SENT = "a/b c%2Fd%+ü€"
+AS_SENT = "a/b c%2Fd%+ü€\n"
 
 
 @pytest.fixture(scope="module")

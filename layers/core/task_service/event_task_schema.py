@@ -35,13 +35,15 @@ class EventTaskIdentity(BaseModel):
     key: Annotated[str, Field(min_length=1), AfterValidator(_no_comma)]
     namespace: Part = ""
     scope: Part = ""
-    taskName: Annotated[str, BeforeValidator(not_set)] = ""
+    taskName: Annotated[str, BeforeValidator(not_set, json_schema_input_type=str | None)] = ""
 
 
 class EventTaskSchema(EventTaskIdentity):
     """An event task: the task that is created when an entry is set in the cache."""
 
-    taskName: Annotated[str, Field(min_length=1), AfterValidator(_no_longer_than_a_name)]
+    taskName: Annotated[
+        str, Field(min_length=1, description="The name of a task template."), AfterValidator(_no_longer_than_a_name)
+    ]
 
 
 def identify(payload: str) -> str:

@@ -22,8 +22,8 @@ class PolicySchema(BaseModel):
     group: str
     name: str
     version: str
-    source: Annotated[str, Field(min_length=1)]
-    data: dict[str, Any] | None = None
+    source: Annotated[str, Field(min_length=1, description="Rego, v0 or v1.")]
+    data: dict[str, Any] | None = Field(default=None, description="What the source sees as `data`.")
 
 
 def validate_policy(name: str, payload: str) -> Mapping[str, Any]:

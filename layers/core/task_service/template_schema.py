@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -31,6 +32,11 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _STATUS: Final = re.compile(r"[1-5]\d\d|[1-5]xx|\*")
 _OURS: Final = frozenset({"idempotency-key", "content-length", "transfer-encoding", "connection", "host", "upgrade"})
 """Headers that the service or the HTTP client sets itself."""
+_POLICY: Final = "A policy: repository/group/name/version."
+_CACHE: Final = "Where results are kept in the cache service, unless the creation says something else."
+
+
+Delay = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 
 
 class RetrySchema(BaseModel):
@@ -38,9 +44,11 @@ class RetrySchema(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    maxAttempts: Annotated[int, Field(strict=True, ge=1, le=100)] | None = None
-    minDelaySeconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] | None = None
-    maxDelaySeconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] | None = None
+    maxAttempts: Annotated[int, Field(strict=True, ge=1, le=100)] | None = Field(
+        default=None, description="The first attempt included. 1 + EXECUTOR_MAX_TASK_RETRIES (10) unless set."
+    )
+    minDelaySeconds: Delay | None = Field(default=None, description="1 unless set.")
+    maxDelaySeconds: Delay | None = Field(default=None, description="300 unless set.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -64,7 +72,18 @@ def _upper(value: str) -> str:
     return value.strip().upper()
 
 
-Text = Annotated[str, BeforeValidator(not_set), Field(max_length=4_000)]
+Text = Annotated[str, BeforeValidator(not_set, json_schema_input_type=str | None), Field(max_length=4_000)]
+Status = Annotated[
+    int | str,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 100, "maximum": 599},
+                {"type": "string", "pattern": r"^([1-5][0-9][0-9]|[1-5]xx|\*)$"},
+            ]
+        }
+    ),
+]
 
 
 class TaskTemplateSchema(BaseModel):
@@ -73,17 +92,31 @@ class TaskTemplateSchema(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(min_length=1)]
-    url: Text = ""
-    method: Annotated[Text, AfterValidator(_upper)] = ""
-    requestPolicy: Text = ""
-    responsePolicy: Text = ""
-    finalPolicy: Text = ""
-    cacheNamespace: Text = ""
-    cacheScope: Text = ""
-    headers: dict[str, Annotated[str, Field(max_length=4_000)]] | None = Field(default=None, max_length=50)
-    timeoutSeconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    url: Text = Field(default="", description="http or https.")
+    method: Annotated[Text, AfterValidator(_upper)] = Field(default="", description=f"One of {', '.join(METHODS)}.")
+    requestPolicy: Text = Field(default="", description=f"Evaluated in place of a call. {_POLICY}")
+    responsePolicy: Text = Field(default="", description=f"Gets the response, and replaces it. {_POLICY}")
+    finalPolicy: Text = Field(default="", description=f"The same, after responsePolicy. {_POLICY}")
+    cacheNamespace: Text = Field(default="", description=_CACHE)
+    cacheScope: Text = Field(default="", description=_CACHE)
+    headers: dict[str, Annotated[str, Field(max_length=4_000)]] | None = Field(
+        default=None,
+        max_length=50,
+        description="Sent with the call, beside those that the service sets itself.",
+    )
+    timeoutSeconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None,
+        description="The whole budget of an attempt; 30 unless set, at most the executor's limit less 10 s (50).",
+    )
     retry: RetrySchema | None = None
-    acceptStatus: list[int | str] | None = Field(default=None, max_length=50)
+    acceptStatus: list[Status] | None = Field(
+        default=None,
+        max_length=50,
+        description=(
+            'Statuses that finish the task as done, such as 409, "2xx" or "*". Of the others 408, 425, 429 and 5xx '
+            "are retried, the rest fail it. All but those four finish it as done, unless set."
+        ),
+    )
 
     @field_validator("method")
     @classmethod
@@ -149,8 +182,10 @@ class GroupSchema(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     execution: Literal["sequential", "parallel"]
-    tasks: Annotated[list[TaskName], BeforeValidator(_no_list)] = []
-    finalPolicy: Text = ""
+    tasks: Annotated[list[TaskName], BeforeValidator(_no_list, json_schema_input_type=list[TaskName] | None)] = Field(
+        default=[], description="Names of task templates."
+    )
+    finalPolicy: Text = Field(default="", description=f"Gets the array of the tasks' results. {_POLICY}")
 
 
 class TaskListTemplateSchema(BaseModel):
@@ -160,8 +195,8 @@ class TaskListTemplateSchema(BaseModel):
 
     name: Annotated[str, Field(min_length=1)]
     groups: list[GroupSchema]
-    cacheNamespace: Text = ""
-    cacheScope: Text = ""
+    cacheNamespace: Text = Field(default="", description=_CACHE)
+    cacheScope: Text = Field(default="", description=_CACHE)
 
 
 def validate_task_template(name: str, payload: str, *, longest_timeout: timedelta) -> Mapping[str, Any]:

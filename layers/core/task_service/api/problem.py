@@ -3,7 +3,7 @@
 import json
 import logging
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from aws_lambda_powertools.event_handler import Response
@@ -28,18 +28,27 @@ def response(error: Exception) -> Response[str]:
         extra={"action": "refuse", "error_id": error_id, "status": known.status},
         exc_info=error if is_ours else None,
     )
-    body = {
-        "id": error_id,
-        "kind": known.kind,
-        "message": known.message,
-        "type": "about:blank",
-        "title": _TITLES.get(known.status) or HTTPStatus(known.status).phrase,
-        "status": known.status,
-        "detail": known.message,
-    }
     return Response(
         status_code=known.status,
         content_type="application/json",
-        body=json.dumps(body, ensure_ascii=False),
+        body=json.dumps(members(known, error_id), ensure_ascii=False),
         headers=dict(known.headers),
     )
+
+
+def members(error: TaskServiceError, error_id: str) -> dict[str, Any]:
+    """The body of the response for an error."""
+    return {
+        "id": error_id,
+        "kind": error.kind,
+        "message": error.message,
+        "type": "about:blank",
+        "title": title(error.status),
+        "status": error.status,
+        "detail": error.message,
+    }
+
+
+def title(status: int) -> str:
+    """What an HTTP status is called."""
+    return _TITLES.get(status) or HTTPStatus(status).phrase

@@ -78,6 +78,11 @@ class Api:
         self._resolver.not_found(self._no_route)
         self._resolver.exception_handler(Exception)(problem.response)
 
+    @property
+    def operations(self) -> frozenset[tuple[str, str]]:
+        """Method and resource of everything that this API offers."""
+        return frozenset((method, resource) for resource, methods in self._handlers.items() for method in methods)
+
     def resolve(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """API Gateway's response to its event; one log line for each."""
         self._know(event["resource"])

@@ -130,6 +130,9 @@ def read_cursor(cursor: str | None) -> str | None:
     if cursor is None:
         return None
     try:
-        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+        name = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        raise BadRequest("next: not a cursor that this service has given") from None
+        name = None
+    if name is None or json_text.size(name) > MAX_NAME_BYTES:
+        raise BadRequest("next: not a cursor that this service has given")
+    return name

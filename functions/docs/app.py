@@ -1,0 +1,23 @@
+"""The docs function: Swagger UI, and the document that it shows."""
+
+from typing import Any
+
+from task_service.docs.site import Site
+from task_service.telemetry import observed
+
+
+def document() -> dict[str, Any]:
+    """The API's OpenAPI document."""
+    # What it is generated from takes longer to import than the page takes to serve.
+    from task_service.docs.document import openapi
+
+    return openapi()
+
+
+site = Site(document)
+
+
+@observed
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one request."""
+    return site.resolve(event)
