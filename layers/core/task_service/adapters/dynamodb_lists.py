@@ -121,7 +121,7 @@ class DynamoDbTaskLists:
         update = "SET #state = :state, finishedAt = :now"
         if not well:
             update += ", failedShard = :shard"
-            values[":shard"] = shard_value("LIST", list_id)
+            values[":shard"] = shard_value(f"LIST#{State.FAILED}", list_id)
         item = self._update(list_id, "LIST", update, "#state = :created", values)
         return bool(item.get("finishedAt") == values[":now"])
 

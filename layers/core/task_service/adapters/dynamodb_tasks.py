@@ -242,7 +242,7 @@ def _failed_sets(task_id: str) -> list[str]:
 
 
 def _failed_values(task_id: str) -> Item:
-    return {":shard": shard_value("TASK", task_id)} if place_of(task_id) is None else {}
+    return {":shard": shard_value(f"TASK#{State.FAILED}", task_id)} if place_of(task_id) is None else {}
 
 
 # -- tasks of a list, whose records are written when they are first claimed
