@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local.cloud import PROJECT, LocalCloud
 from task_service import VERSION
-from tests.bench import cold_start, cost, events, policies, service
+from tests.bench import cold_start, cost, events, policies, search, service
 from tests.bench.table import Row, render
 
 RESULTS = Path(__file__).with_name("results.txt")
@@ -38,6 +38,7 @@ def main() -> None:
         report(render("Throughput", service.throughput(cloud, client)))
         report(render("A large list", service.large_list(cloud, client)))
         report(render("Requests", cost.rows(cloud)))
+        report(render("Searching", search.rows(cloud, client)))
         report(render("Policies, evaluated here", [Row(*figure) for figure in policies.rows(cloud)]))
         report(render("Cache events", events.rows(cloud)))
     report(render("Cold start", cold_start.rows(PROJECT / ".build" / f"core-{python}")))

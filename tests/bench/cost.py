@@ -5,6 +5,7 @@ was asked, and the table what it charged (write request units, a kilobyte each).
 """
 
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,10 @@ class Meter:
 
     requests: Counter[str] = field(default_factory=Counter)
     write_units: float = 0.0
+    index_units: float = 0.0
+    """Those of the write units that are for indexes."""
     read_units: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def watch(self, client: Any) -> None:
         """Count the requests of a client."""
@@ -34,21 +38,32 @@ class Meter:
         client.meta.events.register("after-call.*.*", self._count)
 
     def _ask_for_capacity(self, params: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {**params, "ReturnConsumedCapacity": "TOTAL"}
+        return {**params, "ReturnConsumedCapacity": "INDEXES"}
 
     def _count(self, model: Any, parsed: dict[str, Any], **_: Any) -> None:
-        if model.name not in ("ReceiveMessage", "DeleteMessage"):  # Lambda's poller does these
-            self.requests[model.name] += 1
-        units = parsed.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
-        if model.name in ("GetItem", "Query"):
-            self.read_units += units
-        else:
-            self.write_units += units
+        # For what reads many records, what was charged is a list.
+        charged = parsed.get("ConsumedCapacity", [])
+        charges: list[dict[str, Any]] = charged if isinstance(charged, list) else [charged]
+        units = sum(charge["CapacityUnits"] for charge in charges)
+        with self._lock:
+            if model.name not in ("ReceiveMessage", "DeleteMessage"):  # Lambda's poller does these
+                self.requests[model.name] += 1
+            if model.name in ("GetItem", "BatchGetItem", "Query"):
+                self.read_units += units
+            else:
+                self.write_units += units
+                indexes = [charge.get("GlobalSecondaryIndexes", {}) for charge in charges]
+                self.index_units += sum(index["CapacityUnits"] for found in indexes for index in found.values())
 
     def take(self) -> "Meter":
         """What was counted so far; counting starts anew."""
-        taken = Meter(requests=self.requests, write_units=self.write_units, read_units=self.read_units)
-        self.requests, self.write_units, self.read_units = Counter(), 0.0, 0.0
+        taken = Meter(
+            requests=self.requests,
+            write_units=self.write_units,
+            index_units=self.index_units,
+            read_units=self.read_units,
+        )
+        self.requests, self.write_units, self.index_units, self.read_units = Counter(), 0.0, 0.0, 0.0
         return taken
 
     @property
@@ -64,7 +79,7 @@ class Meter:
 
 def rows(cloud: LocalCloud) -> list[Row]:
     """The figures for a single task, and for a task in groups of 10, 100 and 1,000."""
-    with _services(cloud) as (services, meter, queue):
+    with metered(cloud) as (services, meter, queue):
         found: list[Row] = []
         create, run = _single(services, meter, queue)
         found.append(Row("single task, creation", f"{create.writes} table write, {create.sends} send", "aim: 1 and 1"))
@@ -149,7 +164,8 @@ def _work(services: Services, url: str) -> None:
 
 
 @contextmanager
-def _services(cloud: LocalCloud) -> Iterator[tuple[Services, Meter, str]]:
+def metered(cloud: LocalCloud) -> Iterator[tuple[Services, Meter, str]]:
+    """The use cases in this process, what counts their requests, and the URL of their queue."""
     queue = cloud.client("sqs").create_queue(QueueName=f"bench-{uuid4().hex}")["QueueUrl"]
     outputs = cloud.outputs
     before = dict(os.environ)

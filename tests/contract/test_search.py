@@ -231,14 +231,14 @@ def test_what_is_created_meanwhile_changes_no_later_page(world: World) -> None:
 
 
 def test_a_page_ends_where_enough_was_looked_at(world: World) -> None:
-    created = [world.task(number, name="common" if number % 20 else "rare").id for number in range(3 * MANY)]
+    created = [world.task(number, name="common" if number % 50 else "rare").id for number in range(300)]
     bounded = World(
         tasks=world.tasks, lists=world.lists, search=searching(world.tasks, world.lists, bounded=True), day=world.day
     )
     pages = list(bounded.pages(limit=4, name="rare"))
     assert len(pages) > 2
     assert any(len(page) < 4 for page in pages[:-1])
-    assert [task_id for page in pages for task_id in page] == created[::20][::-1]
+    assert [task_id for page in pages for task_id in page] == created[::50][::-1]
 
 
 def test_what_is_gone_since_the_index_saw_it_is_left_out(world: World) -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from local.cloud import LocalCloud
 from tests.e2e.api import Api
-from tests.pending import PENDING, PENDING_HEADERS
 
 CONFIGURATION: Final = Path(__file__).with_name("schemathesis.toml")
 WITHIN_SECONDS: Final = 600
@@ -79,12 +78,8 @@ def prepared(cloud: LocalCloud) -> Any:
     # Calls stay on this machine.
     document = json.loads(text.replace("https://payments.example.com/", f"{cloud.target_url}/"))
     for path, methods in document["paths"].items():
-        for method in [method for method in methods if (method.upper(), path) in PENDING]:
-            del methods[method]
         for operation in methods.values():
-            parameters = operation.get("parameters", [])
-            parameters[:] = [parameter for parameter in parameters if parameter["name"] not in PENDING_HEADERS]
-            for parameter in parameters:
+            for parameter in operation.get("parameters", []):
                 name = parameter["name"]
                 values = [acted_on[path]] if path in acted_on else fixed.get(name) or known.get(name)
                 if values:

@@ -123,7 +123,7 @@ class DynamoDbTaskLists:
         update = "SET #state = :state, finishedAt = :now"
         if not well:
             update += ", failedShard = :shard"
-            values[":shard"] = shard_value("LIST", task_list.id)
+            values[":shard"] = shard_value(f"LIST#{State.FAILED}", task_list.id)
         is_open = f"#state = :created AND {_is_the_replay_of(task_list)}"
         item = self._update(task_list.id, "LIST", update, is_open, values)
         return bool(item.get("finishedAt") == values[":now"])
@@ -134,7 +134,7 @@ class DynamoDbTaskLists:
             ":cancelled": {"S": State.CANCELLED},
             ":created": {"S": State.CREATED},
             ":now": time_value(now),
-            ":shard": shard_value("LIST", list_id),
+            ":shard": shard_value(f"LIST#{State.CANCELLED}", list_id),
         }
         update = "SET #state = :cancelled, finishedAt = :now, failedShard = :shard"
         return self._change(list_id, update, "#state = :created", values)

@@ -1,12 +1,12 @@
 """Searching tasks and task lists in the DynamoDB table, through two indexes.
 
-    index     key           in the order of   with          holds
-    recent    recent        listed            name          tasks that are in no list, and lists
-    failed    failedShard   listed            name, state   those of them that have failed or were cancelled
+    index     key                                  in the order of   with   holds
+    recent    recent        TASK#0, LIST#11        listed            name   tasks that are in no list, and lists
+    failed    failedShard   TASK#failed#0          listed            name   those that failed or were cancelled
 
-`recent` and `failedShard` are one of the keys TASK#0 to TASK#11 or LIST#0 to LIST#11, always the same for an id;
-`listed` is the place in the order of creation (`domain.listed`). Creating writes one entry into `recent`, which no
-later change touches; failing writes one into `failed`, whose state does not change while it is there.
+A key ends with one of twelve shards, always the same one for an id; `listed` is the place in the order of creation
+(`domain.listed`). Creating writes one entry into `recent`, which no later change touches; failing writes one into
+`failed`.
 
 Twelve keys carry 10,000 creations a second, at 1,000 writes a second for a key, with some to spare. There is no day in
 the key: all that is written now would have the same day, so that it spreads no writes, and a page would cost twelve
@@ -59,6 +59,7 @@ _OF_TASK: Final = (*_OF_LIST, "attempt", "startedAt", "responseCode", "error")
 class _Question:
     """What is asked of every shard, and of the records that they name."""
 
+    kind: str
     wanted: Filter
     oldest: str
     newest: str
@@ -68,26 +69,30 @@ class _Question:
         """Whether the index tells all that is looked for."""
         return self.wanted.state is None or self.wanted.state in _IN_FAILED
 
-    def parameters(self) -> Item:
-        """The parameters of its queries, but for the shard."""
-        index, shard, state = "recent", "recent", None
-        if self.wanted.state in _IN_FAILED:
-            index, shard, state = "failed", "failedShard", self.wanted.state
-        filters = {name: value for name, value in (("name", self.wanted.name), ("state", state)) if value is not None}
+    def keys(self) -> list[str]:
+        """The keys of its shards."""
+        prefix = f"{self.kind}#{self.wanted.state}" if self.wanted.state in _IN_FAILED else self.kind
+        return [f"{prefix}#{number}" for number in range(SHARDS)]
+
+    def parameters(self, shard: Shard) -> Item:
+        """The parameters of a shard's query."""
+        index, attribute = ("failed", "failedShard") if self.wanted.state in _IN_FAILED else ("recent", "recent")
+        condition, values = f"{attribute} = :shard", {":shard": {"S": shard.key}}
+        if (self.oldest, self.newest) != (_OLDEST, _NEWEST):
+            condition += " AND listed BETWEEN :oldest AND :newest"
+            values |= {":oldest": {"S": self.oldest}, ":newest": {"S": self.newest}}
         parameters: Item = {
             "IndexName": index,
-            "KeyConditionExpression": f"{shard} = :shard AND listed BETWEEN :oldest AND :newest",
-            "ExpressionAttributeValues": {
-                ":oldest": {"S": self.oldest},
-                ":newest": {"S": self.newest},
-                **{f":{name}": {"S": value} for name, value in filters.items()},
-            },
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": values,
             "ProjectionExpression": "listed",
             "ScanIndexForward": False,
         }
-        if filters:
-            parameters["FilterExpression"] = " AND ".join(f"#{name} = :{name}" for name in filters)
-            parameters["ExpressionAttributeNames"] = {f"#{name}": name for name in filters}
+        if self.wanted.name is not None:
+            values[":name"] = {"S": self.wanted.name}
+            parameters |= {"FilterExpression": "#name = :name", "ExpressionAttributeNames": {"#name": "name"}}
+        if shard.resume is not None:
+            parameters["ExclusiveStartKey"] = shard.resume
         return parameters
 
     def is_answered_by(self, record: Task | ListSummary) -> bool:
@@ -121,10 +126,10 @@ class DynamoDbSearch:
         newest = min(before or _NEWEST, start_of(wanted.until) if wanted.until else _NEWEST)
         if newest <= oldest:
             return Found(items=[], next=None)
-        question = _Question(wanted=wanted, oldest=oldest, newest=newest)
-        merge = Merge([f"{kind}#{number}" for number in range(SHARDS)], before=newest)
+        question = _Question(kind=kind, wanted=wanted, oldest=oldest, newest=newest)
+        merge = Merge(question.keys(), before=newest)
         found: list[tuple[str, T]] = []
-        for size in _sizes(limit, _MOST_ENTRIES if question.index_tells else _MOST_RECORDS, self.max_rounds):
+        for size in _sizes(limit, question, self.max_rounds):
             self._read_on(merge, question, size, wanted=limit - len(found))
             found += _take(merge, question, read, missing=limit - len(found))
             if len(found) >= limit or merge.has_ended:
@@ -134,9 +139,8 @@ class DynamoDbSearch:
     def _read_on(self, merge: Merge, question: _Question, size: int, *, wanted: int) -> None:
         """Read entries of the shards that have to be read on, side by side."""
         shards = merge.hungry(wanted)
-        for shard, answer in zip(
-            shards, self._threads.map(partial(self._query, question.parameters(), size), shards), strict=True
-        ):
+        answers = self._threads.map(partial(self._query, question, size), shards)
+        for shard, answer in zip(shards, answers, strict=True):
             last = answer.get("LastEvaluatedKey")
             merge.add(
                 shard,
@@ -145,11 +149,9 @@ class DynamoDbSearch:
                 resume=last,
             )
 
-    def _query(self, parameters: Item, size: int, shard: Shard) -> Item:
-        values = {**parameters["ExpressionAttributeValues"], ":shard": {"S": shard.key}}
-        start = {"ExclusiveStartKey": shard.resume} if shard.resume else {}
-        whole = {**parameters, "ExpressionAttributeValues": values, "Limit": size, **start}
-        answer: Item = aws.request(self.client.query, TableName=self.table, **whole)
+    def _query(self, question: _Question, size: int, shard: Shard) -> Item:
+        parameters = question.parameters(shard)
+        answer: Item = aws.request(self.client.query, TableName=self.table, Limit=size, **parameters)
         return answer
 
     def _tasks(self, ids: Sequence[str], now: datetime) -> list[Task]:
@@ -198,12 +200,14 @@ def _page(found: list[tuple[str, T]], limit: int, merge: Merge) -> Found[T]:
     return Found(items=[record for _, record in page], next=place)
 
 
-def _sizes(limit: int, most: int, rounds: int) -> Iterator[int]:
+def _sizes(limit: int, question: _Question, rounds: int) -> Iterator[int]:
     """How many entries of a shard are read in each round: at first about what is needed, then ever more."""
-    size = min(limit * 2 // SHARDS + 4, most)
+    most = _MOST_ENTRIES if question.index_tells else _MOST_RECORDS
+    # Not every entry is of the name; those that are not cost next to nothing.
+    size = (limit * 2 // SHARDS + 4) * (4 if question.wanted.name is not None else 1)
     for _ in range(rounds):
-        yield size
-        size = min(size * 4, most)
+        yield min(size, most)
+        size *= 4
 
 
 def _summary(item: Item, *, has_started: bool) -> ListSummary:

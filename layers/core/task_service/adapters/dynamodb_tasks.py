@@ -96,7 +96,7 @@ class DynamoDbTasks:
         values: Item = {":state": {"S": State.DONE if done else State.FAILED}, ":now": time_value(now)}
         if isinstance(end, Failed):
             sets += ["#error = :error", *_failed_sets(task.id)]
-            values |= {":error": {"S": end.error}, **_failed_values(task.id)}
+            values |= {":error": {"S": end.error}, **_failed_values(task.id, State.FAILED)}
         else:
             removes.append("#error")
         if result is not None:
@@ -125,7 +125,7 @@ class DynamoDbTasks:
             f"(({nobody_works_on_it}) AND {_is_the_attempt_of(message)}){_or_unborn(birth, message)}",
             {
                 **_birth_values(birth),
-                **_failed_values(message.task_id),
+                **_failed_values(message.task_id, State.FAILED),
                 ":created": {"S": State.CREATED},
                 ":pending": {"S": State.PENDING},
                 ":failed": {"S": State.FAILED},
@@ -144,7 +144,7 @@ class DynamoDbTasks:
             f"#state IN (:created, :pending){_OR_UNBORN if birth else ''}{_or_waits_for(birth)}",
             {
                 **_birth_values(birth),
-                **_failed_values(task_id),
+                **_failed_values(task_id, State.CANCELLED),
                 **({":failed": {"S": State.FAILED}} if birth and birth.replay else {}),
                 ":created": {"S": State.CREATED},
                 ":pending": {"S": State.PENDING},
@@ -281,15 +281,15 @@ def _attempt_values(message: Message) -> Item:
     return {**values, ":replay": {"N": str(message.replay)}} if message.replay else values
 
 
-# -- the index of what has failed; tasks of a list are in none, their list is
+# -- the index of what has failed or was cancelled; tasks of a list are in none, their list is
 
 
 def _failed_sets(task_id: str) -> list[str]:
     return ["failedShard = :shard"] if place_of(task_id) is None else []
 
 
-def _failed_values(task_id: str) -> Item:
-    return {":shard": shard_value("TASK", task_id)} if place_of(task_id) is None else {}
+def _failed_values(task_id: str, state: State) -> Item:
+    return {":shard": shard_value(f"TASK#{state}", task_id)} if place_of(task_id) is None else {}
 
 
 # -- tasks of a list, whose records are written when they are first claimed

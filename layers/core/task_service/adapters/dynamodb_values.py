@@ -60,7 +60,7 @@ def read_numbers(item: Item, name: str) -> frozenset[int]:
 
 
 def shard_value(kind: str, record_id: str) -> Item:
-    """The key of an index of searches under which a record is, always the same one."""
+    """The key under which an index of searches has a record among those of its kind, always the same one."""
     return {"S": f"{kind}#{crc32(record_id.encode()) % SHARDS}"}
 
 

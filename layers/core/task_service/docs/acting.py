@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from task_service.docs import answers
-from task_service.docs.bodies import ReplayBody
 from task_service.docs.common import (
     PAYLOAD_ERRORS,
     TASK_ID,
@@ -17,6 +16,7 @@ from task_service.docs.common import (
 from task_service.docs.operation import Body, Operation, Success
 from task_service.docs.tasks import LIST_ITEM, SOME_LIST_ID, TASK_CREATED
 from task_service.domain.errors import BadRequest, Conflict, NotFound
+from task_service.replay_schema import ReplaySchema
 
 _CANCELLED: Final = {"status": "cancelled", "finishedAt": "2026-11-24T06:00:39.097Z"}
 _UNDER_WAY: Final = {**LIST_ITEM, "status": "pending"}
@@ -93,7 +93,7 @@ def _replay_many() -> Operation:
         summary="Replay failed tasks or task lists",
         description="Those of a page of what is found; the next page with `next`, until it is null.",
         body=Body(
-            shape=ReplayBody,
+            shape=ReplaySchema,
             examples={"an outage": {"since": "2026-11-24T06:00:00Z", "until": "2026-11-24T07:00:00Z"}},
         ),
         answers={
@@ -102,7 +102,9 @@ def _replay_many() -> Operation:
                 shape=answers.Replayed,
                 example={
                     "items": [TASK_CREATED],
-                    "skipped": [{"id": SOME_LIST_ID, "reason": "it has been replayed already"}],
+                    "skipped": [
+                        {"id": SOME_LIST_ID, "reason": "task is pending: only one that has failed can be replayed"}
+                    ],
                     "next": None,
                 },
             )

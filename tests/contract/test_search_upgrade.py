@@ -1,0 +1,96 @@
+"""Records that were written before there were indexes to search through: they go on, and are not found."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from local.cloud import LocalCloud
+from task_service.adapters.dynamodb_lists import DynamoDbTaskLists, list_key
+from task_service.adapters.dynamodb_search import DynamoDbSearch
+from task_service.adapters.dynamodb_tasks import DynamoDbTasks, key
+from task_service.domain.search import Filter
+from task_service.domain.task import Body, Failed, State, Task
+from task_service.domain.task_list import TaskList
+from tests.builders import NOW, task
+from tests.contract.conftest import Clients
+
+SOON = NOW + timedelta(seconds=60)
+
+
+class Table:
+    """The table, with records as they were."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self.client = client
+        self.name = name
+        self.tasks = DynamoDbTasks(client=client, table=name)
+        self.lists = DynamoDbTaskLists(client=client, table=name)
+        self.search = DynamoDbSearch(client=client, table=name)
+
+    def as_it_was(self, record_key: Any, *attributes: str) -> None:
+        """Take what is new from a record."""
+        self.client.update_item(
+            TableName=self.name,
+            Key=record_key,
+            UpdateExpression=f"REMOVE {', '.join(f'#{attribute}' for attribute in attributes)}",
+            ExpressionAttributeNames={f"#{attribute}": attribute for attribute in attributes},
+        )
+
+    def task(self) -> Task:
+        """A task under a name of its own."""
+        created = task(str(uuid4()), name=uuid4().hex)
+        self.tasks.add(created)
+        self.as_it_was(key(created.id), "recent", "listed")
+        return created
+
+    def found(self, name: str) -> list[Task]:
+        """The tasks of that name, and those of them that have failed."""
+        return [
+            found
+            for state in (None, State.FAILED)
+            for found in self.search.tasks(Filter(name=name, state=state), limit=1, before=None, now=NOW).items
+        ]
+
+
+@pytest.fixture
+def table(cloud: LocalCloud, clients: Clients) -> Table:
+    return Table(clients.client("dynamodb"), cloud.outputs["TableName"])
+
+
+def test_a_task_fails_as_ever(table: Table) -> None:
+    created = table.task()
+    claim = table.tasks.claim(created.message(), now=NOW, lease_until=SOON, holder="a")
+    assert claim.task is not None
+    assert table.tasks.finish(claim.task, Failed(error="no"), result=None, now=NOW)
+    failed = table.tasks.get(created.id)
+    assert failed is not None
+    assert failed.state is State.FAILED
+    assert table.found(created.name) == []
+
+
+def test_a_task_is_abandoned_as_ever(table: Table) -> None:
+    created = table.task()
+    assert table.tasks.abandon(created.message(), error="crashed", now=NOW).won
+    assert table.found(created.name) == []
+
+
+def test_a_list_without_a_name_ends_as_ever(table: Table) -> None:
+    created = TaskList(
+        id=str(uuid4()),
+        name="many",
+        plan=Body(text="{}"),
+        request=Body(text="1"),
+        cache_namespace="",
+        cache_scope="",
+        state=State.CREATED,
+        created_at=NOW,
+        expires_at=NOW + timedelta(days=30_000),
+    )
+    table.lists.add(created)
+    table.as_it_was(list_key(created.id), "recent", "listed", "name")
+    assert table.lists.end(created, well=False, now=SOON)
+    ended = table.lists.get(created.id)
+    assert ended is not None
+    assert (ended.name, ended.state, ended.finished_at) == ("", State.FAILED, SOON)
