@@ -183,6 +183,7 @@ class TestMerging:
         assert self.read(shards, merge, 2, 2) == 2
         assert merge.hungry(1) == []
         assert [shard.key for shard in merge.hungry(3)] == ["new"]
+        assert [shard.key for shard in merge.hungry()] == ["old", "new"]
         assert merge.take(1) == ["099"]
         assert merge.take() == ["098"]
         assert merge.take() == []

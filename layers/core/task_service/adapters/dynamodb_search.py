@@ -43,7 +43,7 @@ MAX_ROUNDS: Final = 10
 _MOST_ENTRIES: Final = 1_000
 """So many entries are read at once in a shard, where the index tells which are looked for."""
 
-_MOST_RECORDS: Final = 50
+_MOST_RECORDS: Final = 25
 """The same where it does not: then the record of each has to be read."""
 
 _OLDEST, _NEWEST = "0", ":"
@@ -130,15 +130,15 @@ class DynamoDbSearch:
         merge = Merge(question.keys(), before=newest)
         found: list[tuple[str, T]] = []
         for size in _sizes(limit, question, self.max_rounds):
-            self._read_on(merge, question, size, wanted=limit - len(found))
+            self._read_on(merge, question, size, missing=limit - len(found))
             found += _take(merge, question, read, missing=limit - len(found))
             if len(found) >= limit or merge.has_ended:
                 break
         return _page(found, limit, merge)
 
-    def _read_on(self, merge: Merge, question: _Question, size: int, *, wanted: int) -> None:
+    def _read_on(self, merge: Merge, question: _Question, size: int, *, missing: int) -> None:
         """Read entries of the shards that have to be read on, side by side."""
-        shards = merge.hungry(wanted)
+        shards = merge.hungry(missing if question.index_tells else None)
         answers = self._threads.map(partial(self._query, question, size), shards)
         for shard, answer in zip(shards, answers, strict=True):
             last = answer.get("LastEvaluatedKey")

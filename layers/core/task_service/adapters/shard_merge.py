@@ -34,9 +34,9 @@ class Merge:
         self._before = before
         self._waiting: list[str] = []
 
-    def hungry(self, wanted: int) -> list[Shard]:
-        """The shards that have to be read on before that many are in order."""
-        oldest = self._waiting[wanted - 1] if len(self._waiting) >= wanted else ""
+    def hungry(self, wanted: int | None = None) -> list[Shard]:
+        """The shards that have to be read on before that many are in order; None: all that can be."""
+        oldest = self._waiting[wanted - 1] if wanted is not None and len(self._waiting) >= wanted else ""
         return [shard for shard in self._shards if not shard.ended and shard.reached > oldest]
 
     def add(self, shard: Shard, places: Iterable[str], *, reached: str | None, resume: Any) -> None:
