@@ -81,6 +81,9 @@ def _in_time(answer: Callable[[], T | None], created: str) -> T | None:
 
 # -- the header (RFC 7240, 2), of which everything that is not understood is ignored
 
+_LONGEST: Final = 1_000
+"""Characters of a header that is read: quotes that are never closed take the square of its length."""
+
 _SPACE: Final = r"[ \t]*+"
 _TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*+"'
@@ -95,6 +98,8 @@ _PREFERENCE: Final = re.compile(
 
 def wait_seconds(prefer: str) -> int:
     """The whole seconds, up to MAX_WAIT, that a Prefer header asks to wait; 0 where it asks for nothing of the kind."""
+    if len(prefer) > _LONGEST:
+        return 0
     for text, end in _ELEMENT.findall(prefer):
         if end == '"':
             # A quote that is never closed: nobody can say where the rest begins.
