@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from task_service.domain.task import Body, State, Task
+from task_service.domain.task_list import TaskList
 from task_service.domain.template import StoredTemplate, TaskTemplate
 from task_service.template_cache import TemplateCache
 from task_service.testing import (
@@ -60,6 +61,22 @@ def task(task_id: str = "task-1", **changes: Any) -> Task:
         "expires_at": NOW + timedelta(days=30),
     }
     return Task(**(values | changes))
+
+
+def task_list(list_id: str = "list", **changes: Any) -> TaskList:
+    """A list that has just been created, of a plan that nobody reads."""
+    values: dict[str, Any] = {
+        "id": list_id,
+        "name": "many",
+        "plan": Body(text="{}"),
+        "request": Body(text="1"),
+        "cache_namespace": "",
+        "cache_scope": "",
+        "state": State.CREATED,
+        "created_at": NOW,
+        "expires_at": NOW + timedelta(days=30),
+    }
+    return TaskList(**(values | changes))
 
 
 def attempts(tasks: InMemoryTasks, queue: InMemoryQueue, **changes: Any) -> Attempts:

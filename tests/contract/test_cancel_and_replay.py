@@ -13,6 +13,7 @@ import pytest
 from task_service.domain.task import Body, Done, Failed, Message, Place, Retry, State, Task
 from task_service.domain.task_list import CHUNK, GroupState, Plan, TaskList, TaskListTemplate
 from task_service.ports import TaskLists, Tasks
+from tests import builders
 from tests.builders import NOW, list_document, task, template
 from tests.contract.conftest import BOTH
 
@@ -32,17 +33,7 @@ def created(tasks: Tasks) -> Task:
 
 @pytest.fixture
 def a_list(lists: TaskLists) -> TaskList:
-    a_list = TaskList(
-        id=str(uuid4()),
-        name="many",
-        plan=Body(text=PLAN.to_text()),
-        request=Body(text="1"),
-        cache_namespace="",
-        cache_scope="",
-        state=State.CREATED,
-        created_at=NOW,
-        expires_at=NOW + timedelta(days=1),
-    )
+    a_list = builders.task_list(str(uuid4()), plan=Body(text=PLAN.to_text()))
     lists.add(a_list)
     return a_list
 

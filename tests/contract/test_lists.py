@@ -9,6 +9,7 @@ import pytest
 from task_service.domain.task import Body, Done, Message, Place, Retry, State, Task
 from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.ports import TaskLists, Tasks
+from tests import builders
 from tests.builders import NOW
 from tests.contract.conftest import BOTH
 
@@ -19,16 +20,12 @@ SOON = NOW + timedelta(seconds=60)
 
 @pytest.fixture
 def created(lists: TaskLists) -> TaskList:
-    created = TaskList(
-        id=str(uuid4()),
-        name="many",
+    created = builders.task_list(
+        str(uuid4()),
         plan=Body(text='{"list": 1}'),
         request=Body(blob="requests/1"),
         cache_namespace="n",
         cache_scope="s",
-        state=State.CREATED,
-        created_at=NOW,
-        expires_at=NOW + timedelta(days=1),
     )
     lists.add(created)
     return created

@@ -15,6 +15,7 @@ from task_service.domain.task import Body, Done, Failed, Message, Place, Retry, 
 from task_service.domain.task_list import TaskList
 from task_service.ports import Search, TaskLists, Tasks
 from task_service.testing import InMemoryLists, InMemorySearch
+from tests import builders
 from tests.builders import task
 from tests.contract.conftest import BOTH
 
@@ -74,16 +75,8 @@ class World:
 
     def task_list(self, milliseconds: int = 0, name: str = "many") -> TaskList:
         """Create a list, so long after the day's beginning."""
-        created = TaskList(
-            id=str(uuid4()),
-            name=name,
-            plan=Body(text="{}"),
-            request=Body(text="1"),
-            cache_namespace="",
-            cache_scope="",
-            state=State.CREATED,
-            created_at=self.day + timedelta(milliseconds=milliseconds),
-            expires_at=KEPT_UNTIL,
+        created = builders.task_list(
+            str(uuid4()), name=name, created_at=self.day + timedelta(milliseconds=milliseconds), expires_at=KEPT_UNTIL
         )
         self.lists.add(created)
         return created

@@ -11,8 +11,8 @@ from task_service.adapters.dynamodb_lists import DynamoDbTaskLists, list_key
 from task_service.adapters.dynamodb_search import DynamoDbSearch
 from task_service.adapters.dynamodb_tasks import DynamoDbTasks, key
 from task_service.domain.search import Filter
-from task_service.domain.task import Body, Failed, State, Task
-from task_service.domain.task_list import TaskList
+from task_service.domain.task import Failed, State, Task
+from tests import builders
 from tests.builders import NOW, task
 from tests.contract.conftest import Clients
 
@@ -77,17 +77,7 @@ def test_a_task_is_abandoned_as_ever(table: Table) -> None:
 
 
 def test_a_list_without_a_name_ends_as_ever(table: Table) -> None:
-    created = TaskList(
-        id=str(uuid4()),
-        name="many",
-        plan=Body(text="{}"),
-        request=Body(text="1"),
-        cache_namespace="",
-        cache_scope="",
-        state=State.CREATED,
-        created_at=NOW,
-        expires_at=NOW + timedelta(days=30_000),
-    )
+    created = builders.task_list(str(uuid4()), expires_at=NOW + timedelta(days=30_000))
     table.lists.add(created)
     table.as_it_was(list_key(created.id), "recent", "listed", "name")
     assert table.lists.end(created, well=False, now=SOON)

@@ -1,6 +1,5 @@
 """How a list moves on, and what clients see of it."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,9 +16,10 @@ from task_service.domain.advance import (
     TaskEnded,
     advance,
 )
-from task_service.domain.task import Body, Place, State, place_of
-from task_service.domain.task_list import CHUNK, GroupState, Overview, Plan, TaskList, TaskListTemplate
-from tests.builders import NOW, list_document, template
+from task_service.domain.task import Place, State, place_of
+from task_service.domain.task_list import CHUNK, GroupState, Overview, Plan, TaskListTemplate
+from tests import builders
+from tests.builders import list_document, template
 
 DONE, FAILED, CREATED, PENDING = State.DONE, State.FAILED, State.CREATED, State.PENDING
 
@@ -111,17 +111,7 @@ class TestOverview:
         failed: dict[int, frozenset[int]] | None = None,
         state: State = CREATED,
     ) -> Overview:
-        task_list = TaskList(
-            id="l",
-            name="many",
-            plan=Body(text="{}"),
-            request=Body(text="1"),
-            cache_namespace="",
-            cache_scope="",
-            state=state,
-            created_at=NOW,
-            expires_at=NOW + timedelta(days=1),
-        )
+        task_list = builders.task_list("l", state=state)
         return Overview(
             task_list=task_list,
             plan=plan,

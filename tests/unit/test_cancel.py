@@ -1,18 +1,18 @@
 """Cancelling tasks and lists: what it says, and that it can be repeated from any point of a crash."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from task_service.domain.errors import Conflict, NotFound, Unavailable
 from task_service.domain.task import Body, CacheWrite, Message, State
-from task_service.domain.task_list import CHUNK, Plan, TaskList, TaskListTemplate
+from task_service.domain.task_list import CHUNK, Plan, TaskListTemplate
 from task_service.testing import FakeClock, InMemoryBodies, InMemoryLists, InMemoryQueue, InMemoryTasks
 from task_service.usecases.cancel import Cancelling
 from task_service.usecases.read_list import ListReading
 from task_service.usecases.read_task import TaskReading
+from tests import builders
 from tests.builders import NOW, list_document, task, template
 
 
@@ -25,17 +25,7 @@ class World:
         self.lists, self.bodies, self.queue = InMemoryLists(self.tasks), InMemoryBodies(), InMemoryQueue()
         list_template = TaskListTemplate.from_text(list_document(*groups or ("sequential 2",)))
         self.plan = Plan(template=list_template, tasks={name: template(name) for name in list_template.task_names})
-        self.list = TaskList(
-            id="list",
-            name="many",
-            plan=Body(text=self.plan.to_text()),
-            request=Body(text="1"),
-            cache_namespace="n",
-            cache_scope="s",
-            state=State.CREATED,
-            created_at=NOW,
-            expires_at=NOW + timedelta(days=1),
-        )
+        self.list = builders.task_list(plan=Body(text=self.plan.to_text()), cache_namespace="n", cache_scope="s")
         self.lists.add(self.list)
         self.reading = ListReading(lists=self.lists, bodies=self.bodies, clock=self.clock)
         self.task_reading = TaskReading(

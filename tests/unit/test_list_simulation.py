@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from task_service.domain.errors import Conflict, Unavailable
 from task_service.domain.retry import Answered
 from task_service.domain.task import Body, GroupStart, Message, Place, State, place_of
-from task_service.domain.task_list import Execution, Overview, Plan, TaskList, TaskListTemplate
+from task_service.domain.task_list import Execution, Overview, Plan, TaskListTemplate
 from task_service.ports import CallRefused, HttpCall
 from task_service.testing import FakeClock, InMemoryBodies, InMemoryLists, InMemoryTasks, ScriptedPolicies
 from task_service.usecases import execute_task
@@ -29,6 +29,7 @@ from task_service.usecases.read_list import ListReading
 from task_service.usecases.read_task import TaskReading
 from task_service.usecases.replay import Replaying
 from task_service.usecases.run_list import ListRun
+from tests import builders
 from tests.builders import NOW, list_document, template
 
 LEASE = timedelta(seconds=60)
@@ -354,19 +355,7 @@ def run(world: World) -> None:
 
 
 def create(world: World) -> None:
-    world.lists.add(
-        TaskList(
-            id="list",
-            name="many",
-            plan=Body(text=world.plan.to_text()),
-            request=Body(text=REQUEST),
-            cache_namespace="",
-            cache_scope="",
-            state=State.CREATED,
-            created_at=NOW,
-            expires_at=NOW + timedelta(days=30),
-        )
-    )
+    world.lists.add(builders.task_list(plan=Body(text=world.plan.to_text()), request=Body(text=REQUEST)))
     world.send(GroupStart(list_id="list"))
 
 

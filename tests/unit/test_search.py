@@ -16,10 +16,11 @@ from task_service.adapters.shard_merge import Merge
 from task_service.domain.errors import BadRequest, Unavailable
 from task_service.domain.listed import is_place, listed, record_id, start_of
 from task_service.domain.search import Filter
-from task_service.domain.task import Body, State
-from task_service.domain.task_list import GroupState, TaskList
+from task_service.domain.task import State
+from task_service.domain.task_list import GroupState
 from task_service.usecases.edit_templates import to_cursor
 from task_service.usecases.search import Question
+from tests import builders
 from tests.builders import NOW, task
 from tests.unit.test_api import World, assert_problem
 
@@ -255,7 +256,7 @@ class TestAnswers:
         assert answer.json == {"items": [world.ask("GET", "/v1/taskStatus/t").json], "next": None}
 
     def test_a_list_is_one_line(self, world: World) -> None:
-        world.lists.lists["l"] = task_list("l")
+        world.lists.lists["l"] = builders.task_list("l")
         world.lists.groups["l", 0] = GroupState(index=0, state=State.PENDING)
         assert self.ask(world, "/v1/taskLists").json == {
             "items": [
@@ -275,7 +276,7 @@ class TestAnswers:
         for number in range(5):
             created_at = NOW + number * MILLISECOND
             world.tasks.records[str(number)] = task(str(number), created_at=created_at)
-            world.lists.lists[str(number)] = task_list(str(number), created_at=created_at)
+            world.lists.lists[str(number)] = builders.task_list(str(number), created_at=created_at)
         found: list[str] = []
         page = self.ask(world, path, limit="2").json
         while page["next"] is not None:
@@ -307,17 +308,3 @@ class TestAnswers:
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-def task_list(list_id: str, *, created_at: datetime = NOW) -> TaskList:
-    return TaskList(
-        id=list_id,
-        name="many",
-        plan=Body(text="{}"),
-        request=Body(text="1"),
-        cache_namespace="",
-        cache_scope="",
-        state=State.CREATED,
-        created_at=created_at,
-        expires_at=created_at + timedelta(days=1),
-    )
