@@ -16,8 +16,9 @@ from uuid import uuid4
 
 from local.cloud import LocalCloud
 from task_service.adapters.sqs_queue import from_text
-from task_service.bootstrap import Services, Settings, utc_now
+from task_service.bootstrap import Services, utc_now
 from task_service.domain.task import State
+from task_service.settings import Settings
 from tests.bench.table import Row
 
 

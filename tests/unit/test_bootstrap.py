@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from task_service.bootstrap import Services, Settings
+from task_service.bootstrap import Services
 from task_service.identity_settings import AuthSettings, OAuthSettings
+from task_service.settings import Settings
 
 NEEDED = {"TABLE_NAME": "t", "QUEUE_URL": "q", "BUCKET_NAME": "b"}
 
@@ -137,7 +138,8 @@ def test_what_is_wrong_about_authentication_is_named(name: str, value: str, mess
 
 def test_what_nobody_uses_is_not_imported() -> None:
     script = (
-        "import sys; from task_service.api.routes import Api; from task_service.bootstrap import Services, Settings\n"
+        "import sys; from task_service.api.routes import Api\n"
+        "from task_service.bootstrap import Services; from task_service.settings import Settings\n"
         "assert Services(Settings(table='t', queue_url='q', bucket='b')).guard is None\n"
         "ours = {'api.acting', 'api.waiting', 'usecases.wait', 'domain.waiting', 'domain.search',"
         " 'usecases.create_once', 'domain.idempotency', 'domain.task_list'}\n"

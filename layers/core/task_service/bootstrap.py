@@ -1,4 +1,4 @@
-"""Settings and wiring: the only place that reads the environment and builds clients.
+"""Wiring: the only place that builds clients, and with `settings` the only one that reads the environment.
 
 What only some requests need is imported where it is wired: a cold start pays for every module that it imports.
 """
@@ -27,6 +27,7 @@ from task_service.adapters.dynamodb_templates import (
 from task_service.adapters.s3_bodies import S3Bodies
 from task_service.adapters.sqs_queue import SqsTaskQueue
 from task_service.domain.template import TaskTemplate
+from task_service.settings import Settings
 from task_service.template_cache import TemplateCache
 from task_service.usecases.create_task import TaskCreation
 from task_service.usecases.edit_templates import TemplateEditing, Validate
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from task_service.domain.event_task import EventTask
     from task_service.domain.policy import Policy
     from task_service.domain.task_list import TaskListTemplate
-    from task_service.identity_settings import AuthSettings, OAuthSettings
     from task_service.ports import PolicyEngine
     from task_service.usecases.attempt import Attempts
     from task_service.usecases.cancel import Cancelling
@@ -61,52 +61,6 @@ if TYPE_CHECKING:
 
 EXECUTOR_MARGIN = timedelta(seconds=10)
 """What an executor needs beside the longest call: to start it, and to write down how it ended."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
-    """What a deployment can set."""
-
-    table: str
-    queue_url: str
-    bucket: str
-    template_writes: bool = False
-    template_cache: timedelta = timedelta(seconds=30)
-    retention: timedelta = timedelta(days=30)
-    idempotency: timedelta = timedelta(hours=24)
-    """How long an idempotency key is kept; never longer than what it stands for."""
-    max_task_retries: int = 10
-    executor_timeout: timedelta = timedelta(seconds=60)
-    policy_address: str = ""
-    """Where the policy service is; empty: policies are evaluated here."""
-    policy_timeout: timedelta = timedelta(seconds=5)
-    cache_address: str = ""
-    """Of the cache service; empty: there is none."""
-    egress_allow: str = ""
-    auth: AuthSettings | None = None
-    """None: everybody is let in."""
-    oauth: OAuthSettings | None = None
-    """None: the policy service and the cache service are called without a token."""
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """The settings of a function's environment. Raises KeyError or ValueError, naming the variable."""
-        return cls(
-            table=environment["TABLE_NAME"],
-            queue_url=environment["QUEUE_URL"],
-            bucket=environment["BUCKET_NAME"],
-            template_writes=_switch(environment, "TEMPLATE_WRITES", default=False),
-            template_cache=timedelta(seconds=_number(environment, "TEMPLATE_CACHE_SECONDS", default=30)),
-            retention=timedelta(days=_number(environment, "RETENTION_DAYS", default=30)),
-            idempotency=timedelta(hours=_hours(environment, "IDEMPOTENCY_HOURS", default=24, most=168)),
-            max_task_retries=int(_number(environment, "EXECUTOR_MAX_TASK_RETRIES", default=10)),
-            executor_timeout=timedelta(seconds=_number(environment, "EXECUTOR_TIMEOUT_SECONDS", default=60)),
-            policy_address=_address(environment, "POLICY_ADDR"),
-            policy_timeout=timedelta(seconds=_number(environment, "POLICY_TIMEOUT_SECONDS", default=5)),
-            cache_address=environment.get("CACHE_ADDR", ""),
-            egress_allow=environment.get("EGRESS_ALLOW") or "",
-            **_identity(environment),
-        )
 
 
 @dataclass(frozen=True)
@@ -489,48 +443,3 @@ def services() -> Services:
 def utc_now() -> datetime:
     """The current time."""
     return datetime.now(UTC)
-
-
-def _identity(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The settings about identity: as in the first generation, AUTH_ENABLED is for both directions."""
-    if not _switch(environment, "AUTH_ENABLED", default=False):
-        return {}
-    from task_service.identity_settings import AuthSettings, OAuthSettings
-
-    return {
-        "auth": AuthSettings.from_environment(environment),
-        "oauth": OAuthSettings.from_environment(environment),
-    }
-
-
-def _number(environment: Mapping[str, str], name: str, *, default: float) -> float:
-    text = environment.get(name) or str(default)
-    try:
-        number = float(text)
-    except ValueError:
-        raise ValueError(f"{name} is {text!r}, a number is expected") from None
-    if number < 0:
-        raise ValueError(f"{name} is {text!r}, it cannot be negative")
-    return number
-
-
-def _hours(environment: Mapping[str, str], name: str, *, default: float, most: float) -> float:
-    hours = _number(environment, name, default=default)
-    if not 1 <= hours <= most:
-        raise ValueError(f"{name} is {environment[name]!r}, a number from 1 to {most:.0f} is expected")
-    return hours
-
-
-def _address(environment: Mapping[str, str], name: str) -> str:
-    """An HTTP address without a slash at its end; empty where there is none."""
-    address = (environment.get(name) or "").rstrip("/")
-    if address and not address.startswith(("http://", "https://")):
-        raise ValueError(f"{name} is {address!r}, http://host… or https://host… is expected")
-    return address
-
-
-def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
-    text = environment.get(name) or ("on" if default else "off")
-    if text.lower() not in ("on", "off", "true", "false"):
-        raise ValueError(f"{name} is {text!r}, on or off is expected")
-    return text.lower() in ("on", "true")
