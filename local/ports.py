@@ -1,6 +1,7 @@
 """The ports of the local cloud, and how each is claimed."""
 
 import errno
+import random
 import socket
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ from local.errors import LocalCloudError, PortInUseError
 HOST = "127.0.0.1"
 # Whoever connects before the server process runs waits here.
 BACKLOG = 512
+# Below what systems give to connections that go out: none takes such a port before the server does.
+NEVER_OUTGOING = range(20_000, 32_000)
+TRIES = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +49,14 @@ def listen(port: int, variable: str) -> socket.socket:
 
 def claim(port: int, variable: str) -> int:
     """The port, or a free one for 0, for a server that can only be told a number."""
-    with listen(port, variable) as listener:
-        number: int = listener.getsockname()[1]
-        return number
+    for number in [port] if port else random.sample(NEVER_OUTGOING, TRIES):
+        try:
+            with listen(number, variable):
+                return number
+        except PortInUseError:
+            if port:
+                raise
+    raise LocalCloudError(f"no free port is found ({variable})")
 
 
 def parse_port(value: str, variable: str) -> int:

@@ -46,13 +46,15 @@ def build() -> Build:
 def resources(cloud: LocalCloud) -> Resources:
     name = f"built-{uuid4().hex}"
     stack_table = cloud.client("dynamodb").describe_table(TableName=cloud.outputs["TableName"])["Table"]
-    index = stack_table["GlobalSecondaryIndexes"][0]
+    indexes = stack_table["GlobalSecondaryIndexes"]
     cloud.client("dynamodb").create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=stack_table["AttributeDefinitions"],
         KeySchema=stack_table["KeySchema"],
-        GlobalSecondaryIndexes=[{key: index[key] for key in ("IndexName", "KeySchema", "Projection")}],
+        GlobalSecondaryIndexes=[
+            {key: index[key] for key in ("IndexName", "KeySchema", "Projection")} for index in indexes
+        ],
     )
     cloud.client("s3").create_bucket(
         Bucket=name, CreateBucketConfiguration={"LocationConstraint": cloud.endpoint.region}
