@@ -7,14 +7,17 @@ right; also one that is cancelled or replayed meanwhile.
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from task_service import testing
+from task_service.domain import advance, task_list
 from task_service.domain.errors import Conflict, Unavailable
 from task_service.domain.retry import Answered
 from task_service.domain.task import Body, GroupStart, Message, Place, State, place_of
@@ -39,6 +42,15 @@ REQUEST = '"request"'
 
 BEHAVIOURS = ("ok", "ok", "ok", "mends", "fails", "refused")
 """What a target does with a task: answers, answers the second time, answers 500 always, cannot be called at all."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_chunks() -> Iterator[None]:
+    """Groups of three tasks are large already, so that chunks are among what is simulated."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (task_list, advance, testing):
+            patch.setattr(module, "CHUNK", 2)
+        yield
 
 
 class Died(BaseException):
