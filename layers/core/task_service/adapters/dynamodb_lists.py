@@ -14,16 +14,18 @@ numbers, up to 4 bytes each, fit one write unit of 1 KB, and the group keeps the
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from task_service.adapters import aws
 from task_service.adapters.dynamodb_records import is_possible, present, put_new, read
 from task_service.adapters.dynamodb_values import (
+    IS_EARLIER,
     Item,
     body_value,
     expiry_value,
+    is_of_replay,
     listed_values,
     numbers_value,
     read_body,
@@ -31,6 +33,7 @@ from task_service.adapters.dynamodb_values import (
     read_number,
     read_numbers,
     read_time,
+    replay_values,
     shard_value,
     time_value,
 )
@@ -107,8 +110,8 @@ class DynamoDbTaskLists:
         if error is not None:
             sets.append("#error = :error")
             values[":error"] = {"S": error}
-        is_open = f"#state = :pending AND {_is_the_replay_of(task_list)}"
-        values |= _replay_values(task_list)
+        is_open = f"#state = :pending AND {is_of_replay(task_list.replay)}"
+        values |= replay_values(task_list.replay)
         item = self._update(task_list.id, _group_key(index), f"SET {', '.join(sets)}", is_open, values)
         return _group_from_item(item)
 
@@ -118,13 +121,13 @@ class DynamoDbTaskLists:
             ":state": {"S": State.DONE if well else State.FAILED},
             ":created": {"S": State.CREATED},
             ":now": time_value(now),
-            **_replay_values(task_list),
+            **replay_values(task_list.replay),
         }
         update = "SET #state = :state, finishedAt = :now"
         if not well:
             update += ", failedShard = :shard"
             values[":shard"] = shard_value(f"LIST#{State.FAILED}", task_list.id)
-        is_open = f"#state = :created AND {_is_the_replay_of(task_list)}"
+        is_open = f"#state = :created AND {is_of_replay(task_list.replay)}"
         item = self._update(task_list.id, "LIST", update, is_open, values)
         return bool(item.get("finishedAt") == values[":now"])
 
@@ -141,24 +144,24 @@ class DynamoDbTaskLists:
 
     def cancel_group(self, task_list: TaskList, index: int) -> GroupState:
         """Close a group as cancelled, started or not, unless it has ended; returns what is written then."""
-        replay = ", replay = :replay" if task_list.replay else ""
+        has_not_ended = "attribute_not_exists(pk) OR #state = :pending"
+        update = (
+            "SET #state = :cancelled, #index = :index, failedBefore = if_not_exists(failedBefore, :no), "
+            "expiresAt = :expires"
+        )
         values: Item = {
             ":cancelled": {"S": State.CANCELLED},
             ":pending": {"S": State.PENDING},
-            ":failed": {"S": State.FAILED},
             ":index": {"N": str(index)},
             ":no": {"BOOL": False},
             ":expires": expiry_value(task_list.expires_at),
-            **({":replay": {"N": str(task_list.replay)}} if replay else {}),
+            **replay_values(task_list.replay),
         }
-        update = (
-            "SET #state = :cancelled, #index = :index, failedBefore = if_not_exists(failedBefore, :no), "
-            f"expiresAt = :expires{replay}"
-        )
-        waits = f" OR (#state = :failed AND {_IS_EARLIER})" if replay else ""
-        has_not_ended = f"attribute_not_exists(pk) OR #state = :pending{waits}"
-        if not waits:
-            del values[":failed"]
+        if task_list.replay:
+            # One that failed before this replay has not ended in it.
+            has_not_ended += f" OR (#state = :failed AND {IS_EARLIER})"
+            update += ", replay = :replay"
+            values[":failed"] = {"S": State.FAILED}
         return _group_from_item(self._update(task_list.id, _group_key(index), update, has_not_ended, values))
 
     def replay(self, list_id: str, *, number: int) -> TaskList | None:
@@ -166,10 +169,10 @@ class DynamoDbTaskLists:
         values: Item = {
             ":created": {"S": State.CREATED},
             ":failed": {"S": State.FAILED},
-            ":replay": {"N": str(number)},
+            **replay_values(number),
         }
         update = "SET #state = :created, replay = :replay REMOVE finishedAt, failedShard"
-        return self._change(list_id, update, f"#state = :failed AND {_IS_EARLIER}", values)
+        return self._change(list_id, update, f"#state = :failed AND {IS_EARLIER}", values)
 
     def records(self, list_id: str) -> ListRecords | None:
         """What a list's status is made of; read consistently."""
@@ -227,13 +230,13 @@ class DynamoDbTaskLists:
         update, values = _opening(there)
         sets = [f"{name} = :{name}" for name in (*replay, *before)]
         values |= {f":{name}": value for name, value in {**replay, **before}.items()}
-        return self._update(task_list.id, sort_key, f"SET {', '.join(sets)}{update}", _IS_EARLIER, values)
+        return self._update(task_list.id, sort_key, f"SET {', '.join(sets)}{update}", IS_EARLIER, values)
 
     def _take_off(self, task_list: TaskList, sort_key: str, number: int, *, well: bool) -> Item:
         """Take a number off the outstanding ones. Doing it twice changes nothing more."""
         update = "DELETE outstanding :number" if well else "DELETE outstanding :number ADD failed :number"
-        values = {":number": numbers_value(frozenset({number})), **_replay_values(task_list)}
-        condition = f"attribute_exists(pk) AND {_is_the_replay_of(task_list)}"
+        values = {":number": numbers_value(frozenset({number})), **replay_values(task_list.replay)}
+        condition = f"attribute_exists(pk) AND {is_of_replay(task_list.replay)}"
         return self._update(task_list.id, sort_key, update, condition, values)
 
     def _change(self, list_id: str, update: str, condition: str, values: Item) -> TaskList | None:
@@ -365,18 +368,6 @@ def _from_item(item: Item) -> TaskList:
 
 
 # -- replays
-
-_IS_EARLIER: Final = "(attribute_not_exists(replay) OR replay < :replay)"
-"""The condition that a replay has not come to a record yet."""
-
-
-def _is_the_replay_of(task_list: TaskList) -> str:
-    """The condition that a record is of the list's replay."""
-    return "replay = :replay" if task_list.replay else "attribute_not_exists(replay)"
-
-
-def _replay_values(task_list: TaskList) -> Item:
-    return {":replay": {"N": str(task_list.replay)}} if task_list.replay else {}
 
 
 def _opening(there: Item) -> tuple[str, Item]:

@@ -19,13 +19,17 @@ from botocore.exceptions import ClientError
 from task_service.adapters import aws
 from task_service.adapters.dynamodb_records import put_new, read
 from task_service.adapters.dynamodb_values import (
+    IS_EARLIER,
     Item,
     body_value,
     expiry_value,
+    is_of_replay,
     listed_values,
     read_body,
     read_expiry,
+    read_number,
     read_time,
+    replay_values,
     shard_value,
     time_value,
 )
@@ -145,7 +149,7 @@ class DynamoDbTasks:
             {
                 **_birth_values(birth),
                 **_failed_values(task_id, State.CANCELLED),
-                **({":failed": {"S": State.FAILED}} if birth and birth.replay else {}),
+                **({":failed": {"S": State.FAILED}, **replay_values(birth.replay)} if birth and birth.replay else {}),
                 ":created": {"S": State.CREATED},
                 ":pending": {"S": State.PENDING},
                 ":cancelled": {"S": State.CANCELLED},
@@ -158,14 +162,14 @@ class DynamoDbTasks:
         """Give a failed task back for the first attempt of that replay, unless that was done before."""
         return self._change(
             task_id,
-            "SET #state = :created, #attempt = :first, replay = :number "
+            "SET #state = :created, #attempt = :first, replay = :replay "
             "REMOVE startedAt, finishedAt, responseCode, #error, failedShard",
-            "#state = :failed AND (attribute_not_exists(replay) OR replay < :number)",
+            f"#state = :failed AND {IS_EARLIER}",
             {
                 ":created": {"S": State.CREATED},
                 ":failed": {"S": State.FAILED},
                 ":first": {"N": "1"},
-                ":number": {"N": str(number)},
+                **replay_values(number),
             },
         )
 
@@ -266,19 +270,17 @@ def from_item(item: Item) -> Task:
         response_code=int(item["responseCode"]["N"]) if "responseCode" in item else None,
         result=read_body(item["result"]) if "result" in item else None,
         error=item["error"]["S"] if "error" in item else None,
-        replay=int(item["replay"]["N"]) if "replay" in item else 0,
+        replay=read_number(item, "replay"),
     )
 
 
 def _is_the_attempt_of(message: Message) -> str:
     """The condition that the current attempt is the message's."""
-    replay = "replay = :replay" if message.replay else "attribute_not_exists(replay)"
-    return f"#attempt = :attempt AND {replay}"
+    return f"#attempt = :attempt AND {is_of_replay(message.replay)}"
 
 
 def _attempt_values(message: Message) -> Item:
-    values: Item = {":attempt": {"N": str(message.attempt)}}
-    return {**values, ":replay": {"N": str(message.replay)}} if message.replay else values
+    return {":attempt": {"N": str(message.attempt)}, **replay_values(message.replay)}
 
 
 # -- the index of what has failed or was cancelled; tasks of a list are in none, their list is
@@ -327,4 +329,4 @@ def _or_waits_for(birth: Task | None) -> str:
     """In a replay, a task that failed before it has not ended."""
     if birth is None or not birth.replay:
         return ""
-    return " OR (#state = :failed AND (attribute_not_exists(replay) OR replay < :birth_replay))"
+    return f" OR (#state = :failed AND {IS_EARLIER})"

@@ -49,6 +49,20 @@ def read_number(item: Item, name: str) -> int:
     return int(item[name]["N"]) if name in item else 0
 
 
+def is_of_replay(number: int) -> str:
+    """The condition that a record is of that replay; records of none do not say so. Needs `replay_values`."""
+    return "replay = :replay" if number else "attribute_not_exists(replay)"
+
+
+def replay_values(number: int) -> Item:
+    """What that condition, and whoever writes the number, refers to."""
+    return {":replay": {"N": str(number)}} if number else {}
+
+
+IS_EARLIER: Final = "(attribute_not_exists(replay) OR replay < :replay)"
+"""The condition that a replay has not come to a record yet."""
+
+
 def numbers_value(numbers: frozenset[int]) -> Item:
     """A set of numbers, which in DynamoDB is never empty."""
     return {"NS": [str(number) for number in sorted(numbers)]}

@@ -87,7 +87,7 @@ class Api:
         """API Gateway's response to its event; one log line for each."""
         self._know(event["resource"])
         self._about = {"method": event["httpMethod"], "route": event["resource"]}
-        self._headers = {}
+        self._headers, self._caller = {}, None
         response: dict[str, Any] = self._resolver.resolve(request.routed(event), context)
         response["multiValueHeaders"] |= {name: [value] for name, value in self._headers.items()}
         log.info("answered", extra={"action": "answer", "status": response["statusCode"], **self._about})
