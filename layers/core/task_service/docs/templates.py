@@ -74,6 +74,21 @@ class Kind:
     """Of writing."""
 
 
+_CHARGE: Final = {
+    "url": "https://payments.example.com/charges",
+    "method": "POST",
+    "headers": {"X-Tenant": "acme"},
+    "timeoutSeconds": 20,
+    "retry": {"maxAttempts": 5, "minDelaySeconds": 1, "maxDelaySeconds": 300},
+    "acceptStatus": ["2xx", 409],
+}
+_ONBOARDING: Final = {
+    "groups": [
+        {"execution": "sequential", "tasks": ["create-account", "create-wallet"]},
+        {"execution": "parallel", "tasks": ["send-mail", "notify-crm"]},
+    ]
+}
+
 TASK: Final = Kind(
     path="/v1/taskTemplates",
     id="TaskTemplate",
@@ -84,24 +99,12 @@ TASK: Final = Kind(
     written=bodies.TaskTemplateBody,
     page=answers.TaskTemplatePage,
     examples={
-        "an HTTP call": {
-            "url": "https://payments.example.com/charges",
-            "method": "POST",
-            "headers": {"X-Tenant": "acme"},
-            "timeoutSeconds": 20,
-            "retry": {"maxAttempts": 5, "minDelaySeconds": 1, "maxDelaySeconds": 300},
-            "acceptStatus": ["2xx", 409],
-        },
+        "an HTTP call": _CHARGE,
         "a policy": {"requestPolicy": "examples/example/greeting/1.0"},
     },
     stored={
         "name": "charge",
-        "url": "https://payments.example.com/charges",
-        "method": "POST",
-        "headers": {"X-Tenant": "acme"},
-        "timeoutSeconds": 20,
-        "retry": {"maxAttempts": 5, "minDelaySeconds": 1, "maxDelaySeconds": 300},
-        "acceptStatus": ["2xx", 409],
+        **_CHARGE,
     },
     faults=(
         BadRequest("name: 1 to 1000 bytes are allowed, not only spaces"),
@@ -121,19 +124,11 @@ TASK_LIST: Final = Kind(
     written=bodies.TaskListTemplateBody,
     page=answers.TaskListTemplatePage,
     examples={
-        "two groups": {
-            "groups": [
-                {"execution": "sequential", "tasks": ["create-account", "create-wallet"]},
-                {"execution": "parallel", "tasks": ["send-mail", "notify-crm"]},
-            ]
-        }
+        "two groups": _ONBOARDING,
     },
     stored={
         "name": "onboarding",
-        "groups": [
-            {"execution": "sequential", "tasks": ["create-account", "create-wallet"]},
-            {"execution": "parallel", "tasks": ["send-mail", "notify-crm"]},
-        ],
+        **_ONBOARDING,
     },
     faults=(
         BadRequest("groups.0.execution: Input should be 'sequential' or 'parallel'"),
