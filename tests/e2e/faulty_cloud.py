@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from local.cloud import LocalCloud
 from local.deployment import stack_at
+from task_service.adapters.dynamodb_tasks import key
 from tests.e2e.api import Api, eventually
 from tests.e2e.aws_proxy import AwsProxy
 
@@ -115,6 +116,13 @@ class FaultyCloud:
             return any(task_id in line and f'"message":"{event}"' in line for line in lines)
 
         eventually(is_logged, what=f"{event} for {task_id}")
+
+    def state(self, task_id: str) -> str:
+        """The state of a task in the table, whatever the API's functions are up to."""
+        item = self._cloud.client("dynamodb").get_item(
+            TableName=self._cloud.outputs["TableName"], Key=key(task_id), ConsistentRead=True
+        )["Item"]
+        return str(item["state"]["S"])
 
     def records(self, template: str) -> list[Any]:
         """The records of the tasks of a template in the table."""
