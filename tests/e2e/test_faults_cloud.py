@@ -194,7 +194,8 @@ def test_a_result_that_is_refused_for_a_while_is_not_called_for_again(
 def test_a_task_that_cannot_be_claimed_for_a_while_comes_again(faulty: FaultyCloud, target: HttpTarget) -> None:
     name = faulty.api.template(target.on("/", answer()))
     with (
-        faulty.queue_with(VisibilityTimeout="1"),
+        # The client's three tries pause for up to 3 s together; meanwhile the message must not be delivered again.
+        faulty.queue_with(VisibilityTimeout="4"),
         faulty.proxy.broken("UpdateItem", first(4, throttled()), CLAIM) as requests,
     ):
         task_id = faulty.api.create(name)
