@@ -170,7 +170,7 @@ class Source:
             self._note(error)
 
     def _note(self, error: Exception | None) -> None:
-        fault = None if error is None else type(error).__name__
+        fault = None if error is None else _name(error)
         if fault == self.fault:
             return
         self.fault = fault
@@ -179,6 +179,13 @@ class Source:
             log.info("NATS delivers", extra={"action": "connect"})
         else:
             log.warning("NATS: %s", error, extra={"action": "connect", "kind": fault})
+
+
+def _name(error: Exception) -> str:
+    """What the fault is called: the error's class, also where the client only repeats the server's words for it."""
+    if type(error) is nats.errors.Error and "authorization violation" in str(error).lower():
+        return nats.errors.AuthorizationError.__name__
+    return type(error).__name__
 
 
 def _options(settings: NatsSettings) -> dict[str, Any]:
