@@ -42,7 +42,7 @@ class Workshop:
             return _artifact(folder.name, self._project / folder, "")
         target = self._project / ".build" / f"{folder.name}-{RUNNING}"
         target.mkdir(parents=True, exist_ok=True)
-        with _locked(target.with_suffix(target.suffix + ".lock")):
+        with locked(target.with_suffix(target.suffix + ".lock")):
             self._run([str(self._project / folder / "build.py"), str(target)])
             return _artifact(folder.name, target / "python", "python/")
 
@@ -74,8 +74,8 @@ def _artifact(name: str, folder: Path, prefix: str) -> Artifact:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Alone with a folder that several local clouds use."""
+def locked(path: Path) -> Iterator[None]:
+    """Alone with a folder that several processes use, while the file at `path` is locked."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
