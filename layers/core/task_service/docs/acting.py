@@ -91,10 +91,13 @@ def _replay_many() -> Operation:
         id="replayMany",
         tag=TASKS,
         summary="Replay failed tasks or task lists",
-        description="Those of a page of what is found; the next page with `next`, until it is null.",
+        description=(
+            "Those of a page of what is found; the next page with `next`, until it is null. `since` and `until` are "
+            "times of creation: for an outage, `since` is earlier by as long as tasks had waited and been retried."
+        ),
         body=Body(
             shape=ReplaySchema,
-            examples={"an outage": {"since": "2026-11-24T06:00:00Z", "until": "2026-11-24T07:00:00Z"}},
+            examples={"an outage": {"since": "2026-11-24T04:00:00Z", "until": "2026-11-24T07:00:00Z"}},
         ),
         answers={
             200: Success(

@@ -42,7 +42,7 @@ class TaskStatus(Answer):
     createdAt: datetime
     startedAt: Annotated[datetime | None, Field(description="When the first attempt started.")]
     finishedAt: datetime | None
-    error: Annotated[str | None, Field(description="Why the last attempt failed.")]
+    error: Annotated[str | None, Field(description="Why the last attempt failed, or that it was cancelled.")]
 
 
 class ListedTask(Answer):

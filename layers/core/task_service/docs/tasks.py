@@ -108,6 +108,7 @@ def _task_result() -> Operation:
             NotFound("task is not found"),
             NotFound("no result, task is not completed"),
             TaskFailed("task failed: the target answered 404"),
+            TaskFailed("task cancelled: cancelled on request"),
             UNAVAILABLE,
         ),
     )

@@ -67,8 +67,9 @@ def creating_task(operation: Operation) -> Operation:
         headers=headers,
     )
     failed = TaskFailed("task failed: the target answered 404")
+    cancelled = TaskFailed("task cancelled: cancelled on request")
     told = {name: headers[name] for name in ("Preference-Applied", "x-task-id")}
-    return replace(_creating(operation, {200: described}, failed), error_headers={failed.status: told})
+    return replace(_creating(operation, {200: described}, failed, cancelled), error_headers={failed.status: told})
 
 
 def creating_list(operation: Operation, failed_status: Any) -> Operation:
@@ -83,7 +84,7 @@ def creating_list(operation: Operation, failed_status: Any) -> Operation:
         headers=headers,
     )
     failed = Success(
-        description="With `Prefer`, where the list has failed in time: its status.",
+        description="With `Prefer`, where the list has failed or was cancelled in time: its status.",
         shape=answers.TaskListStatus,
         example=failed_status,
         headers=headers,
