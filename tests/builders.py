@@ -19,6 +19,9 @@ from task_service.testing import (
     ScriptedTarget,
 )
 from task_service.usecases.attempt import Attempts
+from task_service.usecases.cancel import Cancelling
+from task_service.usecases.read_list import ListReading
+from task_service.usecases.read_task import TaskReading
 from task_service.usecases.run_list import ListRun
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -108,6 +111,18 @@ def list_run(tasks: InMemoryTasks, queue: InMemoryQueue, **changes: Any) -> List
         "clock": FakeClock(NOW),
     }
     return ListRun(**(values | changes))
+
+
+def cancelling(tasks: InMemoryTasks, queue: InMemoryQueue, **changes: Any) -> Cancelling:
+    """What cancels tasks and lists of these fakes."""
+    ports: dict[str, Any] = {
+        "lists": InMemoryLists(tasks),
+        "bodies": InMemoryBodies(),
+        "clock": FakeClock(NOW),
+    } | changes
+    lists = ListReading(lists=ports["lists"], bodies=ports["bodies"], clock=ports["clock"])
+    reading = TaskReading(tasks=tasks, lists=lambda: lists, bodies=ports["bodies"], clock=ports["clock"])
+    return Cancelling(tasks=tasks, queue=queue, reading=reading, **ports)
 
 
 def list_document(*groups: str, final_policy: str = "", **members: Any) -> str:

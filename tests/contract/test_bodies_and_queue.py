@@ -8,7 +8,7 @@ import pytest
 
 from task_service.adapters.sqs_queue import SqsTaskQueue, from_text
 from task_service.domain.errors import NotFound, Unavailable
-from task_service.domain.task import Body, GroupStart, Message
+from task_service.domain.task import Body, GroupStart, ListCancel, Message
 from task_service.ports import Bodies
 from tests.builders import NOW
 from tests.contract.conftest import BOTH, Clients
@@ -48,8 +48,16 @@ def test_a_message_arrives_as_it_was_sent(queue: SqsTaskQueue, message: Message)
     assert from_text(received[0]["Body"]) == message
 
 
-@pytest.mark.parametrize("message", [GroupStart(list_id="l"), GroupStart(list_id="l", group=3, failed_before=True)])
-def test_a_lists_message_arrives_as_it_was_sent(queue: SqsTaskQueue, message: GroupStart) -> None:
+@pytest.mark.parametrize(
+    "message",
+    [
+        GroupStart(list_id="l"),
+        GroupStart(list_id="l", group=3, failed_before=True, replay=2),
+        ListCancel(list_id="l"),
+        ListCancel(list_id="l", replay=2),
+    ],
+)
+def test_a_lists_message_arrives_as_it_was_sent(queue: SqsTaskQueue, message: GroupStart | ListCancel) -> None:
     queue.send(message)
     assert [from_text(received["Body"]) for received in receive(queue)] == [message]
 

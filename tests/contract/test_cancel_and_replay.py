@@ -101,7 +101,7 @@ def test_a_task_that_waits_for_a_retry_is_cancelled(tasks: Tasks, created: Task)
     tasks.retry(claim(tasks, first(created.id)), Retry(delay=timedelta(), error="busy"), not_before=SOON)
     cancelled = tasks.cancel(created.id, reason="why", now=SOON).task
     assert cancelled is not None
-    assert (cancelled.state, cancelled.not_before) == (State.CANCELLED, None)
+    assert cancelled.state is State.CANCELLED
     assert not tasks.claim(Message(task_id=created.id, attempt=2), now=LATER, lease_until=LATER, holder="b").won
 
 
@@ -115,6 +115,32 @@ def test_what_has_ended_is_not_cancelled(tasks: Tasks, created: Task, end: Done 
 def test_a_cancelled_task_is_not_abandoned(tasks: Tasks, created: Task) -> None:
     tasks.cancel(created.id, reason="why", now=SOON)
     assert not tasks.abandon(first(created.id), error="crashed", now=LATER).won
+
+
+def test_what_is_cancelled_tells_how_many_attempts_have_started(tasks: Tasks, created: Task) -> None:
+    unstarted = tasks.cancel(created.id, reason="why", now=NOW).task
+    assert unstarted is not None
+    assert unstarted.attempts == 0
+    waiting = task(str(uuid4()))
+    tasks.add(waiting)
+    claimed = claim(tasks, first(waiting.id))
+    assert claimed.attempts == 1
+    tasks.retry(claimed, Retry(delay=timedelta(seconds=1), error="busy"), not_before=SOON)
+    assert read(tasks, waiting.id).attempts == 1
+    cancelled = tasks.cancel(waiting.id, reason="why", now=NOW).task
+    assert cancelled is not None
+    assert (cancelled.attempt, cancelled.attempts) == (2, 1)
+
+
+def test_what_is_abandoned_tells_how_many_attempts_have_started(tasks: Tasks, created: Task) -> None:
+    claimed = claim(tasks, first(created.id))
+    tasks.retry(claimed, Retry(delay=timedelta(seconds=1), error="busy"), not_before=SOON)
+    abandoned = tasks.abandon(read(tasks, created.id).message(), error="crashed", now=NOW).task
+    assert abandoned is not None
+    assert (abandoned.attempt, abandoned.attempts) == (2, 1)
+    replayed = tasks.replay(created.id, number=1).task
+    assert replayed is not None
+    assert (replayed.attempts, replayed.not_before) == (0, None)
 
 
 def test_an_unknown_task_is_neither_cancelled_nor_replayed(tasks: Tasks) -> None:
@@ -230,20 +256,21 @@ def test_a_task_that_is_first_claimed_in_a_replay_belongs_to_it(tasks: Tasks, a_
 
 
 def test_a_list_is_cancelled_once_and_not_after_its_end(lists: TaskLists, a_list: TaskList) -> None:
-    cancelled = lists.cancel(a_list.id, now=SOON)
+    cancelled = lists.cancel(a_list, now=SOON)
     assert cancelled == replace(a_list, state=State.CANCELLED, finished_at=SOON)
-    assert lists.cancel(a_list.id, now=LATER) == cancelled
-    assert not lists.end(a_list, well=True, now=LATER)
+    assert lists.cancel(a_list, now=LATER) == cancelled
+    lists.end(a_list, well=True, now=LATER)
     assert lists.get(a_list.id) == cancelled
-    assert lists.cancel("nobody", now=NOW) is None
+    assert lists.cancel(builders.task_list("nobody"), now=NOW) is None
 
 
 def test_of_a_lists_cancellation_and_its_end_one_wins(lists: TaskLists, a_list: TaskList) -> None:
-    ended, cancelled = at_once(
-        lambda: lists.end(a_list, well=True, now=SOON),
-        lambda: getattr(lists.cancel(a_list.id, now=LATER), "state", None) is State.CANCELLED,
+    _, cancelled = at_once(lambda: lists.end(a_list, well=True, now=SOON), lambda: lists.cancel(a_list, now=LATER))
+    assert lists.get(a_list.id) == cancelled
+    assert cancelled in (
+        replace(a_list, state=State.DONE, finished_at=SOON),
+        replace(a_list, state=State.CANCELLED, finished_at=LATER),
     )
-    assert ended is not cancelled
 
 
 def test_a_cancelled_group_is_neither_started_nor_closed(lists: TaskLists, a_list: TaskList) -> None:
@@ -269,8 +296,10 @@ def test_a_failed_list_is_opened_once_for_a_replay(lists: TaskLists, a_list: Tas
     opened = lists.replay(a_list.id, number=1)
     assert opened == replace(a_list, replay=1)
     assert lists.replay(a_list.id, number=1) == opened
-    assert not lists.end(a_list, well=True, now=LATER), "what moves the list on is of an earlier replay"
-    assert lists.end(opened, well=False, now=LATER)
+    lists.end(a_list, well=True, now=LATER)
+    assert lists.cancel(a_list, now=LATER) == opened
+    assert lists.get(a_list.id) == opened, "what moves the list on is of an earlier replay"
+    lists.end(opened, well=False, now=LATER)
     assert lists.replay(a_list.id, number=1) == replace(opened, state=State.FAILED, finished_at=LATER)
     assert lists.replay("nobody", number=1) is None
 
@@ -352,7 +381,7 @@ def test_the_records_of_a_replayed_list_show_what_starts_again(
 def test_the_records_of_a_cancelled_group_show_its_tasks(lists: TaskLists, tasks: Tasks, a_list: TaskList) -> None:
     lists.start_group(a_list, 0, parallel=0, failed_before=False)
     tasks.cancel(born(a_list).id, reason="why", now=NOW, birth=born(a_list))
-    lists.cancel(a_list.id, now=NOW)
+    lists.cancel(a_list, now=NOW)
     lists.cancel_group(a_list, 0)
     records = lists.records(a_list.id)
     assert records is not None

@@ -342,7 +342,7 @@ def test_what_is_cancelled_or_replayed_is_found_as_such(world: World) -> None:
 
 def test_lists_that_are_cancelled_or_replayed_are_found_as_such(world: World) -> None:
     cancelled, replayed = world.task_list(0), world.task_list(1)
-    world.lists.cancel(cancelled.id, now=world.day)
+    world.lists.cancel(cancelled, now=world.day)
     world.lists.start_group(replayed, 0, parallel=0, failed_before=False)
     world.lists.end(replayed, well=False, now=world.day)
     assert world.list_ids(state=State.FAILED) == [replayed.id]

@@ -80,7 +80,7 @@ def test_a_list_without_a_name_ends_as_ever(table: Table) -> None:
     created = builders.task_list(str(uuid4()), expires_at=NOW + timedelta(days=30_000))
     table.lists.add(created)
     table.as_it_was(list_key(created.id), "recent", "listed", "name")
-    assert table.lists.end(created, well=False, now=SOON)
+    table.lists.end(created, well=False, now=SOON)
     ended = table.lists.get(created.id)
     assert ended is not None
     assert (ended.name, ended.state, ended.finished_at) == ("", State.FAILED, SOON)

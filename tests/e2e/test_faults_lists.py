@@ -1,6 +1,7 @@
 """Lists whose executors are killed, and whose messages come twice."""
 
 import random
+from typing import Any
 
 from tests.behaviours import answer
 from tests.e2e.api import eventually
@@ -89,3 +90,28 @@ def test_a_fan_out_that_breaks_off_is_taken_up_again(faulty: FaultyCloud, target
     assert ended_states(faulty.api, list_id) == ["done", ["done"] * 31]
     assert {call.idempotency_key for call in target.calls} == {f"{list_id}.0.{n}" for n in range(30)}
     assert len(target.calls) == 30
+
+
+def test_a_cancellation_that_breaks_off_is_completed(faulty: FaultyCloud, target: HttpTarget) -> None:
+    api = faulty.api
+    # Longer than it takes until somebody looks after the cancellation.
+    retry = {"minDelaySeconds": 10, "maxDelaySeconds": 10}
+    busy = api.template(target.on("/busy", answer(500)), retry=retry)
+    list_id = create_list(
+        api, list_template(api, "cancelled-halfway", ("parallel", [busy] * 3), ("sequential", [busy]))
+    )
+    waiting = [f"{list_id}.0.{position}" for position in range(3)]
+    eventually(lambda: len(target.calls) == 3, what="every task has been called")
+    eventually(lambda: all(api.status(one)["error"] for one in waiting), what="every task waits for its retry")
+
+    with faulty.proxy.broken("UpdateItem", refused(), "GROUP#0000") as requests:
+        assert api.call("POST", f"/v1/taskLists/{list_id}/cancel").status == 503
+    assert requests.count
+
+    def states() -> Any:
+        return [api.status(f"{list_id}.{place}")["status"] for place in ("0.0", "0.1", "0.2", "1.0")]
+
+    eventually(lambda: states() == ["cancelled"] * 4, what="the cancellation is completed")
+    faulty.wait_until_queues_are_empty()
+    assert ended_states(api, list_id) == ["cancelled", ["cancelled"] * 4, ["cancelled"] * 2]
+    assert len(target.calls) == 3

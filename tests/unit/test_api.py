@@ -103,13 +103,7 @@ class World:
             keyed_creation=KeyedCreation(keys=self.keys, queue=self.queue, clock=clock, keep=timedelta(days=1)),
             reading=reading,
             cancelling=Cancelling(
-                tasks=self.tasks,
-                lists=self.lists,
-                reading=reading,
-                bodies=bodies,
-                queue=self.queue,
-                clock=clock,
-                has_cache=False,
+                tasks=self.tasks, lists=self.lists, reading=reading, bodies=bodies, queue=self.queue, clock=clock
             ),
             replaying=replaying,
             replaying_many=ReplayingMany(searching=searching, replaying=replaying),

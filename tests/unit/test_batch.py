@@ -99,3 +99,13 @@ def test_what_was_done_is_measured(metrics: Metrics) -> None:
         "CreateToDone": [1000.0, 1000.0],
         "Attempts": [2.0, 2.0],
     }
+
+
+def test_how_long_a_replay_comes_after_the_creation_is_not_measured(metrics: Metrics) -> None:
+    def handle(message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
+        replayed = task(attempt=1, replay=1)
+        run = Run(event=Event.DONE, task=replayed, decision=Done(result="1"), ended_at=NOW.replace(year=2027))
+        return Step(handled=Handled.DELETE, event=Event.DONE, runs=(run,))
+
+    Batch(metrics).run(event(message("t")), CONTEXT, handle)
+    assert {name: values["Value"] for name, values in metrics.metric_set.items()} == {"Done": [1.0], "Attempts": [1.0]}

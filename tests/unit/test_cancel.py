@@ -1,15 +1,15 @@
 """Cancelling tasks and lists: what it says, and that it can be repeated from any point of a crash."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from task_service.domain.errors import Conflict, NotFound, Unavailable
-from task_service.domain.task import Body, CacheWrite, Message, State
+from task_service.domain.task import Body, ListCancel, Message, State
 from task_service.domain.task_list import CHUNK, Plan, TaskListTemplate
 from task_service.testing import FakeClock, InMemoryBodies, InMemoryLists, InMemoryQueue, InMemoryTasks
-from task_service.usecases.cancel import Cancelling
+from task_service.usecases.cancel import MENDED_AFTER_SECONDS, Cancelling
 from task_service.usecases.read_list import ListReading
 from task_service.usecases.read_task import TaskReading
 from tests import builders
@@ -32,16 +32,8 @@ class World:
             tasks=self.tasks, lists=lambda: self.reading, bodies=self.bodies, clock=self.clock
         )
 
-    def cancelling(self, *, has_cache: bool = False) -> Cancelling:
-        return Cancelling(
-            tasks=self.tasks,
-            lists=self.lists,
-            reading=self.task_reading,
-            bodies=self.bodies,
-            queue=self.queue,
-            clock=self.clock,
-            has_cache=has_cache,
-        )
+    def cancelling(self) -> Cancelling:
+        return builders.cancelling(self.tasks, self.queue, lists=self.lists, bodies=self.bodies, clock=self.clock)
 
     def states(self) -> list[list[str]]:
         overview = self.reading.overview("list")
@@ -169,11 +161,93 @@ def test_after_an_error_cancelling_again_does_the_rest(fault: str, number: int) 
     assert [world.tasks.records[f"list.0.{n}"].state for n in range(4)] == [State.CANCELLED] * 4
 
 
-def test_the_cache_service_gets_the_status_of_a_cancelled_list() -> None:
+@dataclass
+class OneFails:
+    """Ports of which the call of this number fails, of all together: refused, or with its answer lost."""
+
+    number: int
+    fault: str
+    calls: int = 0
+
+    def __call__(self, port: Any) -> Any:
+        return _Failing(port, self)
+
+
+@dataclass
+class _Failing:
+    port: Any
+    plan: OneFails
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.plan.calls += 1
+            if self.plan.calls == self.plan.number:
+                setattr(self.port.faults, self.plan.fault, 1)
+            return getattr(self.port, name)(*args, **kwargs)
+
+        return call
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+@pytest.mark.parametrize("number", range(1, 9))
+def test_a_cancellation_that_breaks_off_is_completed_by_its_message(fault: str, number: int) -> None:
+    # get, send, cancel, records, cancel_group, and three tasks
+    world = World("parallel 3", "sequential 1")
+    world.lists.start_group(world.list, 0, parallel=3, failed_before=False)
+    fails = OneFails(number=number, fault=fault)
+    cancelling = Cancelling(
+        tasks=fails(world.tasks),
+        lists=fails(world.lists),
+        reading=world.task_reading,
+        bodies=world.bodies,
+        queue=fails(world.queue),
+        clock=world.clock,
+    )
+    with pytest.raises(Unavailable):
+        cancelling.task_list("list")
+    sent = [sent.message for sent in world.queue.sent]
+    # Nothing has happened where the message is not there.
+    assert sent == [ListCancel(list_id="list")] * (number > 2 or (number == 2 and fault == "after"))
+    for message in sent:
+        assert isinstance(message, ListCancel)
+        assert world.cancelling().go_on(message) == world.lists.lists["list"]
+        assert world.lists.lists["list"].state is State.CANCELLED
+        assert [world.tasks.records[f"list.0.{n}"].state for n in range(3)] == [State.CANCELLED] * 3
+        assert world.states() == [["cancelled"] * 4, ["cancelled"] * 2]
+
+
+def test_its_message_is_for_that_replay_only() -> None:
+    world = World("sequential 2")
+    world.lists.start_group(world.list, 0, parallel=0, failed_before=False)
+    world.lists.close_group(world.list, 0, well=False, stopped_at=0)
+    world.lists.end(world.list, well=False, now=NOW)
+    assert world.cancelling().go_on(ListCancel(list_id="list")) is None
+    opened = world.lists.replay("list", number=1)
+    assert world.cancelling().go_on(ListCancel(list_id="list")) is None
+    assert world.lists.lists["list"] == opened
+    assert world.cancelling().go_on(ListCancel(list_id="nobody")) is None
+
+
+def test_a_list_that_is_replayed_in_between_is_not_said_to_be_cancelled() -> None:
+    world = World("sequential 2")
+    send = world.queue.send
+
+    def fails_and_is_replayed(*args: Any, **kwargs: Any) -> None:
+        send(*args, **kwargs)
+        world.lists.end(world.list, well=False, now=NOW)
+        world.lists.replay("list", number=1)
+
+    world.queue.send = fails_and_is_replayed  # type: ignore[method-assign]
+    with pytest.raises(Unavailable, match="replayed meanwhile"):
+        world.cancelling().task_list("list")
+
+
+def test_cancelling_again_sends_no_further_message() -> None:
     world = World()
-    world.cancelling(has_cache=True).task_list("list")
-    assert [sent.message for sent in world.queue.sent] == [
-        CacheWrite(key="list", is_list=True, namespace="n", scope="s")
+    first = world.cancelling().task_list("list")
+    assert world.cancelling().task_list("list") == first
+    assert [(sent.message, sent.delay_seconds) for sent in world.queue.sent] == [
+        (ListCancel(list_id="list"), MENDED_AFTER_SECONDS)
     ]
 
 

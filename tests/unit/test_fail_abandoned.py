@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import Message, State
+from task_service.domain.task import CacheWrite, ListCancel, Message, QueueMessage, State
 from task_service.testing import FakeClock, InMemoryQueue, InMemoryTasks
 from task_service.usecases.attempt import Handled, Step
 from task_service.usecases.fail_abandoned import DeadLetters
@@ -20,7 +20,7 @@ class World:
         self.tasks = InMemoryTasks(records={"task-1": task(**changes)})
         self.queue = InMemoryQueue()
 
-    def handle(self, message: Message = DEAD_LETTER) -> Step:
+    def handle(self, message: QueueMessage = DEAD_LETTER) -> Step:
         letters = DeadLetters(
             tasks=self.tasks, queue=self.queue, lists=list_run(self.tasks, self.queue), clock=FakeClock(NOW)
         )
@@ -48,6 +48,19 @@ def test_a_task_that_nobody_works_on_is_failed_with_the_reason(changes: dict[str
 def test_one_that_is_worked_on_is_looked_at_later() -> None:
     world = World(state=State.PENDING, attempt=2, lease_until=NOW + timedelta(seconds=1), holder="alive")
     assert world.handle().handled is Handled.KEEP
+
+
+@pytest.mark.parametrize(
+    "message",
+    [CacheWrite(key="task-1", is_list=False, namespace="", scope=""), ListCancel(list_id="list")],
+    ids=["cache write", "cancellation"],
+)
+def test_what_calls_no_target_is_tried_for_as_long_as_it_takes(message: QueueMessage) -> None:
+    world = World()
+    before = dict(world.tasks.records)
+    assert world.handle(message).handled is Handled.DELETE
+    assert [(sent.message, sent.delay_seconds) for sent in world.queue.sent] == [(message, 900)]
+    assert world.tasks.records == before
 
 
 @pytest.mark.parametrize("state", [State.DONE, State.FAILED, State.CANCELLED])

@@ -20,12 +20,12 @@ from task_service import testing
 from task_service.domain import advance, task_list
 from task_service.domain.errors import Conflict, Unavailable
 from task_service.domain.retry import Answered
-from task_service.domain.task import Body, GroupStart, Message, Place, State, place_of
+from task_service.domain.task import Body, GroupStart, ListCancel, Message, Place, State, place_of
 from task_service.domain.task_list import Execution, Overview, Plan, TaskListTemplate
 from task_service.ports import CallRefused, HttpCall
 from task_service.testing import FakeClock, InMemoryBodies, InMemoryLists, InMemoryTasks, ScriptedPolicies
 from task_service.usecases import execute_task
-from task_service.usecases.attempt import Attempts, Handled, Step
+from task_service.usecases.attempt import Attempts, Event, Handled, Step
 from task_service.usecases.cancel import Cancelling
 from task_service.usecases.fail_abandoned import DeadLetters
 from task_service.usecases.read_list import ListReading
@@ -61,7 +61,7 @@ class Died(BaseException):
 class Letter:
     """A message in the queue."""
 
-    message: Message | GroupStart
+    message: Message | GroupStart | ListCancel
     visible_at: datetime
     receives: int = 0
     dead: bool = False
@@ -111,9 +111,11 @@ class World:
     seen: dict[str, State] = field(default_factory=dict)
     cancel_at: int | None = None
     """So many things happen before a client cancels the list."""
+    gives_up: bool = False
+    """Whether that client asks but once, and not again after an error."""
     cancelling: bool = False
     cancelled: bool = False
-    """Whether the client has been told so."""
+    """Whether the client has been told so, or the message that goes with it has been taken."""
     replays: int = 0
     """So many a client has asked for."""
 
@@ -193,28 +195,32 @@ class World:
         run = ListRun(
             lists=lists, tasks=tasks, queue=queue, bodies=bodies, policies=policies, attempts=made, clock=self.clock
         )
-        handler: Any = execute_task.Execution(attempts=made, lists=run)
+        handler: Any = execute_task.Execution(attempts=made, lists=run, cancelling=self._cancelling())
         if letter.dead:
             handler = DeadLetters(tasks=tasks, queue=queue, lists=run, clock=self.clock)
         step: Step = handler.handle(letter.message, receipt="", deadline=self.processes[-1].deadline)
+        if step.event is Event.CANCELLED:
+            self.cancelled = self.cancelling = True
         return step
 
     # -- what clients do
 
     def cancel(self) -> None:
-        """Cancel the list, again and again until there is an answer."""
+        """Cancel the list, again and again until there is an answer, or once."""
         self.cancelling = True
-        cancelling: Any = Cancelling(
-            tasks=Mortal(self.tasks, self),
-            lists=Mortal(self.lists, self),
-            reading=self._task_reading(),
-            bodies=self.bodies,
-            queue=Mortal(self, self),
-            clock=self.clock,
-            has_cache=False,
+        cancelling = self._cancelling()
+        told = self._ask(lambda: cancelling.task_list("list"), insists=not self.gives_up)
+        if told is not None:
+            self.cancelled = self.cancelled or told
+            self.cancelling = self.cancelled
+
+    def _cancelling(self) -> Any:
+        tasks: Any = Mortal(self.tasks, self)
+        lists: Any = Mortal(self.lists, self)
+        queue: Any = Mortal(self, self)
+        return Cancelling(
+            tasks=tasks, lists=lists, reading=self._task_reading(), bodies=self.bodies, queue=queue, clock=self.clock
         )
-        self.cancelled = self._ask(lambda: cancelling.task_list("list"))
-        self.cancelling = self.cancelled
 
     def replay(self) -> bool:
         """Replay the list, again and again until there is an answer; returns whether it was possible."""
@@ -226,12 +232,13 @@ class World:
             queue=Mortal(self, self),
             clock=self.clock,
         )
-        return self._ask(lambda: replaying.task_list("list"))
+        return self._ask(lambda: replaying.task_list("list")) is True
 
     def _task_reading(self) -> TaskReading:
         return TaskReading(tasks=self.tasks, lists=lambda: self.reading, bodies=self.bodies, clock=self.clock)
 
-    def _ask(self, request: Callable[[], object]) -> bool:
+    def _ask(self, request: Callable[[], object], *, insists: bool = True) -> bool | None:
+        """Whether the answer is that it was done; None: there is no answer, and whoever asked has given up."""
         while True:
             self.processes.append(Process(Letter(GroupStart(list_id="-"), self.clock.now), self.clock.now + LEASE))
             try:
@@ -240,13 +247,14 @@ class World:
             except Conflict:
                 return False
             except (Died, Unavailable):
-                continue
+                if not insists:
+                    return None
             finally:
                 self.processes.pop()
 
     # -- the queue
 
-    def send(self, message: Message | GroupStart, *, delay_seconds: int = 0) -> None:
+    def send(self, message: Message | GroupStart | ListCancel, *, delay_seconds: int = 0) -> None:
         self.letters.append(Letter(message, self.clock.now + timedelta(seconds=delay_seconds)))
 
     def send_all(self, messages: Sequence[Message]) -> None:
@@ -427,6 +435,20 @@ def test_after_a_cancellation_nothing_starts_and_everything_has_ended(world: Wor
     assert all(state.is_final for state in ended.values()), "something stays open"
     uncalled = {name for name in ended if "." in name and f"list.{name}" not in world.calls}
     assert all(ended[name] is not State.DONE for name in uncalled)
+
+
+@given(worlds(deaths=6, refusals=6), st.integers(1, 120))
+@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+def test_a_cancellation_that_breaks_off_is_completed(world: World, cancel_at: int) -> None:
+    world.cancel_at, world.gives_up = cancel_at, True
+    run(world)
+    ended = shown(world.reading.overview("list"))
+    if ended["list"] is not State.CANCELLED:
+        # It had ended before, or nothing of the cancellation has happened.
+        check(world)
+        return
+    assert world.cancelled, "nobody has completed it"
+    assert all(state.is_final for state in ended.values()), "something stays open"
 
 
 @given(worlds(deaths=6, refusals=6), st.integers(1, 3), st.randoms(use_true_random=False))

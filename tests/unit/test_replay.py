@@ -1,5 +1,6 @@
 """Replaying: the message goes first, and from then on it happens once."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from task_service.usecases.attempt import Handled
 from task_service.usecases.execute_task import Execution
 from task_service.usecases.fail_abandoned import DeadLetters
 from task_service.usecases.replay import Replaying
-from tests.builders import NOW, attempts, list_run
+from tests.builders import NOW, attempts, list_run, task
 from tests.unit import test_cancel
 
 DEADLINE = NOW + timedelta(seconds=60)
@@ -33,7 +34,7 @@ class World(test_cancel.World):
     def execute(self) -> None:
         """Handle what is in the queue."""
         made = attempts(self.tasks, self.queue, target=self.target, bodies=self.bodies, draw=lambda: 0.0)
-        execution = Execution(attempts=made, lists=list_run(self.tasks, self.queue))
+        execution = Execution(attempts=made, lists=list_run(self.tasks, self.queue), cancelling=self.cancelling())
         while self.queue.sent:
             message = self.queue.sent.pop(0).message
             assert execution.handle(message, receipt="r", deadline=DEADLINE).handled is Handled.DELETE
@@ -171,6 +172,33 @@ def test_a_list_that_has_not_failed_is_refused_with_the_reason(end: str, state: 
         world.cancelling().task_list("list")
     elif end == "done":
         world.lists.end(world.list, well=True, now=NOW)
+    sent = list(world.queue.sent)
     with pytest.raises(Conflict, match=f"taskList is {state}: only one that has failed"):
         world.replaying.task_list("list")
-    assert not world.queue.sent
+    assert world.queue.sent == sent
+
+
+def test_a_task_that_a_replay_has_not_come_to_yet_reads_as_its_list_shows_it() -> None:
+    world = World("sequential 2", "parallel 2")
+    for index, parallel in ((0, 0), (1, 2)):
+        world.lists.start_group(world.list, index, parallel=parallel, failed_before=index > 0)
+        for position in range(2 if parallel else 1):
+            record = task(f"list.{index}.{position}", state=State.FAILED, error="x", attempt=3, started_at=NOW)
+            world.tasks.records[record.id] = record
+            if parallel:
+                world.lists.end_task(world.list, index, position, well=False, parallel=parallel)
+        world.lists.close_group(world.list, index, well=False, stopped_at=None if parallel else 0)
+    world.lists.end(world.list, well=False, now=NOW)
+    assert world.task_reading.task("list.1.0").state is State.FAILED
+
+    world.replaying.task_list("list")
+
+    for task_id in ("list.0.0", "list.0.1", "list.1.0", "list.1.1"):
+        seen = world.task_reading.task(task_id)
+        assert (seen.state, seen.attempts, seen.error, seen.started_at) == (State.CREATED, 0, None, None)
+    opened = world.lists.lists["list"]
+    world.lists.start_group(opened, 0, parallel=0, failed_before=False)
+    world.lists.close_group(opened, 0, well=False, stopped_at=0)
+    world.tasks.records["list.0.0"] = replace(world.tasks.records["list.0.0"], replay=1)
+    assert world.task_reading.task("list.0.0").state is State.FAILED
+    assert world.task_reading.task("list.1.0").state is State.CREATED

@@ -8,7 +8,8 @@ import pytest
 
 from task_service.adapters.sqs_queue import from_text, to_text
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import Body, CacheWrite, Message, State
+from task_service.domain.task import Body, CacheWrite, ListCancel, Message, State
+from task_service.domain.task_list import Plan, TaskList, TaskListTemplate
 from task_service.ports import CallRefused
 from task_service.testing import (
     FakeClock,
@@ -23,7 +24,7 @@ from task_service.usecases.attempt import Event, Handled, Step
 from task_service.usecases.execute_task import Execution
 from task_service.usecases.read_list import ListReading
 from task_service.usecases.write_cache import CacheWriting
-from tests.builders import NOW, attempts, list_run, task
+from tests.builders import NOW, attempts, cancelling, list_document, list_run, task, task_list, template
 
 
 class World:
@@ -31,11 +32,11 @@ class World:
         self.tasks, self.queue, self.cache = InMemoryTasks(), InMemoryQueue(), InMemoryCache()
         self.target, self.clock, self.bodies = ScriptedTarget(), FakeClock(NOW), InMemoryBodies()
         self.tasks.records["t"] = task("t", cache_namespace="n", cache_scope="s", **changes)
-        lists = InMemoryLists(self.tasks)
+        self.lists = InMemoryLists(self.tasks)
         writing = CacheWriting(
             cache=self.cache,
             tasks=self.tasks,
-            lists=ListReading(lists=lists, bodies=self.bodies, clock=self.clock),
+            lists=ListReading(lists=self.lists, bodies=self.bodies, clock=self.clock),
             bodies=self.bodies,
             queue=self.queue,
             clock=self.clock,
@@ -43,10 +44,13 @@ class World:
         )
         made = attempts(self.tasks, self.queue, target=self.target, clock=self.clock, bodies=self.bodies)
         self.execution = Execution(
-            attempts=made, lists=list_run(self.tasks, self.queue, lists=lists, attempts=made), cache=writing
+            attempts=made,
+            lists=list_run(self.tasks, self.queue, lists=self.lists, attempts=made),
+            cancelling=cancelling(self.tasks, self.queue, lists=self.lists, bodies=self.bodies, clock=self.clock),
+            cache=writing,
         )
 
-    def handle(self, message: Message | CacheWrite | None = None) -> Step:
+    def handle(self, message: Message | CacheWrite | ListCancel | None = None) -> Step:
         message = message or Message(task_id="t", attempt=1)
         return self.execution.handle(message, receipt="r", deadline=self.clock() + timedelta(seconds=60))
 
@@ -114,6 +118,47 @@ def test_what_is_no_longer_kept_is_dropped() -> None:
     for key in ("t", "nobody"):
         write = CacheWrite(key=key, is_list=key != "t", namespace="", scope="")
         assert world.handle(write).event is Event.UNKNOWN
+    assert world.cache.entries == {}
+
+
+def a_list(world: World) -> TaskList:
+    plan = Plan(template=TaskListTemplate.from_text(list_document("sequential 1")), tasks={"t0": template("t0")})
+    made = task_list(plan=Body(text=plan.to_text()), cache_namespace="n", cache_scope="s")
+    world.lists.add(made)
+    return made
+
+
+def test_a_list_that_has_started_again_is_not_written_before_it_ends() -> None:
+    world = World()
+    made = a_list(world)
+    write = CacheWrite(key="list", is_list=True, namespace="n", scope="s")
+    world.lists.start_group(made, 0, parallel=0, failed_before=False)
+    world.lists.close_group(made, 0, well=False, stopped_at=0)
+    world.lists.end(made, well=False, now=NOW)
+    world.lists.replay("list", number=1)
+    assert world.handle(write).event is Event.UNKNOWN
+    assert world.cache.entries == {}
+
+
+def test_the_status_of_a_cancelled_list_is_written_with_its_message() -> None:
+    world = World()
+    a_list(world)
+    world.cache.refuses = 1
+    step = world.handle(ListCancel(list_id="list"))
+    assert (step.handled, step.event) == (Handled.DELETE, Event.CANCELLED)
+    write = world.queue.sent[-1].message
+    assert isinstance(write, CacheWrite)
+    assert write.not_before is not None
+    world.clock.now = write.not_before
+    assert world.handle(write).event is Event.CACHED
+    text, *names = world.cache.entries["list"]
+    assert (json.loads(text)["status"], names) == ("cancelled", ["n", "s"])
+
+
+def test_a_list_that_ended_before_its_cancellation_is_not_written_again() -> None:
+    world = World()
+    world.lists.end(a_list(world), well=True, now=NOW)
+    assert world.handle(ListCancel(list_id="list")).event is Event.FINISHED
     assert world.cache.entries == {}
 
 

@@ -13,7 +13,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from task_service.adapters.sqs_queue import from_text
 from task_service.bootstrap import utc_now
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import CacheWrite, GroupStart, QueueMessage
+from task_service.domain.task import CacheWrite, GroupStart, ListCancel, QueueMessage
 from task_service.usecases.attempt import Event, Handled, Run, Step
 
 log: Final = logging.getLogger("task")
@@ -93,14 +93,18 @@ class Batch:
                 add("Retried", MetricUnit.Count, 1)
             elif run.event in (Event.DONE, Event.FAILED):
                 add("Done" if run.event is Event.DONE else "Failed", MetricUnit.Count, 1)
-                latency = run.ended_at - run.task.created_at
-                add("CreateToDone", MetricUnit.Milliseconds, latency.total_seconds() * 1000)
+                if not run.task.replay:
+                    # A replay may come days after the creation.
+                    latency = run.ended_at - run.task.created_at
+                    add("CreateToDone", MetricUnit.Milliseconds, latency.total_seconds() * 1000)
                 add("Attempts", MetricUnit.Count, run.task.attempt)
 
 
 def _about(message: QueueMessage) -> dict[str, Any]:
     if isinstance(message, GroupStart):
         return {"list_id": message.list_id, "group": message.group}
+    if isinstance(message, ListCancel):
+        return {"list_id": message.list_id}
     if isinstance(message, CacheWrite):
         return {"key": message.key, "attempt": message.attempt}
     return {"task_id": message.task_id, "attempt": message.attempt}

@@ -133,7 +133,6 @@ class Services:
             bodies=self._bodies,
             queue=self._queue,
             clock=utc_now,
-            has_cache=bool(self.settings.cache_address),
         )
 
     @cached_property
@@ -268,7 +267,9 @@ class Services:
         """Takes the messages of the task queue."""
         from task_service.usecases.execute_task import Execution
 
-        return Execution(attempts=self._attempts, lists=self._list_run, cache=self._cache_writing)
+        return Execution(
+            attempts=self._attempts, lists=self._list_run, cancelling=self.cancelling, cache=self._cache_writing
+        )
 
     @cached_property
     def dead_letters(self) -> DeadLetters:

@@ -161,10 +161,10 @@ class TaskLists(Protocol):
     ) -> GroupState:
         """Write how a group ends, unless that is written; returns what is written then."""
 
-    def end(self, task_list: TaskList, *, well: bool, now: datetime) -> bool:
-        """Write how a list ends, unless that is written; returns whether it was not."""
+    def end(self, task_list: TaskList, *, well: bool, now: datetime) -> None:
+        """Write how a list ends, unless that is written."""
 
-    def cancel(self, list_id: str, *, now: datetime) -> TaskList | None:
+    def cancel(self, task_list: TaskList, *, now: datetime) -> TaskList | None:
         """Write that a list is cancelled, unless it has ended; returns what is written then."""
 
     def cancel_group(self, task_list: TaskList, index: int) -> GroupState:

@@ -177,7 +177,6 @@ class InMemoryTasks:
                 error=error,
                 finished_at=now,
                 lease_until=None,
-                not_before=None,
                 holder=None,
             )
             return Claim(won=True, task=self._put(failed))
@@ -198,7 +197,6 @@ class InMemoryTasks:
                 error=reason,
                 finished_at=now,
                 lease_until=None,
-                not_before=None,
                 holder=None,
             )
             return Claim(won=True, task=self._put(cancelled))
@@ -217,6 +215,7 @@ class InMemoryTasks:
                 state=State.CREATED,
                 attempt=1,
                 replay=number,
+                not_before=None,
                 started_at=None,
                 finished_at=None,
                 response_code=None,
@@ -332,27 +331,25 @@ class InMemoryLists:
 
         return self.faults.around(close)
 
-    def end(self, task_list: TaskList, *, well: bool, now: datetime) -> bool:
-        """Write how a list ends, unless that is written; returns whether it was not."""
+    def end(self, task_list: TaskList, *, well: bool, now: datetime) -> None:
+        """Write how a list ends, unless that is written."""
 
-        def end() -> bool:
+        def end() -> None:
             record = self.lists[task_list.id]
-            if record.state.is_final or record.replay != task_list.replay:
-                return record.finished_at == now
-            state = State.DONE if well else State.FAILED
-            self._put(self.lists, task_list.id, replace(record, state=state, finished_at=now))
-            return True
+            if not record.state.is_final and record.replay == task_list.replay:
+                state = State.DONE if well else State.FAILED
+                self._put(self.lists, task_list.id, replace(record, state=state, finished_at=now))
 
-        return self.faults.around(end)
+        self.faults.around(end)
 
-    def cancel(self, list_id: str, *, now: datetime) -> TaskList | None:
+    def cancel(self, task_list: TaskList, *, now: datetime) -> TaskList | None:
         """Write that a list is cancelled, unless it has ended; returns what is written then."""
 
         def cancel() -> TaskList | None:
-            record = self.lists.get(list_id)
-            if record is None or record.state.is_final:
+            record = self.lists.get(task_list.id)
+            if record is None or record.state.is_final or record.replay != task_list.replay:
                 return record
-            return self._put(self.lists, list_id, replace(record, state=State.CANCELLED, finished_at=now))
+            return self._put(self.lists, task_list.id, replace(record, state=State.CANCELLED, finished_at=now))
 
         return self.faults.around(cancel)
 

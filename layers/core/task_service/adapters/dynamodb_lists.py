@@ -115,8 +115,8 @@ class DynamoDbTaskLists:
         item = self._update(task_list.id, _group_key(index), f"SET {', '.join(sets)}", is_open, values)
         return _group_from_item(item)
 
-    def end(self, task_list: TaskList, *, well: bool, now: datetime) -> bool:
-        """Write how a list ends, unless that is written; returns whether it was not."""
+    def end(self, task_list: TaskList, *, well: bool, now: datetime) -> None:
+        """Write how a list ends, unless that is written."""
         values: Item = {
             ":state": {"S": State.DONE if well else State.FAILED},
             ":created": {"S": State.CREATED},
@@ -128,19 +128,20 @@ class DynamoDbTaskLists:
             update += ", failedShard = :shard"
             values[":shard"] = shard_value(f"LIST#{State.FAILED}", task_list.id)
         is_open = f"#state = :created AND {is_of_replay(task_list.replay)}"
-        item = self._update(task_list.id, "LIST", update, is_open, values)
-        return bool(item.get("finishedAt") == values[":now"])
+        self._update(task_list.id, "LIST", update, is_open, values)
 
-    def cancel(self, list_id: str, *, now: datetime) -> TaskList | None:
+    def cancel(self, task_list: TaskList, *, now: datetime) -> TaskList | None:
         """Write that a list is cancelled, unless it has ended; returns what is written then."""
         values: Item = {
             ":cancelled": {"S": State.CANCELLED},
             ":created": {"S": State.CREATED},
             ":now": time_value(now),
-            ":shard": shard_value(f"LIST#{State.CANCELLED}", list_id),
+            ":shard": shard_value(f"LIST#{State.CANCELLED}", task_list.id),
+            **replay_values(task_list.replay),
         }
         update = "SET #state = :cancelled, finishedAt = :now, failedShard = :shard"
-        return self._change(list_id, update, "#state = :created", values)
+        is_open = f"#state = :created AND {is_of_replay(task_list.replay)}"
+        return self._change(task_list.id, update, is_open, values)
 
     def cancel_group(self, task_list: TaskList, index: int) -> GroupState:
         """Close a group as cancelled, started or not, unless it has ended; returns what is written then."""

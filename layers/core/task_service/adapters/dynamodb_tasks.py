@@ -17,7 +17,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from task_service.adapters import aws
-from task_service.adapters.dynamodb_records import put_new, read
+from task_service.adapters.dynamodb_records import is_possible, put_new, read
 from task_service.adapters.dynamodb_values import (
     IS_EARLIER,
     Item,
@@ -125,7 +125,7 @@ class DynamoDbTasks:
         fail_it = ["#state = :failed", "#error = :error", "finishedAt = :now", *_failed_sets(message.task_id)]
         return self._change(
             message.task_id,
-            f"SET {', '.join(fail_it)}{_birth_sets(birth)} REMOVE #lease, notBefore, holder",
+            f"SET {', '.join(fail_it)}{_birth_sets(birth)} REMOVE #lease, holder",
             f"(({nobody_works_on_it}) AND {_is_the_attempt_of(message)}){_or_unborn(birth, message)}",
             {
                 **_birth_values(birth),
@@ -141,10 +141,12 @@ class DynamoDbTasks:
 
     def cancel(self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None) -> Claim:
         """End a task that has not ended; whoever works on it loses its lease."""
+        if not is_possible(key(task_id)):
+            return Claim(won=False, task=None)
         cancel_it = ["#state = :cancelled", "#error = :reason", "finishedAt = :now", *_failed_sets(task_id)]
         return self._change(
             task_id,
-            f"SET {', '.join(cancel_it)}{_birth_sets(birth)} REMOVE #lease, notBefore, holder",
+            f"SET {', '.join(cancel_it)}{_birth_sets(birth)} REMOVE #lease, holder",
             f"#state IN (:created, :pending){_OR_UNBORN if birth else ''}{_or_waits_for(birth)}",
             {
                 **_birth_values(birth),
@@ -163,7 +165,7 @@ class DynamoDbTasks:
         return self._change(
             task_id,
             "SET #state = :created, #attempt = :first, replay = :replay "
-            "REMOVE startedAt, finishedAt, responseCode, #error, failedShard",
+            "REMOVE startedAt, finishedAt, notBefore, responseCode, #error, failedShard",
             f"#state = :failed AND {IS_EARLIER}",
             {
                 ":created": {"S": State.CREATED},

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from task_service.adapters import aws
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import CacheWrite, GroupStart, Message, QueueMessage
+from task_service.domain.task import CacheWrite, GroupStart, ListCancel, Message, QueueMessage
 from task_service.wired import wired
 
 BATCH: Final = 10
@@ -61,6 +61,8 @@ def to_text(message: QueueMessage) -> str:
                 "failedBefore": message.failed_before,
                 "replay": message.replay or None,
             }
+        case ListCancel():
+            body = {"cancel": message.list_id, "replay": message.replay or None}
         case CacheWrite():
             body = {
                 "cache": message.key,
@@ -91,6 +93,8 @@ def from_text(text: str) -> QueueMessage:
                 failed_before=bool(body["failedBefore"]),
                 replay=int(body.get("replay", 0)),
             )
+        if "cancel" in body:
+            return ListCancel(list_id=str(body["cancel"]), replay=int(body.get("replay", 0)))
         attempt, not_before = int(body["attempt"]), _time(body.get("notBefore"))
         if "cache" in body:
             return CacheWrite(

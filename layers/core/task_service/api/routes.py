@@ -116,7 +116,7 @@ class Api:
         """Before every route's handler, and before a wrong method is told."""
         resource, method = str(self._event.get("resource")), self._event["httpMethod"]
         methods = self._handlers.get(resource)
-        if methods and not _is_open(resource) and (guard := self._services().guard) is not None:
+        if methods and resource not in _HEALTH_ROUTES and (guard := self._services().guard) is not None:
             self._caller = guard.admit(request.header(self._event, "Authorization"))
             if method in methods:
                 guard.allow(self._caller, method)
@@ -283,10 +283,8 @@ def _template_routes(path: str, handlers: TemplateHandlers, name: str = "{name}"
     )
 
 
-def _is_open(resource: str) -> bool:
-    """Whether a route is for everybody: whoever balances load asks for health, whoever writes clients reads."""
-    return resource in ("/liveness", "/readiness") or f"{resource}/".startswith("/swagger-ui/")
-
+_HEALTH_ROUTES: Final = ("/liveness", "/readiness")
+"""For everybody: whoever balances load asks, and has no token."""
 
 _HEALTH: Final = json.dumps({"service": "task", "status": "up", "version": VERSION})
 

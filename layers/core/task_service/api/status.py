@@ -24,8 +24,7 @@ def task_status(task: Task) -> dict[str, Any]:
         "id": task.id,
         "name": task.name,
         "status": task.shown_state.value,
-        # One that waits has not been made yet.
-        "attempts": task.attempt - (task.state is State.CREATED),
+        "attempts": task.attempts,
         "responseCode": task.response_code,
         "createdAt": _timestamp(task.created_at),
         "startedAt": _timestamp(task.started_at),

@@ -74,6 +74,15 @@ class GroupStart:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ListCancel:
+    """What travels through the queue where a list is being cancelled: whoever does it may die before it is done."""
+
+    list_id: str
+    replay: int = 0
+    """Which replay of the list is cancelled; 0: none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CacheWrite:
     """What travels through the queue where something that has ended is still to be written to the cache service."""
 
@@ -110,7 +119,7 @@ def place_of(task_id: str) -> Place | None:
     return place if place.task_id == task_id else None
 
 
-QueueMessage = Message | GroupStart | CacheWrite
+QueueMessage = Message | GroupStart | ListCancel | CacheWrite
 """What the task queue carries."""
 
 
@@ -134,7 +143,7 @@ class Task:
     expires_at: datetime
     """When its retention ends and the record may vanish."""
     not_before: datetime | None = None
-    """When the next attempt is due, while a retry is scheduled."""
+    """When the next attempt is or was due, until it starts."""
     lease_until: datetime | None = None
     """Until when its holder may work on it, while it is pending."""
     holder: str | None = None
@@ -149,6 +158,12 @@ class Task:
     """Why the last attempt failed, or why it was cancelled."""
     replay: int = 0
     """How often it has been started again after it had failed."""
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts have started; one that waits has not, also where the task was ended meanwhile."""
+        waits = self.started_at is None or self.not_before is not None
+        return self.attempt - waits
 
     @property
     def shown_state(self) -> State:

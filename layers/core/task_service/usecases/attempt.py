@@ -86,6 +86,8 @@ class Event(StrEnum):
     """There is no record: the creation was refused, or the retention has ended."""
     HANDED_OVER = "handed over"
     """Time was short; a message for the rest was sent."""
+    CANCELLED = "cancelled"
+    """A list was cancelled, or the rest of that was done."""
     MOVED_ON = "moved on"
     """A list was moved on without running a task."""
 

@@ -1,14 +1,22 @@
-"""Cancelling: what has not started never does, and what comes of a call that is under way is discarded."""
+"""Cancelling: what has not started never does, and what comes of a call that is under way is discarded.
+
+A task is cancelled with one write. A list takes several, so a message goes first: whoever takes it does what is left to
+do, should the one who was asked have died. With it the list's status goes to the cache service.
+"""
 
 from collections.abc import Iterable
+from typing import Final
 
 from task_service.domain.advance import outstanding_positions
-from task_service.domain.errors import Conflict, NotFound
-from task_service.domain.task import CacheWrite, Place, State, Task, place_of
+from task_service.domain.errors import Conflict, NotFound, Unavailable
+from task_service.domain.task import ListCancel, Place, State, Task, place_of
 from task_service.domain.task_list import CANCELLED, Execution, GroupState, Plan, TaskList
 from task_service.ports import Bodies, Clock, ListRecords, TaskLists, TaskQueue, Tasks
 from task_service.usecases.read_task import TaskReading
 from task_service.wired import wired
+
+MENDED_AFTER_SECONDS: Final = 5
+"""As a rule all is done by then, and the message finds nothing left to do."""
 
 
 @wired
@@ -21,8 +29,6 @@ class Cancelling:
     bodies: Bodies
     queue: TaskQueue
     clock: Clock
-    has_cache: bool
-    """Whether there is a cache service, which gets the status of every list that has ended."""
 
     def task(self, task_id: str) -> Task:
         """Cancel a task, unless that was done before. Raises NotFound, and Conflict where it has ended."""
@@ -39,18 +45,36 @@ class Cancelling:
 
         Every step can be repeated: after an error, cancelling it again does the rest.
         """
-        task_list = self.lists.cancel(list_id, now=self.clock())
+        task_list = self.lists.get(list_id)
         if task_list is None or task_list.expires_at <= self.clock():
             raise NotFound("taskList is not found")
-        if task_list.state is not State.CANCELLED:
-            raise Conflict(f"taskList is {task_list.state}: only one that has not ended can be cancelled")
-        records = self.lists.records(list_id)
+        if not task_list.state.is_final:
+            message = ListCancel(list_id=list_id, replay=task_list.replay)
+            self.queue.send(message, delay_seconds=MENDED_AFTER_SECONDS)
+        return self._cancel(task_list)
+
+    def go_on(self, message: ListCancel) -> TaskList | None:
+        """Do what is left to do of cancelling a list; None: there is no such list, or it has ended otherwise."""
+        task_list = self.lists.get(message.list_id)
+        if task_list is None or task_list.expires_at <= self.clock() or task_list.replay != message.replay:
+            return None
+        try:
+            return self._cancel(task_list)
+        except Conflict:
+            return None
+
+    def _cancel(self, task_list: TaskList) -> TaskList:
+        cancelled = self.lists.cancel(task_list, now=self.clock())
+        if cancelled is None:
+            raise NotFound("taskList is not found")
+        if not cancelled.state.is_final:
+            raise Unavailable("taskList has been replayed meanwhile")
+        if cancelled.state is not State.CANCELLED:
+            raise Conflict(f"taskList is {cancelled.state}: only one that has not ended can be cancelled")
+        records = self.lists.records(cancelled.id)
         if records is not None:
-            self._stop(task_list, records)
-        if self.has_cache:
-            namespace, scope = task_list.cache_namespace, task_list.cache_scope
-            self.queue.send(CacheWrite(key=list_id, is_list=True, namespace=namespace, scope=scope))
-        return task_list
+            self._stop(cancelled, records)
+        return cancelled
 
     def _stop(self, task_list: TaskList, records: ListRecords) -> None:
         """Close the group that is under way, or would be next: whoever moves the list on meets it, and stops."""

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from task_service.domain.task import CacheWrite, GroupStart, Message, QueueMessage, State, place_of
+from task_service.domain.task import CacheWrite, GroupStart, ListCancel, Message, QueueMessage, State, place_of
 from task_service.usecases.attempt import Attempts, Event, Handled, Step
+from task_service.usecases.cancel import Cancelling
 from task_service.usecases.run_list import ListRun
 from task_service.usecases.write_cache import CacheWriting
 from task_service.wired import wired
@@ -15,6 +16,7 @@ class Execution:
 
     attempts: Attempts
     lists: ListRun
+    cancelling: Cancelling
     cache: CacheWriting | None = None
     """None: there is no cache service."""
 
@@ -26,6 +28,8 @@ class Execution:
         match message:
             case GroupStart():
                 return self.lists.start(message, receipt=receipt, deadline=deadline)
+            case ListCancel():
+                return self._cancel(message, deadline)
             case CacheWrite():
                 if self.cache is None:
                     return Step(handled=Handled.DELETE, event=Event.UNKNOWN)
@@ -35,6 +39,16 @@ class Execution:
                 if place is not None:
                     return self.lists.run(message, place, receipt=receipt, deadline=deadline)
                 return self._run(message, receipt, deadline)
+
+    def _cancel(self, message: ListCancel, deadline: datetime) -> Step:
+        task_list = self.cancelling.go_on(message)
+        if task_list is None:
+            return Step(handled=Handled.DELETE, event=Event.FINISHED)
+        if self.cache is not None:
+            namespace, scope = task_list.cache_namespace, task_list.cache_scope
+            write = CacheWrite(key=task_list.id, is_list=True, namespace=namespace, scope=scope)
+            self.cache.write(write, None, deadline=deadline)
+        return Step(handled=Handled.DELETE, event=Event.CANCELLED)
 
     def _run(self, message: Message, receipt: str, deadline: datetime) -> Step:
         taken = self.attempts.take(message, receipt=receipt, deadline=deadline)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from task_service.domain.task import CacheWrite, GroupStart, QueueMessage, State, place_of
+from task_service.domain.task import CacheWrite, GroupStart, ListCancel, QueueMessage, State, place_of
 from task_service.ports import Clock, TaskQueue, Tasks
 from task_service.usecases.attempt import MAX_DELAY_SECONDS, Event, Handled, Step
 from task_service.usecases.run_list import ListRun
@@ -23,8 +23,8 @@ class DeadLetters:
 
     def handle(self, message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
         """Fail the task of a dead letter, unless it has moved on since. Raises Unavailable."""
-        if isinstance(message, CacheWrite):
-            # What is to be written has ended long ago; only the write starts anew.
+        if isinstance(message, CacheWrite | ListCancel):
+            # No target is called for either; it is tried as long as there is a record.
             self.queue.send(message, delay_seconds=MAX_DELAY_SECONDS)
             return Step(handled=Handled.DELETE, event=Event.RESENT)
         if isinstance(message, GroupStart):

@@ -79,7 +79,6 @@ class ListReading:
         return replace(
             overview.task_list.first_record(overview.plan, place),
             state=state,
-            attempt=1 if state is State.CREATED else 0,
             error={State.FAILED: SKIPPED, State.CANCELLED: CANCELLED}.get(state),
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from task_service.domain.errors import NotFound, TaskFailed
-from task_service.domain.task import State, Task, place_of
+from task_service.domain.task import Place, State, Task, place_of
 from task_service.ports import Bodies, Clock, Tasks
 from task_service.wired import wired
 
@@ -21,12 +21,8 @@ class TaskReading:
     bodies: Bodies
     clock: Clock
 
-    def result(self, task_id: str) -> str:
-        """The result of a task as JSON text. Raises NotFound where there is none yet, TaskFailed."""
-        return self.result_of(self.task(task_id))
-
     def result_of(self, task: Task) -> str:
-        """The same for a task that has been read."""
+        """The result of a task as JSON text. Raises NotFound where there is none yet, TaskFailed."""
         if task.state is State.DONE and task.result is not None:
             return self.bodies.load(task.result)
         if task.state in (State.FAILED, State.CANCELLED):
@@ -37,9 +33,15 @@ class TaskReading:
         """The task. Raises NotFound for an unknown id or one whose retention has ended."""
         task = self.tasks.get(task_id)
         place = place_of(task_id)
-        if task is None and place is not None:
+        if place is not None and (task is None or self._starts_again(task, place)):
             task = self.lists().unstarted(place)
         # The table removes expired records in its own time, which can be days.
         if task is None or task.expires_at <= self.clock():
             raise NotFound("task is not found")
         return task
+
+    def _starts_again(self, task: Task, place: Place) -> bool:
+        """Whether a list's task that failed is about to start again, in a replay that has not come to it yet."""
+        if task.state is not State.FAILED:
+            return False
+        return self.lists().task_list(place.list_id).will_replay(task.state, task.replay)

@@ -37,7 +37,7 @@ class CacheWriting:
             return Step(handled=Handled.DELETE, event=Event.HOPPED)
         text = self._text(message)
         if text is None:
-            # Its retention has ended.
+            # Its retention has ended, or it has started again.
             return Step(handled=Handled.DELETE, event=Event.UNKNOWN)
         return Step(handled=Handled.DELETE, event=self._write(message, text, deadline))
 
@@ -85,7 +85,9 @@ class CacheWriting:
         """What is to be written, None where it is no longer there."""
         if message.is_list:
             overview = self.lists.find(message.key)
-            return None if overview is None else self.lists.status_text(overview)
+            # One that is replayed meanwhile is written when it ends again.
+            ended = overview is not None and overview.state.is_final
+            return self.lists.status_text(overview) if overview is not None and ended else None
         task = self.tasks.get(message.key)
         if task is None or task.state is not State.DONE or task.result is None or task.expires_at <= self.clock():
             return None

@@ -1,0 +1,34 @@
+"""Ids that no key of the table can hold: nobody asks DynamoDB, which would refuse the request itself."""
+
+from typing import Any
+
+import pytest
+
+from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
+from task_service.adapters.dynamodb_tasks import DynamoDbTasks
+from task_service.domain.errors import NotFound
+from task_service.testing import InMemoryBodies, InMemoryQueue
+from tests import builders
+
+LONG = "x" * 3_000
+
+
+class NoClient:
+    """A client that nobody may use."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"DynamoDB is asked: {name}")
+
+
+@pytest.mark.parametrize("what", ["task", "task_list"])
+@pytest.mark.parametrize("long_id", [LONG, f"{LONG}.0.0", "é" * 1_200])
+def test_they_are_not_found(what: str, long_id: str) -> None:
+    tasks, lists = DynamoDbTasks(client=NoClient(), table="t"), DynamoDbTaskLists(client=NoClient(), table="t")
+    cancelling: Any = builders.cancelling(
+        tasks,  # type: ignore[arg-type]
+        InMemoryQueue(),
+        lists=lists,
+        bodies=InMemoryBodies(),
+    )
+    with pytest.raises(NotFound):
+        getattr(cancelling, what)(long_id)
