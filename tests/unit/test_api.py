@@ -481,3 +481,12 @@ class TestPolicies:
     def test_other_methods_are_not_allowed(self, world: World) -> None:
         answer = world.ask("POST", "/v1/policies/r/g/n/1", body="{}")
         assert (answer.status, answer.headers["Allow"]) == (405, "GET, PUT, DELETE")
+
+
+def test_why_a_task_failed_is_told_and_not_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="task")
+    world.tasks.records["t"] = task("t", state=State.FAILED, error="the target answered 422: 4111-1111")
+    answer = world.ask("GET", "/v1/taskResult/t")
+    assert (answer.status, answer.json["message"]) == (424, "task failed: the target answered 422: 4111-1111")
+    assert not any("4111" in str(vars(record)) for record in caplog.records)
+    assert answer.json["id"] in {getattr(record, "error_id", None) for record in caplog.records}

@@ -11,7 +11,9 @@ from aws_lambda_powertools import Metrics
 
 from task_service.batch import Batch
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import Done, Message, QueueMessage, Retry
+from task_service.domain.retry import Answered, decide
+from task_service.domain.task import Done, Failed, Message, QueueMessage, Retry
+from task_service.domain.template import RetryPolicy
 from task_service.usecases.attempt import Event, Handled, Run, Step
 from tests.builders import NOW, task
 
@@ -109,3 +111,21 @@ def test_how_long_a_replay_comes_after_the_creation_is_not_measured(metrics: Met
 
     Batch(metrics).run(event(message("t")), CONTEXT, handle)
     assert {name: values["Value"] for name, values in metrics.metric_set.items()} == {"Done": [1.0], "Attempts": [1.0]}
+
+
+def test_what_a_target_says_is_not_logged(metrics: Metrics, caplog: pytest.LogCaptureFixture) -> None:
+    answered = Answered(status=422, result='"the card 4111-1111 is declined"')
+    decision = decide(
+        answered, attempt=1, policy=RetryPolicy(), default_max_attempts=1, accept=("2xx",), now=NOW, draw=0
+    )
+    assert isinstance(decision, Failed)
+    assert "4111" in decision.error
+
+    def handle(message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
+        run = Run(event=Event.FAILED, task=task(), decision=decision, ended_at=NOW)
+        return Step(handled=Handled.DELETE, event=Event.FAILED, runs=(run,))
+
+    caplog.set_level("INFO", logger="task")
+    Batch(metrics).run(event(message("t")), CONTEXT, handle)
+    reasons = [getattr(record, "reason", None) for record in caplog.records]
+    assert reasons == ["the target answered 422"]

@@ -13,7 +13,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from task_service.adapters.sqs_queue import from_text
 from task_service.bootstrap import utc_now
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import CacheWrite, GroupStart, ListCancel, QueueMessage
+from task_service.domain.task import CacheWrite, Done, GroupStart, ListCancel, QueueMessage
 from task_service.usecases.attempt import Event, Handled, Run, Step
 
 log: Final = logging.getLogger("task")
@@ -117,5 +117,6 @@ def _outcome(run: Run) -> dict[str, Any]:
         "attempt": run.task.attempt,
         "response_code": run.decision.response_code,
     }
-    reason = getattr(run.decision, "error", None)
-    return outcome | {"reason": reason} if reason else outcome
+    if isinstance(run.decision, Done):
+        return outcome
+    return outcome | {"reason": run.decision.logged or run.decision.error}

@@ -47,7 +47,7 @@ class RetrySchema(BaseModel):
     maxAttempts: Annotated[int, Field(strict=True, ge=1, le=100)] | None = Field(
         default=None, description="The first attempt included. 1 + EXECUTOR_MAX_TASK_RETRIES (10) unless set."
     )
-    minDelaySeconds: Delay | None = Field(default=None, description="1 unless set.")
+    minDelaySeconds: Delay | None = Field(default=None, description="No retry comes sooner; 1 unless set.")
     maxDelaySeconds: Delay | None = Field(default=None, description="300 unless set.")
 
     @model_validator(mode="after")

@@ -110,6 +110,7 @@ ANSWERS: dict[str, tuple[Behaviour, str]] = {
     "text that does not say its charset": (answer(body=LATIN_1, content_type="text/plain"), '"Größe"'),
     "text that says a wrong charset": (answer(body=LATIN_1, content_type="text/plain;charset=utf-8"), '"Gr��e"'),
     "text in no charset": (answer(body=LATIN_1, content_type="text/plain; charset=klingon"), '"Gr��e"'),
+    "a charset that makes surrogates": (answer(body=b"\xff+2AA-", content_type="text/plain; charset=utf-7"), '"�?"'),
     "a charset without a name": (answer(body=LATIN_1, content_type="text/plain; charset"), '"Größe"'),
     "a charset that is none of text": (answer(body=LATIN_1, content_type="text/plain; charset=zlib"), '"Gr��e"'),
     "a charset that refuses all": (answer(body=LATIN_1, content_type="text/plain; charset=undefined"), '"Gr��e"'),

@@ -129,7 +129,8 @@ def _text(body: bytes, charset: str | None) -> str:
     # There may be no such charset, or it is none of text, or it cannot replace what it cannot read.
     with suppress(LookupError, ValueError):
         if charset and codecs.lookup(charset).name not in _NOT_FOR_TEXT:
-            return body.decode(charset, errors="replace")
+            # Some leave surrogates, which are in no text that can be stored.
+            return body.decode(charset, errors="replace").encode("utf-8", "replace").decode()
     return body.decode("utf-8", errors="replace")
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from aws_lambda_powertools.event_handler import Response
 
-from task_service.domain.errors import TaskServiceError
+from task_service.domain.errors import TaskFailed, TaskServiceError
 
 log: Final = logging.getLogger("task")
 
@@ -24,7 +24,8 @@ def response(error: Exception) -> Response[str]:
     is_ours = known.status >= 500
     log.log(
         logging.ERROR if is_ours else logging.INFO,
-        known.message,
+        # Why a task failed may be told in the words of its target.
+        known.__doc__ if isinstance(known, TaskFailed) else known.message,
         extra={"action": "refuse", "error_id": error_id, "status": known.status},
         exc_info=error if is_ours else None,
     )

@@ -54,36 +54,40 @@ def decide(
     if isinstance(outcome, Answered) and is_accepted(outcome.status, accept):
         return Done(result=outcome.result, response_code=outcome.status)
     code: int | None
+    logged: str | None = None
     if isinstance(outcome, Answered):
-        reason = f"the target answered {outcome.status}: {_excerpt(outcome.result)}"
+        logged = f"the target answered {outcome.status}"
+        reason = f"{logged}: {_excerpt(outcome.result)}"
         can_retry, code = is_retryable(outcome.status), outcome.status
         wait = retry_after(outcome.retry_after, now)
     else:
         reason, can_retry, code, wait = outcome.reason, outcome.can_retry, outcome.response_code, None
     max_attempts = policy.max_attempts or default_max_attempts
     if not can_retry:
-        return Failed(error=reason, response_code=code)
+        return Failed(error=reason, logged=logged, response_code=code)
     if attempt >= max_attempts:
-        return Failed(error=f"{reason} (attempt {attempt} of {max_attempts})", response_code=code)
+        return Failed(error=f"{reason} (attempt {attempt} of {max_attempts})", logged=logged, response_code=code)
     if wait is not None and wait > MAX_RETRY_AFTER:
         longest = f"{MAX_RETRY_AFTER.total_seconds():.0f} s"
         return Failed(
             error=f"{reason} (it asks to wait {wait.total_seconds():.0f} s, at most {longest} are waited)",
+            logged=logged,
             response_code=code,
         )
     delay = backoff(attempt, policy, draw) + (wait or timedelta())
-    return Retry(delay=delay, error=reason, response_code=code)
+    return Retry(delay=delay, error=reason, logged=logged, response_code=code)
 
 
 def backoff(attempt: int, policy: RetryPolicy, draw: float) -> timedelta:
-    """Exponential backoff with full jitter.
+    """Exponential backoff with jitter: from the smallest delay to twice, four times, … as much, up to the largest.
 
-    Full jitter draws from zero to the exponential bound, which spreads the retries of many tasks best
+    Drawing from the whole range spreads the retries of many tasks best
     (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
     """
+    least = policy.min_delay.total_seconds()
     # 2**32 of the smallest delay is beyond every maximum; larger powers would only overflow.
-    bound = min(policy.max_delay.total_seconds(), policy.min_delay.total_seconds() * 2 ** min(attempt - 1, 32))
-    return timedelta(seconds=bound * draw)
+    bound = max(least, min(policy.max_delay.total_seconds(), least * 2 ** min(attempt, 32)))
+    return timedelta(seconds=least + (bound - least) * draw)
 
 
 def retry_after(header: str | None, now: datetime) -> timedelta | None:

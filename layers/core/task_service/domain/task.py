@@ -188,6 +188,8 @@ class Failed:
     """The task ends badly, for this reason."""
 
     error: str
+    logged: str | None = None
+    """The reason as far as it is logged; None: all of it. What a target says may be nobody else's business."""
     response_code: int | None = None
 
 
@@ -197,6 +199,8 @@ class Retry:
 
     delay: timedelta
     error: str
+    logged: str | None = None
+    """As for one that ends the task."""
     response_code: int | None = None
 
 
