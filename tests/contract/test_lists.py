@@ -156,7 +156,7 @@ def test_only_a_first_attempt_starts_without_a_record(tasks: Tasks, created: Tas
     late = Message(task_id=born.id, attempt=2)
     refused = tasks.claim(late, now=NOW, lease_until=SOON, holder="a", birth=born)
     assert (refused.won, refused.task) == (False, None)
-    assert (tasks.abandon(late, error="x", now=NOW, birth=born).won, tasks.get(born.id)) == (False, None)
+    assert tasks.get(born.id) is None
 
 
 def test_a_lists_task_retries_and_ends_like_any_other(tasks: Tasks, created: TaskList) -> None:
@@ -168,15 +168,6 @@ def test_a_lists_task_retries_and_ends_like_any_other(tasks: Tasks, created: Tas
     done = tasks.get(born.id)
     assert done is not None
     assert (done.state, done.result, done.attempt) == (State.DONE, Body(text="1"), 2)
-
-
-def test_a_lists_task_can_be_abandoned_before_it_was_ever_claimed(tasks: Tasks, created: TaskList) -> None:
-    born = birth(created, 0, 0)
-    abandoned = tasks.abandon(Message(task_id=born.id, attempt=1), error="crashed", now=NOW, birth=born)
-    assert abandoned.won
-    failed = tasks.get(born.id)
-    assert failed is not None
-    assert (failed.name, failed.state, failed.error) == ("t", State.FAILED, "crashed")
 
 
 def test_the_records_of_a_list_show_all_that_its_status_is_made_of(

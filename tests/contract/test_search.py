@@ -183,7 +183,8 @@ def test_those_of_one_state_are_found(world: World) -> None:
     waiting = world.task(2)
     world.tasks.retry(world.claim(waiting), Retry(delay=LATER, error="busy"), not_before=world.day + LATER)
     done, failed, abandoned = world.done(world.task(3)), world.failed(world.task(4)), world.task(5)
-    world.tasks.abandon(abandoned.message(), error="crashed", now=world.day)
+    world.claim(abandoned)
+    assert world.tasks.abandon(abandoned.message(), error="crashed", now=world.day + 2 * LATER).won
 
     assert world.ids(state=State.CREATED) == [created.id]
     assert world.ids(state=State.PENDING) == [waiting.id, pending.id]

@@ -72,7 +72,8 @@ def test_a_task_fails_as_ever(table: Table) -> None:
 
 def test_a_task_is_abandoned_as_ever(table: Table) -> None:
     created = table.task()
-    assert table.tasks.abandon(created.message(), error="crashed", now=NOW).won
+    table.tasks.claim(created.message(), now=NOW, lease_until=NOW, holder="a")
+    assert table.tasks.abandon(created.message(), error="crashed", now=SOON).won
     assert table.found(created.name) == []
 
 

@@ -180,12 +180,21 @@ def test_who_has_lost_the_lease_changes_nothing(tasks: Tasks, created: Task) -> 
 
 def test_an_abandoned_task_is_failed(tasks: Tasks, created: Task) -> None:
     message = Message(task_id=created.id, attempt=1)
-    abandoned = tasks.abandon(message, error="crashed", now=NOW)
+    claim(tasks, created.id)
+    abandoned = tasks.abandon(message, error="crashed", now=LATER)
     assert abandoned.won
     assert abandoned.task is not None
     assert (abandoned.task.state, abandoned.task.error) == (State.FAILED, "crashed")
     assert read(tasks, created.id) == abandoned.task
-    assert not tasks.abandon(message, error="crashed", now=NOW).won
+    assert not tasks.abandon(message, error="crashed", now=LATER).won
+
+
+def test_a_task_that_nobody_has_started_is_not_abandoned(tasks: Tasks, created: Task) -> None:
+    refused = tasks.abandon(Message(task_id=created.id, attempt=1), error="crashed", now=LATER)
+    assert (refused.won, refused.task) == (False, created)
+    tasks.retry(claim(tasks, created.id), Retry(delay=timedelta(), error="busy"), not_before=SOON)
+    refused = tasks.abandon(Message(task_id=created.id, attempt=2), error="crashed", now=LATER)
+    assert (refused.won, refused.task) == (False, read(tasks, created.id))
 
 
 def test_a_task_under_a_lease_is_not_abandoned_before_its_end(tasks: Tasks, created: Task) -> None:
@@ -198,8 +207,9 @@ def test_a_task_under_a_lease_is_not_abandoned_before_its_end(tasks: Tasks, crea
 
 
 def test_a_task_in_another_attempt_is_not_abandoned(tasks: Tasks, created: Task) -> None:
-    assert not tasks.abandon(Message(task_id=created.id, attempt=0), error="crashed", now=NOW).won
-    assert not tasks.abandon(Message(task_id="nobody", attempt=1), error="crashed", now=NOW).won
+    claim(tasks, created.id)
+    assert not tasks.abandon(Message(task_id=created.id, attempt=0), error="crashed", now=LATER).won
+    assert not tasks.abandon(Message(task_id="nobody", attempt=1), error="crashed", now=LATER).won
 
 
 def test_of_many_claims_at_once_one_wins(tasks: Tasks, created: Task) -> None:

@@ -93,8 +93,15 @@ class FaultyCloud:
 
     def send(self, task_id: str, attempt: int = 1) -> None:
         """Put a message into the task queue."""
+        self._send(self._queue_url, task_id, attempt)
+
+    def send_dead_letter(self, task_id: str, attempt: int = 1) -> None:
+        """Put a message into the dead-letter queue."""
+        self._send(self._cloud.outputs["DeadLetterQueueUrl"], task_id, attempt)
+
+    def _send(self, url: str, task_id: str, attempt: int) -> None:
         body = json.dumps({"id": task_id, "attempt": attempt})
-        self._queues.send_message(QueueUrl=self._queue_url, MessageBody=body)
+        self._queues.send_message(QueueUrl=url, MessageBody=body)
 
     def wait_until_queues_are_empty(self) -> None:
         """Return when no message is left, visible, delayed or in somebody's hands."""
@@ -109,7 +116,7 @@ class FaultyCloud:
         eventually(are_empty, what="the queues are empty")
 
     def wait_for_step(self, task_id: str, event: str) -> None:
-        """Return when the executor has logged that it has taken this step for a task."""
+        """Return when a function has logged that it has taken this step for a task."""
 
         def is_logged() -> bool:
             lines = self._cloud.functions_log.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -19,6 +19,7 @@ from tests.e2e.aws_proxy import (
     throttled,
 )
 from tests.e2e.faulty_cloud import FaultyCloud
+from tests.e2e.task_lists import create_list, ended_states, list_template
 from tests.targets import HttpTarget
 
 LARGE = '"' + "a" * 100_000 + '"'
@@ -193,14 +194,44 @@ def test_a_result_that_is_refused_for_a_while_is_not_called_for_again(
 
 def test_a_task_that_cannot_be_claimed_for_a_while_comes_again(faulty: FaultyCloud, target: HttpTarget) -> None:
     name = faulty.api.template(target.on("/", answer()))
-    with (
-        # The client's three tries pause for up to 3 s together; meanwhile the message must not be delivered again.
-        faulty.queue_with(VisibilityTimeout="4"),
-        faulty.proxy.broken("UpdateItem", first(4, throttled()), CLAIM) as requests,
-    ):
+    with faulty.proxy.broken("UpdateItem", first(4, throttled()), CLAIM) as requests:
         task_id = faulty.api.create(name)
         assert faulty.api.done(task_id)["attempts"] == 1
     assert requests.count == 5
+    assert len(target.calls) == 1
+
+
+@pytest.mark.parametrize("kind", ["task", "list"])
+def test_an_outage_of_the_table_fails_nothing_that_has_not_started(
+    faulty: FaultyCloud, target: HttpTarget, kind: str
+) -> None:
+    name = faulty.api.template(target.on("/", answer()))
+    if kind == "list":
+        name = list_template(faulty.api, "outage", ("parallel", [name] * 3))
+    with (
+        # Whatever is received twice is given up.
+        faulty.queue_with(VisibilityTimeout="4", **faulty.redrive_after(receives=1)),
+        faulty.proxy.broken("UpdateItem", first(13, refused()), CLAIM) as requests,
+    ):
+        if kind == "list":
+            assert ended_states(faulty.api, create_list(faulty.api, name), seconds=120)[0] == "done"
+        else:
+            assert faulty.api.done(faulty.api.create(name), seconds=120)["attempts"] == 1
+        faulty.wait_until_queues_are_empty()
+    assert requests.count >= 14
+    assert target.most_of_any_key == 1
+    assert len(target.calls) == (3 if kind == "list" else 1)
+
+
+def test_a_dead_letter_of_a_task_that_nobody_has_started_starts_it(faulty: FaultyCloud, target: HttpTarget) -> None:
+    name = faulty.api.template(target.on("/", answer()))
+    with faulty.queue_held():
+        task_id = faulty.api.create(name)
+        faulty.send_dead_letter(task_id)
+        faulty.wait_for_step(task_id, "resent")
+        assert faulty.api.status(task_id)["status"] == "created"
+    assert faulty.api.done(task_id)["attempts"] == 1
+    faulty.wait_until_queues_are_empty()
     assert len(target.calls) == 1
 
 

@@ -168,6 +168,18 @@ class TestPolicies:
         assert world.record.result == Body(text='{"final":[7]}')
         assert world.record.response_code == 200
 
+    @pytest.mark.parametrize(("status", "accept"), [(503, []), (429, []), (404, ["2xx"])])
+    def test_of_an_answer_that_is_no_success_no_policy_makes_anything(
+        self, world: World, status: int, accept: list[str]
+    ) -> None:
+        world.given(template=template(responsePolicy="r", finalPolicy="f", acceptStatus=accept))
+        world.target.answers = [Answered(status=status, result='"busy"', retry_after="7")]
+        # Whoever asked for one of the policies would hear that there is none.
+        assert world.handle().event == ("failed" if accept else "retried")
+        assert world.record.response_code == status
+        assert world.record.error == f'the target answered {status}: "busy"'
+        assert [sent.delay_seconds >= 7 for sent in world.queue.sent] == ([] if accept else [True])
+
     def test_a_policy_that_is_not_to_be_had_is_asked_again_before_the_call_is_repeated(self, world: World) -> None:
         world.given(template=template(responsePolicy="busy"))
         answers: list[str | CallRefused] = [refused("busy"), refused("busy"), '"at last"']
@@ -209,13 +221,13 @@ class TestAFailedAttempt:
         world.target.answers = [Answered(status=503, result="1", retry_after="10")]
         step = world.handle()
         assert (step.handled, step.event) == (Handled.DELETE, "retried")
-        due = NOW + timedelta(seconds=10.5)
+        due = NOW + timedelta(seconds=11.5)
         assert world.record.state is State.CREATED
         assert world.record.attempt == 2
         assert world.record.not_before == due
         assert world.record.error == "the target answered 503: 1"
         message = Message(task_id="task-1", attempt=2, not_before=due)
-        assert world.queue.sent == [Sent(message=message, delay_seconds=11)]
+        assert world.queue.sent == [Sent(message=message, delay_seconds=12)]
 
     def test_the_last_one_fails_the_task(self, world: World) -> None:
         world.given(attempt=3)
@@ -247,7 +259,7 @@ class TestAFailedAttempt:
             if step.event != "hopped":
                 break
             hops.append(world.queue.sent[-1])
-        assert [hop.delay_seconds for hop in hops] == [900, 900, 201]
+        assert [hop.delay_seconds for hop in hops] == [900, 900, 202]
         assert step.event == "done"
         assert len(world.target.calls) == 2
 
@@ -336,6 +348,17 @@ class TestACrash:
 class TestATableThatDoesNotAnswer:
     def test_before_the_call_nothing_happens(self, world: World) -> None:
         world.tasks.faults.before = 1
+        step = world.handle()
+        assert (step.handled, step.event) == (Handled.DELETE, "put off")
+        assert world.target.calls == []
+        [sent] = world.queue.sent
+        assert sent.message == Message(task_id="task-1", attempt=1)
+        assert 1 <= sent.delay_seconds <= 21
+        assert world.handle().event == "done"
+
+    def test_nor_does_anything_where_the_queue_does_not_answer_either(self, world: World) -> None:
+        world.tasks.faults.before = 1
+        world.queue.faults.before = 1
         with pytest.raises(Unavailable):
             world.handle()
         assert world.target.calls == []
@@ -380,9 +403,14 @@ class TestATableThatDoesNotAnswer:
         assert world.handle().event == "done"
         assert len(world.target.calls) == 1
 
-    def test_a_bucket_that_refuses_the_request_repeats_the_step(self, world: World) -> None:
+    def test_a_bucket_that_refuses_the_request_puts_the_task_off_until_its_lease_has_ended(self, world: World) -> None:
         world.given(request=Body(blob="requests/task-1"))
+        world.bodies.blobs["requests/task-1"] = "1"
         world.bodies.faults.before = 1
-        with pytest.raises(Unavailable):
-            world.handle()
+        step = world.handle()
+        assert (step.handled, step.event) == (Handled.DELETE, "put off")
         assert world.target.calls == []
+        [sent] = world.queue.sent
+        world.clock.advance(sent.delay_seconds)
+        assert world.handle().event == "done"
+        assert world.record.attempt == 1

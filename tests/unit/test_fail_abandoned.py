@@ -1,7 +1,7 @@
 """Dead letters: the task ends, unless it has moved on."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -27,15 +27,16 @@ class World:
         return letters.handle(message, receipt="receipt-1", deadline=NOW + timedelta(seconds=60))
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"state": State.CREATED, "attempt": 2},
-        {"state": State.PENDING, "attempt": 2, "lease_until": NOW - timedelta(seconds=1), "holder": "dead"},
-    ],
-)
-def test_a_task_that_nobody_works_on_is_failed_with_the_reason(changes: dict[str, Any]) -> None:
-    world = World(**changes)
+CRASHED: Final[dict[str, Any]] = {
+    "state": State.PENDING,
+    "attempt": 2,
+    "lease_until": NOW - timedelta(seconds=1),
+    "holder": "dead",
+}
+
+
+def test_a_task_whose_executor_has_crashed_is_failed_with_the_reason() -> None:
+    world = World(**CRASHED)
     step = world.handle()
     assert (step.handled, step.event) == (Handled.DELETE, "failed")
     record = world.tasks.records["task-1"]
@@ -70,10 +71,14 @@ def test_one_that_has_ended_stays_as_it_is(state: State) -> None:
     assert world.tasks.records["task-1"].state is state
 
 
-def test_one_that_waits_for_a_later_attempt_gets_that_message_again() -> None:
-    world = World(state=State.CREATED, attempt=3)
-    assert world.handle().event == "resent"
-    assert world.queue.sent[0].message == Message(task_id="task-1", attempt=3)
+@pytest.mark.parametrize("attempt", [2, 3])
+def test_one_that_nobody_has_started_gets_its_message_again(attempt: int) -> None:
+    world = World(state=State.CREATED, attempt=attempt, not_before=NOW)
+    before = world.tasks.records["task-1"]
+    step = world.handle()
+    assert (step.handled, step.event) == (Handled.DELETE, "resent")
+    assert [sent.message for sent in world.queue.sent] == [Message(task_id="task-1", attempt=attempt, not_before=NOW)]
+    assert world.tasks.records["task-1"] == before
 
 
 def test_one_without_a_record_is_dropped() -> None:
@@ -81,7 +86,7 @@ def test_one_without_a_record_is_dropped() -> None:
 
 
 def test_a_table_that_does_not_answer_keeps_the_dead_letter() -> None:
-    world = World(attempt=2)
+    world = World(**CRASHED)
     world.tasks.faults.before = 1
     with pytest.raises(Unavailable):
         world.handle()

@@ -17,7 +17,8 @@ from task_service.usecases.replay import Replaying
 from tests.builders import NOW, attempts, list_run, task
 from tests.unit import test_cancel
 
-DEADLINE = NOW + timedelta(seconds=60)
+LEASE = timedelta(seconds=60)
+DEADLINE = NOW + LEASE
 
 
 class World(test_cancel.World):
@@ -33,11 +34,12 @@ class World(test_cancel.World):
 
     def execute(self) -> None:
         """Handle what is in the queue."""
-        made = attempts(self.tasks, self.queue, target=self.target, bodies=self.bodies, draw=lambda: 0.0)
+        made = attempts(self.tasks, self.queue, target=self.target, bodies=self.bodies, clock=self.clock)
         execution = Execution(attempts=made, lists=list_run(self.tasks, self.queue), cancelling=self.cancelling())
         while self.queue.sent:
-            message = self.queue.sent.pop(0).message
-            assert execution.handle(message, receipt="r", deadline=DEADLINE).handled is Handled.DELETE
+            sent = self.queue.sent.pop(0)
+            self.clock.advance(sent.delay_seconds)
+            assert execution.handle(sent.message, receipt="r", deadline=self.clock() + LEASE).handled is Handled.DELETE
 
 
 def test_a_failed_task_starts_again_with_all_its_attempts() -> None:
@@ -134,15 +136,16 @@ def test_asked_twice_at_once_it_happens_once() -> None:
     assert len(world.target.calls) == 1
 
 
-def test_a_dead_letter_of_a_replay_fails_it_also_where_it_was_not_written() -> None:
+def test_a_dead_letter_of_a_replay_that_was_not_written_starts_it() -> None:
     world = World(error="of the first time")
     letters = DeadLetters(
         tasks=world.tasks, queue=world.queue, lists=list_run(world.tasks, world.queue), clock=world.clock
     )
-    letters.handle(Message(task_id="task-1", attempt=1, replay=1), receipt="r", deadline=DEADLINE)
+    first = Message(task_id="task-1", attempt=1, replay=1)
+    letters.handle(first, receipt="r", deadline=DEADLINE)
     record = world.tasks.records["task-1"]
-    assert (record.state, record.replay) == (State.FAILED, 1)
-    assert "stopped" in (record.error or "")
+    assert (record.state, record.replay) == (State.CREATED, 1)
+    assert [sent.message for sent in world.queue.sent] == [first]
 
 
 def test_a_failed_list_is_opened_and_shows_what_starts_again() -> None:

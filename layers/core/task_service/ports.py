@@ -98,8 +98,8 @@ class Tasks(Protocol):
     def retry(self, task: Task, decision: Retry, *, not_before: datetime) -> bool:
         """Give a claimed task back for its next attempt. False: the lease was lost."""
 
-    def abandon(self, message: Message, *, error: str, now: datetime, birth: Task | None = None) -> Claim:
-        """Fail a task that nobody works on and whose current attempt is the message's."""
+    def abandon(self, message: Message, *, error: str, now: datetime) -> Claim:
+        """Fail a task whose current attempt, the message's, was started by somebody whose lease has ended."""
 
     def cancel(self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None) -> Claim:
         """End a task that has not ended; whoever works on it loses its lease.

@@ -161,15 +161,12 @@ class InMemoryTasks:
             ),
         )
 
-    def abandon(self, message: Message, *, error: str, now: datetime, birth: Task | None = None) -> Claim:
-        """Fail a task that nobody works on and whose current attempt is the message's."""
+    def abandon(self, message: Message, *, error: str, now: datetime) -> Claim:
+        """Fail a task whose current attempt, the message's, was started by somebody whose lease has ended."""
 
         def change() -> Claim:
-            task = self.records.get(message.task_id, birth)
-            if task is birth and birth is not None and message.attempt != birth.attempt:
-                return Claim(won=False, task=None)
-            free = task is not None and (task.state is State.CREATED or _lease_has_ended(task, now))
-            if task is None or not free or not _is_the_attempt(task, message):
+            task = self.records.get(message.task_id)
+            if task is None or not _lease_has_ended(task, now) or not _is_the_attempt(task, message):
                 return Claim(won=False, task=task)
             failed = replace(
                 task,

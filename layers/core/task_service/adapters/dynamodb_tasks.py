@@ -119,18 +119,15 @@ class DynamoDbTasks:
         }
         return self._change_claimed(task, sets, ["#lease"], values, decision.response_code)
 
-    def abandon(self, message: Message, *, error: str, now: datetime, birth: Task | None = None) -> Claim:
-        """Fail a task that nobody works on and whose current attempt is the message's."""
-        nobody_works_on_it = "#state = :created OR (#state = :pending AND #lease < :now)"
+    def abandon(self, message: Message, *, error: str, now: datetime) -> Claim:
+        """Fail a task whose current attempt, the message's, was started by somebody whose lease has ended."""
         fail_it = ["#state = :failed", "#error = :error", "finishedAt = :now", *_failed_sets(message.task_id)]
         return self._change(
             message.task_id,
-            f"SET {', '.join(fail_it)}{_birth_sets(birth)} REMOVE #lease, holder",
-            f"(({nobody_works_on_it}) AND {_is_the_attempt_of(message)}){_or_unborn(birth, message)}",
+            f"SET {', '.join(fail_it)} REMOVE #lease, holder",
+            f"#state = :pending AND #lease < :now AND {_is_the_attempt_of(message)}",
             {
-                **_birth_values(birth),
                 **_failed_values(message.task_id, State.FAILED),
-                ":created": {"S": State.CREATED},
                 ":pending": {"S": State.PENDING},
                 ":failed": {"S": State.FAILED},
                 ":error": {"S": error},

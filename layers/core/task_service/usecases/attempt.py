@@ -5,9 +5,10 @@ Every step can be repeated from any point of a crash, because the message is del
     claim ──► call ──► finish                     the message is done with
                   └──► retry(n + 1) ──► send      the message of n is done with, n + 1 is in the queue
 
-A crash before `finish` or `retry` brings the message back after its visibility timeout, when the lease has ended: the
-task is claimed again. A crash between `retry` and `send` brings it back too; it finds attempt n + 1 written and
-sends that attempt's message.
+A task that cannot be claimed, because the table is not to be had, is put off with a new message: SQS shall count
+crashes only. A crash before `finish` or `retry` brings the message back after its visibility timeout, when the lease
+has ended: the task is claimed again. A crash between `retry` and `send` brings it back too; it finds attempt n + 1
+written and sends that attempt's message.
 """
 
 import logging
@@ -21,8 +22,8 @@ from uuid import uuid4
 
 from task_service.domain import json_text
 from task_service.domain.errors import Unavailable
-from task_service.domain.retry import Answered, Refused, decide
-from task_service.domain.task import Body, Decision, Done, Failed, Message, Retry, State, Task
+from task_service.domain.retry import Answered, Refused, decide, is_accepted
+from task_service.domain.task import Body, Decision, Done, Failed, Message, QueueMessage, Retry, State, Task
 from task_service.domain.template import TaskTemplate
 from task_service.ports import (
     Bodies,
@@ -44,6 +45,9 @@ T = TypeVar("T")
 MAX_DELAY_SECONDS: Final = 900
 """The longest delay SQS takes
 (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html); longer ones hop."""
+
+PUT_OFF_SECONDS: Final = 20
+"""Up to that long what cannot be started waits for the table to be there again."""
 
 MARGIN: Final = timedelta(seconds=5)
 """What is kept of a lease for writing down how the attempt ended, after the longest call."""
@@ -79,7 +83,9 @@ class Event(StrEnum):
     HOPPED = "hopped"
     """It is too early; the message was sent on."""
     RESENT = "resent"
-    """A later attempt is due; its message was sent again."""
+    """Another attempt is due; its message was sent again."""
+    PUT_OFF = "put off"
+    """Nothing could be read or claimed; it was sent again for later."""
     CACHED = "cached"
     """Written to the cache service."""
     UNKNOWN = "unknown"
@@ -171,20 +177,35 @@ class Attempts:
         if message.not_before is not None and message.not_before > now:
             self._send(message)
             return Taken(handled=Handled.DELETE, event=Event.HOPPED)
-        self.open_replay(message)
         birth = work.birth if work else None
-        claim = self.tasks.claim(message, now=now, lease_until=deadline, holder=uuid4().hex, birth=birth)
+        try:
+            self.open_replay(message)
+            claim = self.tasks.claim(message, now=now, lease_until=deadline, holder=uuid4().hex, birth=birth)
+        except Unavailable as reason:
+            return Taken(handled=Handled.DELETE, event=self.put_off(message, reason))
         if not claim.won or claim.task is None:
             return self._not_claimed(message, claim.task, receipt)
         template = work.template if work else claim.task.template
         if template is None:
             raise ValueError(f"task {claim.task.id} has no template")
-        return self._run(claim.task, template, work.request if work else None, deadline)
+        try:
+            request = work.request() if work else self._own_request(claim.task)
+        except Unavailable as reason:
+            # The lease stays, so nobody can take the task up before it has ended.
+            return Taken(handled=Handled.DELETE, event=self.put_off(message, reason, after=deadline - now))
+        return self._run(claim.task, template, request, deadline)
 
     def open_replay(self, message: Message) -> None:
         """Give the failed task of a replay's first message back; whoever asked for it may have died before that."""
         if message.replay and message.attempt == 1:
             self.tasks.replay(message.task_id, number=message.replay)
+
+    def put_off(self, message: QueueMessage, reason: Unavailable, *, after: timedelta = timedelta()) -> Event:
+        """Send a message of which nothing has been done again, for later. Raises Unavailable."""
+        log.warning(str(reason), extra={"action": "put off"})
+        delay = after + timedelta(seconds=1 + self.draw() * PUT_OFF_SECONDS)
+        self.queue.send(message, delay_seconds=_whole_seconds(delay))
+        return Event.PUT_OFF
 
     def _not_claimed(self, message: Message, task: Task | None, receipt: str) -> Taken:
         if task is None:
@@ -200,8 +221,8 @@ class Attempts:
             return Taken(handled=Handled.DELETE, event=Event.RESENT, task=task)
         return Taken(handled=Handled.DELETE, event=Event.FINISHED, task=task, result=task.result)
 
-    def _run(self, task: Task, template: TaskTemplate, request: Callable[[], str] | None, deadline: datetime) -> Taken:
-        outcome = self._attempt(task, template, request or self._own_request(task), deadline)
+    def _run(self, task: Task, template: TaskTemplate, request: str, deadline: datetime) -> Taken:
+        outcome = self._attempt(task, template, request, deadline)
         now = self.clock()
         decision = decide(
             outcome,
@@ -220,17 +241,13 @@ class Attempts:
         run = Run(event=event, task=task, decision=decision, ended_at=now)
         return Taken(handled=Handled.DELETE, event=event, task=task, run=run, result=result)
 
-    def _own_request(self, task: Task) -> Callable[[], str]:
+    def _own_request(self, task: Task) -> str:
         if task.request is None:
             raise ValueError(f"task {task.id} has no request")
-        request = task.request
-        return lambda: self.bodies.load(request)
+        return self.bodies.load(task.request)
 
-    def _attempt(
-        self, task: Task, template: TaskTemplate, load_request: Callable[[], str], deadline: datetime
-    ) -> Answered | Refused:
+    def _attempt(self, task: Task, template: TaskTemplate, request: str, deadline: datetime) -> Answered | Refused:
         """Make the call, or evaluate the request policy, and apply the policies to the response."""
-        request = load_request()
         budget_ends = min(self.clock() + template.timeout, deadline - MARGIN)
         try:
             if template.request_policy:
@@ -239,6 +256,9 @@ class Attempts:
                 )
             else:
                 answer = self.target.call(self._http_call(task, template, request), deadline=budget_ends)
+            if not is_accepted(answer.status, template.accept_status):
+                # No answer to make something of: the attempt has failed.
+                return answer
             for policy in filter(None, (template.response_policy, template.final_policy)):
                 result = self._evaluate(policy, answer.result, budget_ends)
                 answer = Answered(status=answer.status, result=result, retry_after=answer.retry_after)

@@ -1,4 +1,7 @@
-"""Ending the tasks whose messages crashed their executors too often, so that none stays pending."""
+"""Ending the tasks whose messages crashed their executors too often, so that none stays pending.
+
+What nobody has started, or is due to start again, has crashed nobody: its message is sent again.
+"""
 
 from datetime import datetime
 from typing import Final
@@ -22,7 +25,7 @@ class DeadLetters:
     clock: Clock
 
     def handle(self, message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
-        """Fail the task of a dead letter, unless it has moved on since. Raises Unavailable."""
+        """Fail the task of a dead letter, if somebody has started it and not come to an end. Raises Unavailable."""
         if isinstance(message, CacheWrite | ListCancel):
             # No target is called for either; it is tried as long as there is a record.
             self.queue.send(message, delay_seconds=MAX_DELAY_SECONDS)
@@ -42,7 +45,7 @@ class DeadLetters:
         if task.state is State.PENDING:
             # A duplicate of the message is being worked on; look again later.
             return Step(handled=Handled.KEEP, event=Event.LEASED)
-        if task.state is State.CREATED and task.replay == message.replay and task.attempt > message.attempt:
+        if task.state is State.CREATED and task.replay == message.replay:
             self.queue.send(task.message())
             return Step(handled=Handled.DELETE, event=Event.RESENT)
         return Step(handled=Handled.DELETE, event=Event.FINISHED)

@@ -106,7 +106,10 @@ class ListRun:
 
     def start(self, message: GroupStart, *, receipt: str, deadline: datetime) -> Step:
         """Start a group, and go on as far as this invocation can. Raises Unavailable."""
-        known = self._load(message.list_id, message.replay)
+        try:
+            known = self._load(message.list_id, message.replay)
+        except Unavailable as reason:
+            return Step(handled=Handled.DELETE, event=self.attempts.put_off(message, reason))
         if known is None:
             return _UNKNOWN
         walk = Walk(known=known, receipt=receipt, deadline=deadline)
@@ -115,7 +118,10 @@ class ListRun:
 
     def run(self, message: Message, place: Place, *, receipt: str, deadline: datetime) -> Step:
         """Make an attempt of a list's task, and go on as far as this invocation can. Raises Unavailable."""
-        known = self._load(place.list_id, message.replay)
+        try:
+            known = self._load(place.list_id, message.replay)
+        except Unavailable as reason:
+            return Step(handled=Handled.DELETE, event=self.attempts.put_off(message, reason))
         if known is None:
             return _UNKNOWN
         walk = Walk(known=known, receipt=receipt, deadline=deadline, group=place.group)
@@ -136,17 +142,14 @@ class ListRun:
         if known is None:
             return _UNKNOWN
         self.attempts.open_replay(message)
-        claim = self.tasks.abandon(
-            message, error=error, now=self.clock(), birth=known.task_list.first_record(known.plan, place)
-        )
+        claim = self.tasks.abandon(message, error=error, now=self.clock())
         task = claim.task
-        if task is None:
-            return _UNKNOWN
-        if task.state is State.PENDING:
+        if task is not None and task.state is State.PENDING:
             # A duplicate of the message is being worked on; look again later.
             return Step(handled=Handled.KEEP, event=Event.LEASED)
-        if task.state is State.CREATED:
-            self.queue.send(task.message())
+        if task is None or task.state is State.CREATED:
+            # Nobody has started it.
+            self.queue.send(task.message() if task is not None else message)
             return Step(handled=Handled.DELETE, event=Event.RESENT)
         walk = Walk(known=known, receipt="", deadline=deadline, only_moves_on=True, group=place.group)
         walk.event = Event.FAILED if claim.won else Event.FINISHED
