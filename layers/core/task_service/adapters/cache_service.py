@@ -28,8 +28,8 @@ class CacheService:
             "Content-Type": "application/json",
             "User-Agent": self.user_agent,
             "x-cache-key": key,
-            "x-cache-namespace": namespace,
-            "x-cache-scope": scope,
+            "x-cache-namespace": _utf_8(namespace),
+            "x-cache-scope": _utf_8(scope),
         }
         token = self.token(deadline) if self.token is not None else None
         if token is not None:
@@ -40,3 +40,8 @@ class CacheService:
             self.token.forget(token)
         if answer.status not in (200, 201):
             raise CallRefused(f"the cache service answered {answer.status}", can_retry=True)
+
+
+def _utf_8(text: str) -> str:
+    """`text` as a header's value that goes out as UTF-8: each character is sent as a byte, as ISO 8859-1 has it."""
+    return text.encode().decode("latin-1")
