@@ -9,6 +9,7 @@ import pytest
 from task_service.adapters.cache_service import CacheService
 from task_service.adapters.http_connections import Dialler
 from task_service.adapters.http_target import RequestsTarget
+from task_service.ports import CallRefused
 from tests.behaviours import answer
 from tests.targets import HttpTarget
 
@@ -53,3 +54,16 @@ def test_names_go_out_as_utf_8(service: HttpTarget, cache: CacheService, name: s
     (call,) = service.calls
     sent = [call.headers[header].encode("latin-1").decode() for header in ("x-cache-namespace", "x-cache-scope")]
     assert sent == [name, f"{name}/{name}"]
+
+
+@pytest.mark.parametrize("status", [204, 400, 401, 403, 404, 413, 422, 429, 431, 503])
+def test_only_what_is_about_the_write_itself_refuses_it_for_good(
+    service: HttpTarget, cache: CacheService, status: int
+) -> None:
+    service.on("/v1/cache", answer(status, b""))
+
+    with pytest.raises(CallRefused) as caught:
+        write(cache)
+
+    assert caught.value.reason == f"the cache service answered {status}"
+    assert caught.value.can_retry == (status not in (413, 422, 431))

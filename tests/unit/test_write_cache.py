@@ -8,7 +8,7 @@ import pytest
 
 from task_service.adapters.sqs_queue import from_text, to_text
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import Body, CacheWrite, ListCancel, Message, State
+from task_service.domain.task import Body, CacheWrite, ListCancel, Message, QueueMessage, State
 from task_service.domain.task_list import Plan, TaskList, TaskListTemplate
 from task_service.ports import CallRefused
 from task_service.testing import (
@@ -50,7 +50,7 @@ class World:
             cache=writing,
         )
 
-    def handle(self, message: Message | CacheWrite | ListCancel | None = None) -> Step:
+    def handle(self, message: QueueMessage | None = None) -> Step:
         message = message or Message(task_id="t", attempt=1)
         return self.execution.handle(message, receipt="r", deadline=self.clock() + timedelta(seconds=60))
 
@@ -84,6 +84,31 @@ def test_a_cache_that_refuses_gets_it_later_and_the_target_no_second_call() -> N
     assert world.cache.entries == {"t": ("{}", "n", "s")}
     assert len(world.target.calls) == 1
     assert world.tasks.records["t"].state is State.DONE
+
+
+@pytest.mark.parametrize("message", [None, CacheWrite(key="t", is_list=False, namespace="n", scope="s", attempt=2)])
+def test_a_refusal_that_nothing_mends_is_the_last(message: CacheWrite | None, caplog: pytest.LogCaptureFixture) -> None:
+    state = {"state": State.DONE, "result": Body(text="1")} if message else {}
+    world = World(**state)
+    world.cache.refuses, world.cache.refusal = 1, CallRefused("the cache service answered 413", can_retry=False)
+    step = world.handle(message)
+    assert (step.handled, step.event) == (Handled.DELETE, Event.FINISHED if message else Event.DONE)
+    assert world.queue.sent == []
+    (said,) = caplog.records
+    assert (said.levelname, vars(said)["key"]) == ("ERROR", "t")
+    assert vars(said)["reason"] == "the cache service answered 413"
+
+
+def test_a_cache_that_is_never_there_costs_a_bounded_number_of_messages() -> None:
+    world = World(expires_at=NOW + timedelta(days=30))
+    world.cache.refuses = 100_000
+    assert world.handle().event is Event.DONE
+    while (step := world.handle(world.queue.sent[-1].message)).event is not Event.UNKNOWN:
+        world.clock.advance(world.queue.sent[-1].delay_seconds)
+        assert step.event in (Event.RETRIED, Event.HOPPED)
+    assert world.clock.now >= NOW + timedelta(days=30)
+    assert 100_000 - world.cache.refuses < 1_500
+    assert len(world.queue.sent) < 4_500
 
 
 def test_a_write_that_is_early_is_sent_on() -> None:

@@ -1,6 +1,7 @@
 """Writing what has ended to the cache service: a step of its own, which never repeats a call of a target."""
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,8 +15,8 @@ from task_service.wired import wired
 
 log: Final = logging.getLogger("task")
 
-RETRY: Final = RetryPolicy(min_delay=timedelta(seconds=2), max_delay=timedelta(minutes=5))
-"""As often as it takes, until the retention of what is written ends."""
+RETRY: Final = RetryPolicy(min_delay=timedelta(seconds=2), max_delay=timedelta(hours=1))
+"""As often as it takes, until the retention of what is written ends: with 30 days, some 3,600 messages."""
 
 
 @wired
@@ -58,28 +59,23 @@ class CacheWriting:
         try:
             self.cache.write(message.key, text, namespace=message.namespace, scope=message.scope, deadline=deadline)
         except CallRefused as refusal:
-            log.warning(
-                "cache write refused, comes again",
-                extra={
-                    "action": "cache",
-                    "key": message.key,
-                    "attempt": message.attempt,
-                    "reason": refusal.reason,
-                },
-            )
-            delay = RETRY.min_delay + backoff(message.attempt, RETRY, self.draw())
-            self._send(
-                CacheWrite(
-                    key=message.key,
-                    is_list=message.is_list,
-                    namespace=message.namespace,
-                    scope=message.scope,
-                    attempt=message.attempt + 1,
-                    not_before=self.clock() + delay,
-                )
-            )
+            about = {
+                "action": "cache",
+                "key": message.key,
+                "attempt": message.attempt,
+                "reason": refusal.reason,
+            }
+            if not refusal.can_retry:
+                log.error("cache write refused, given up", extra=about)
+                return Event.FINISHED
+            log.warning("cache write refused, comes again", extra=about)
+            self._send_again(message)
             return Event.RETRIED
         return Event.CACHED
+
+    def _send_again(self, message: CacheWrite) -> None:
+        delay = RETRY.min_delay + backoff(message.attempt, RETRY, self.draw())
+        self._send(replace(message, attempt=message.attempt + 1, not_before=self.clock() + delay))
 
     def _text(self, message: CacheWrite) -> str | None:
         """What is to be written, None where it is no longer there."""
