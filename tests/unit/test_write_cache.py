@@ -163,6 +163,32 @@ def test_a_cache_that_hangs_is_left_alone_for_a_while_and_then_tried_once() -> N
     assert world.handle(first).event is Event.RETRIED
     assert world.handle(third).event is Event.HOPPED
     assert world.tries == 2
+    last = world.queue.sent[-1].message
+    assert isinstance(last, CacheWrite)
+    assert last.not_before is not None
+    assert last.not_before > world.clock.now + REST
+
+
+def test_who_finds_another_trying_after_a_rest_comes_again_soon() -> None:
+    world = World()
+    first, second = ended(world, "1", "2")
+    world.hang()
+    world.handle(first)
+    world.clock.advance(REST.total_seconds())
+
+    def meanwhile() -> None:
+        assert world.handle(second).event is Event.HOPPED
+
+    world.cache.refuses, world.cache.during = 0, meanwhile
+    assert world.handle(first).event is Event.CACHED
+    world.recover()
+    sent = world.queue.sent[-1].message
+    assert isinstance(sent, CacheWrite)
+    assert sent.key == "2"
+    assert sent.not_before is not None
+    assert sent.not_before < world.clock.now + REST / 2
+    world.clock.now = sent.not_before
+    assert world.handle(sent).event is Event.CACHED
 
 
 def test_a_cache_that_answers_again_is_used_again_by_all() -> None:

@@ -25,6 +25,9 @@ PATIENCE: Final = timedelta(seconds=1)
 REST: Final = timedelta(seconds=30)
 """For so long a process leaves a cache service alone whose refusal took longer, and all writes to the queue."""
 
+TRIAL: Final = timedelta(seconds=10)
+"""For so long all but one thread leave it alone after a rest: longer than the write of that one takes."""
+
 
 @wired
 class CacheWriting:
@@ -81,14 +84,14 @@ class CacheWriting:
         return Event.RETRIED
 
     def _may_try(self) -> bool:
-        """Whether the cache service is to be tried now. After a rest one thread tries, for the others it goes on."""
+        """Whether the cache service is to be tried now. After a rest one thread does, for all."""
         with self._lock:
             now = self.clock()
             if self._rests_until is None:
                 return True
             if now < self._rests_until:
                 return False
-            self._rests_until = now + REST
+            self._rests_until = now + TRIAL
             return True
 
     def _try(self, message: CacheWrite, text: str, deadline: datetime) -> CallRefused | None:
