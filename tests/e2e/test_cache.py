@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from local.cloud import LocalCloud
-from tests.behaviours import answer, echo
+from tests.behaviours import answer, echo, hang
 from tests.e2e.api import Api, eventually
 from tests.e2e.task_lists import create_list, ended_states, list_status, list_template
 from tests.targets import HttpTarget
+from tests.wire import Call
 
 TASKS = 100
 
@@ -29,10 +30,15 @@ def cached_api(cache: HttpTarget, tmp_path_factory: pytest.TempPathFactory) -> I
         yield Api(cloud.api_url)
 
 
+def name(call: Call, header: str) -> str:
+    """A name in a header, which is UTF-8."""
+    return str(call.headers[header]).encode("latin-1").decode()
+
+
 def entries(cache: HttpTarget) -> dict[str, tuple[bytes, str, str]]:
     """What the cache service has been given, by key."""
     return {
-        call.headers["x-cache-key"]: (call.body, call.headers["x-cache-namespace"], call.headers["x-cache-scope"])
+        call.headers["x-cache-key"]: (call.body, name(call, "x-cache-namespace"), name(call, "x-cache-scope"))
         for call in cache.calls
     }
 
@@ -41,12 +47,13 @@ def test_the_result_of_a_task_is_written_with_its_namespace_and_scope(
     cached_api: Api, cache: HttpTarget, target: HttpTarget
 ) -> None:
     body = b'{"b": 1,  "a": 12345678901234567890}'
-    name = cached_api.template(target.on("/", answer(body=body)), cacheNamespace="login", cacheScope="user")
-    task_id = cached_api.create(name, headers={"x-cache-namespace": "mine"})
+    name = cached_api.template(target.on("/", answer(body=body)), cacheNamespace="login", cacheScope="Zürich")
+    sent = {"x-cache-namespace": "東京".encode().decode("latin-1")}
+    task_id = cached_api.create(name, headers=sent)
     bare = cached_api.create(cached_api.template(target.on("/bare", answer())))
     cached_api.done(task_id)
     eventually(lambda: {task_id, bare} <= entries(cache).keys(), what="both results are in the cache")
-    assert entries(cache)[task_id] == (body, "mine", "user")
+    assert entries(cache)[task_id] == (body, "東京", "Zürich")
     assert entries(cache)[bare] == (b"{}", "", "")
     call = next(call for call in cache.calls if call.headers["x-cache-key"] == task_id)
     assert (call.method, call.headers["Content-Type"]) == ("POST", "application/json")
@@ -83,3 +90,24 @@ def test_while_the_cache_service_is_down_tasks_are_done_once_and_written_later(
         seconds=120,
     )
     assert len(target.calls) == TASKS
+
+
+def test_a_list_does_not_wait_with_every_task_for_a_cache_service_that_hangs(
+    cached_api: Api, cache: HttpTarget, target: HttpTarget
+) -> None:
+    cache.on("/v1/cache", hang())
+    before = len(cache.calls)
+    task = cached_api.template(target.on("/", answer()))
+    list_id = create_list(cached_api, list_template(cached_api, "hanging", ("sequential", [task] * 10)))
+    assert ended_states(cached_api, list_id)[0] == "done"
+    hung = len(cache.calls)
+    assert hung - before < 10
+
+    cache.on("/v1/cache", answer(201))
+    keys = {list_id, *(f"{list_id}.0.{position}" for position in range(10))}
+    eventually(
+        lambda: keys <= {call.headers["x-cache-key"] for call in cache.calls[hung:]},
+        what="every result and the list's status are in the cache",
+        seconds=120,
+    )
+    assert len(target.calls) == 10

@@ -220,6 +220,19 @@ class TestCreating:
         record = world.tasks.records[answer.json["taskID"]]
         assert (record.cache_namespace, record.cache_scope) == ("n", "s")
 
+    def test_cache_headers_are_any_text_without_the_spaces_around_it(self, world: World) -> None:
+        headers = {"x-cache-namespace": " Zürich\t", "x-cache-scope": "東京"}
+        answer = world.ask("POST", "/v1/task/greet", body="1", headers=headers)
+        record = world.tasks.records[answer.json["taskID"]]
+        assert (record.cache_namespace, record.cache_scope) == ("Zürich", "東京")
+
+    @pytest.mark.parametrize("name", ["x-cache-namespace", "x-cache-scope"])
+    def test_a_cache_header_with_control_characters_is_refused(self, world: World, name: str) -> None:
+        answer = world.ask("POST", "/v1/task/greet", body="1", headers={name: "a\x00b"})
+        assert answer.status == 400
+        assert answer.json["message"].startswith(f"{name}: Unicode text without control characters")
+        assert world.tasks.records == {}
+
     @pytest.mark.parametrize(
         "name", ["müßig 名前", "a b", "a+b", "100%", "a%20b", "a/b", "a?b#c", '"quoted"', "~-._!$&'()*,;=:@", "…"]
     )

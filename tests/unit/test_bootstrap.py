@@ -54,6 +54,7 @@ def test_an_empty_setting_is_not_set() -> None:
         ("IDEMPOTENCY_HOURS", "nan"),
         ("TEMPLATE_WRITES", "maybe"),
         ("POLICY_ADDR", "policy:8080"),
+        ("CACHE_ADDR", "cache:8080"),
     ],
 )
 def test_a_setting_that_cannot_be_understood_is_named(name: str, value: str) -> None:

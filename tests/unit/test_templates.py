@@ -114,6 +114,21 @@ def test_an_exported_template_of_the_first_generation_is_accepted(editing: Templ
         ({**CALL, "headers": {"A": "1\r\nB: 2"}}, "headers: A: characters of ISO 8859-1"),
         ({**CALL, "headers": {"Content-Length": "1"}}, "Content-Length is set by the service itself"),
         ({**CALL, "headers": {"Idempotency-Key": "1"}}, "Idempotency-Key is set by the service itself"),
+        (
+            {**CALL, "cacheNamespace": "a\nb"},
+            "cacheNamespace: Unicode text without control characters, and without spaces",
+        ),
+        ({**CALL, "cacheNamespace": "a\x7f"}, "cacheNamespace: Unicode text without control characters"),
+        ({**CALL, "cacheScope": "a\x85"}, "cacheScope: Unicode text without control characters"),
+        (
+            {**CALL, "cacheScope": " a"},
+            "cacheScope: Unicode text without control characters, and without spaces or tabs",
+        ),
+        (
+            {**CALL, "cacheScope": "a\t"},
+            "cacheScope: Unicode text without control characters, and without spaces or tabs",
+        ),
+        ({**CALL, "cacheScope": "\ud800"}, "cacheScope: Unicode text"),
     ],
 )
 def test_a_faulty_template_is_refused_with_member_fault_and_what_is_allowed(
@@ -123,6 +138,12 @@ def test_a_faulty_template_is_refused_with_member_fault_and_what_is_allowed(
         editing.put("x", json.dumps(members))
     assert fault in refusal.value.message
     assert templates.records == {}
+
+
+@pytest.mark.parametrize("name", ["Zürich", "東京", "a b\tc", "\u3000"])
+def test_a_cache_name_can_be_any_text(editing: TemplateEditing, name: str) -> None:
+    stored, _ = editing.put("x", json.dumps({**CALL, "cacheNamespace": name, "cacheScope": name}))
+    assert (parsed(stored).cache_namespace, parsed(stored).cache_scope) == (name, name)
 
 
 def test_several_faults_are_told_together(editing: TemplateEditing) -> None:
@@ -240,6 +261,11 @@ class TestTaskLists:
                 {"execution": "parallel", "finalPolicy": "p"},
             ],
         }
+
+    @pytest.mark.parametrize("member", ["cacheNamespace", "cacheScope"])
+    def test_a_cache_name_that_no_header_carries_is_refused(self, member: str) -> None:
+        with pytest.raises(BadRequest, match=f"{member}: Unicode text without control characters"):
+            self.document({"execution": "parallel", "tasks": ["a"]}, **{member: "a\0"})
 
     @pytest.mark.parametrize(
         ("groups", "fault"),

@@ -8,7 +8,7 @@ import pytest
 
 from task_service.adapters.sqs_queue import from_text, to_text
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import Body, CacheWrite, ListCancel, Message, State
+from task_service.domain.task import Body, CacheWrite, GroupStart, ListCancel, Message, QueueMessage, State
 from task_service.domain.task_list import Plan, TaskList, TaskListTemplate
 from task_service.ports import CallRefused
 from task_service.testing import (
@@ -23,7 +23,7 @@ from task_service.testing import (
 from task_service.usecases.attempt import Event, Handled, Step
 from task_service.usecases.execute_task import Execution
 from task_service.usecases.read_list import ListReading
-from task_service.usecases.write_cache import CacheWriting
+from task_service.usecases.write_cache import REST, CacheWriting
 from tests.builders import NOW, attempts, cancelling, list_document, list_run, task, task_list, template
 
 
@@ -45,12 +45,34 @@ class World:
         made = attempts(self.tasks, self.queue, target=self.target, clock=self.clock, bodies=self.bodies)
         self.execution = Execution(
             attempts=made,
-            lists=list_run(self.tasks, self.queue, lists=self.lists, attempts=made),
+            lists=list_run(
+                self.tasks,
+                self.queue,
+                lists=self.lists,
+                attempts=made,
+                bodies=self.bodies,
+                clock=self.clock,
+                cache=writing,
+            ),
             cancelling=cancelling(self.tasks, self.queue, lists=self.lists, bodies=self.bodies, clock=self.clock),
             cache=writing,
         )
 
-    def handle(self, message: Message | CacheWrite | ListCancel | None = None) -> Step:
+    def hang(self, seconds: float = 5) -> None:
+        """Let the cache service take that long for its refusals, from now on."""
+        self.cache.refuses = 1_000
+        self.cache.during = lambda: self.clock.advance(seconds)
+
+    def recover(self) -> None:
+        """Let the cache service take everything at once, from now on."""
+        self.cache.refuses, self.cache.during = 0, lambda: None
+
+    @property
+    def tries(self) -> int:
+        """How often the cache service that hangs was tried."""
+        return 1_000 - self.cache.refuses
+
+    def handle(self, message: QueueMessage | None = None) -> Step:
         message = message or Message(task_id="t", attempt=1)
         return self.execution.handle(message, receipt="r", deadline=self.clock() + timedelta(seconds=60))
 
@@ -84,6 +106,121 @@ def test_a_cache_that_refuses_gets_it_later_and_the_target_no_second_call() -> N
     assert world.cache.entries == {"t": ("{}", "n", "s")}
     assert len(world.target.calls) == 1
     assert world.tasks.records["t"].state is State.DONE
+
+
+@pytest.mark.parametrize("message", [None, CacheWrite(key="t", is_list=False, namespace="n", scope="s", attempt=2)])
+def test_a_refusal_that_nothing_mends_is_the_last(message: CacheWrite | None, caplog: pytest.LogCaptureFixture) -> None:
+    state = {"state": State.DONE, "result": Body(text="1")} if message else {}
+    world = World(**state)
+    world.cache.refuses, world.cache.refusal = 1, CallRefused("the cache service answered 413", can_retry=False)
+    step = world.handle(message)
+    assert (step.handled, step.event) == (Handled.DELETE, Event.FINISHED if message else Event.DONE)
+    assert world.queue.sent == []
+    (said,) = caplog.records
+    assert (said.levelname, vars(said)["key"]) == ("ERROR", "t")
+    assert vars(said)["reason"] == "the cache service answered 413"
+
+
+def test_a_cache_that_is_never_there_costs_a_bounded_number_of_messages() -> None:
+    world = World(expires_at=NOW + timedelta(days=30))
+    world.cache.refuses = 100_000
+    assert world.handle().event is Event.DONE
+    while (step := world.handle(world.queue.sent[-1].message)).event is not Event.UNKNOWN:
+        world.clock.advance(world.queue.sent[-1].delay_seconds)
+        assert step.event in (Event.RETRIED, Event.HOPPED)
+    assert world.clock.now >= NOW + timedelta(days=30)
+    assert 100_000 - world.cache.refuses < 1_500
+    assert len(world.queue.sent) < 4_500
+
+
+def ended(world: World, *ids: str) -> list[CacheWrite]:
+    """The messages of tasks that are done and still to be written."""
+    for each in ids:
+        world.tasks.records[each] = task(each, state=State.DONE, result=Body(text="1"))
+    return [CacheWrite(key=each, is_list=False, namespace="", scope="") for each in ids]
+
+
+def test_a_cache_that_hangs_is_left_alone_for_a_while_and_then_tried_once() -> None:
+    world = World()
+    first, second, third = ended(world, "1", "2", "3")
+    world.hang()
+    assert world.handle(first).event is Event.RETRIED
+    rests_until = world.clock.now + REST
+    assert world.handle(second).event is Event.HOPPED
+    for sent in world.queue.sent:
+        assert isinstance(sent.message, CacheWrite)
+        assert sent.message.attempt == 2
+        assert sent.message.not_before is not None
+        assert sent.message.not_before > rests_until
+
+    world.clock.now = rests_until
+
+    def meanwhile() -> None:
+        assert world.handle(second).event is Event.HOPPED
+        world.clock.advance(5)
+
+    world.cache.during = meanwhile
+    assert world.handle(first).event is Event.RETRIED
+    assert world.handle(third).event is Event.HOPPED
+    assert world.tries == 2
+    last = world.queue.sent[-1].message
+    assert isinstance(last, CacheWrite)
+    assert last.not_before is not None
+    assert last.not_before > world.clock.now + REST
+
+
+def test_who_finds_another_trying_after_a_rest_comes_again_soon() -> None:
+    world = World()
+    first, second = ended(world, "1", "2")
+    world.hang()
+    world.handle(first)
+    world.clock.advance(REST.total_seconds())
+
+    def meanwhile() -> None:
+        assert world.handle(second).event is Event.HOPPED
+
+    world.cache.refuses, world.cache.during = 0, meanwhile
+    assert world.handle(first).event is Event.CACHED
+    world.recover()
+    sent = world.queue.sent[-1].message
+    assert isinstance(sent, CacheWrite)
+    assert sent.key == "2"
+    assert sent.not_before is not None
+    assert sent.not_before < world.clock.now + REST / 2
+    world.clock.now = sent.not_before
+    assert world.handle(sent).event is Event.CACHED
+
+
+def test_a_cache_that_answers_again_is_used_again_by_all() -> None:
+    world = World()
+    first, second = ended(world, "1", "2")
+    world.hang()
+    world.handle(first)
+    world.recover()
+    assert world.handle(second).event is Event.HOPPED
+    world.clock.advance(REST.total_seconds())
+    assert world.handle(first).event is Event.CACHED
+    assert world.handle(second).event is Event.CACHED
+
+
+@pytest.mark.parametrize("can_retry", [True, False])
+def test_a_refusal_at_once_keeps_no_other_write_from_being_tried(can_retry: bool) -> None:
+    world = World()
+    first, second = ended(world, "1", "2")
+    world.cache.refuses, world.cache.refusal = 1, CallRefused("no", can_retry=can_retry)
+    assert world.handle(first).event is not Event.CACHED
+    assert world.handle(second).event is Event.CACHED
+
+
+def test_a_cache_that_refuses_at_once_after_a_rest_is_left_alone_no_longer() -> None:
+    world = World()
+    first, second = ended(world, "1", "2")
+    world.hang()
+    world.handle(first)
+    world.clock.advance(REST.total_seconds())
+    world.cache.refuses, world.cache.during = 1, lambda: None
+    assert world.handle(first).event is Event.RETRIED
+    assert world.handle(second).event is Event.CACHED
 
 
 def test_a_write_that_is_early_is_sent_on() -> None:
@@ -121,8 +258,11 @@ def test_what_is_no_longer_kept_is_dropped() -> None:
     assert world.cache.entries == {}
 
 
-def a_list(world: World) -> TaskList:
-    plan = Plan(template=TaskListTemplate.from_text(list_document("sequential 1")), tasks={"t0": template("t0")})
+def a_list(world: World, tasks: int = 1) -> TaskList:
+    plan = Plan(
+        template=TaskListTemplate.from_text(list_document(f"sequential {tasks}")),
+        tasks={f"t{number}": template(f"t{number}") for number in range(tasks)},
+    )
     made = task_list(plan=Body(text=plan.to_text()), cache_namespace="n", cache_scope="s")
     world.lists.add(made)
     return made
@@ -138,6 +278,17 @@ def test_a_list_that_has_started_again_is_not_written_before_it_ends() -> None:
     world.lists.replay("list", number=1)
     assert world.handle(write).event is Event.UNKNOWN
     assert world.cache.entries == {}
+
+
+def test_a_list_waits_once_for_a_cache_that_hangs() -> None:
+    world = World()
+    a_list(world, tasks=10)
+    world.hang()
+    step = world.execution.handle(GroupStart(list_id="list"), receipt="r", deadline=NOW + timedelta(seconds=60))
+    assert len(step.runs) == 10
+    assert (world.clock.now, world.tries) == (NOW + timedelta(seconds=5), 1)
+    sent = [each.message for each in world.queue.sent]
+    assert [each.key for each in sent if isinstance(each, CacheWrite)] == [f"list.0.{n}" for n in range(10)] + ["list"]
 
 
 def test_the_status_of_a_cancelled_list_is_written_with_its_message() -> None:

@@ -51,7 +51,7 @@ class Settings:
             executor_timeout=timedelta(seconds=_number(environment, "EXECUTOR_TIMEOUT_SECONDS", default=60)),
             policy_address=_address(environment, "POLICY_ADDR"),
             policy_timeout=timedelta(seconds=_number(environment, "POLICY_TIMEOUT_SECONDS", default=5)),
-            cache_address=environment.get("CACHE_ADDR", ""),
+            cache_address=_address(environment, "CACHE_ADDR"),
             egress_allow=environment.get("EGRESS_ALLOW") or "",
             **_identity(environment),
         )

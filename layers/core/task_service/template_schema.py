@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from task_service.domain.errors import BadRequest
+from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
 from task_service.usecases.create_list import check_size
 from task_service.usecases.edit_templates import MAX_NAME_BYTES
 
@@ -72,7 +73,14 @@ def _upper(value: str) -> str:
     return value.strip().upper()
 
 
+def _carried(value: str) -> str:
+    if not is_cache_name(value):
+        raise ValueError(CACHE_NAME_RULE)
+    return value
+
+
 Text = Annotated[str, BeforeValidator(not_set, json_schema_input_type=str | None), Field(max_length=4_000)]
+CacheName = Annotated[Text, AfterValidator(_carried)]
 Status = Annotated[
     int | str,
     WithJsonSchema(
@@ -97,8 +105,8 @@ class TaskTemplateSchema(BaseModel):
     requestPolicy: Text = Field(default="", description=f"Evaluated in place of a call. {_POLICY}")
     responsePolicy: Text = Field(default="", description=f"Gets the response, and replaces it. {_POLICY}")
     finalPolicy: Text = Field(default="", description=f"The same, after responsePolicy. {_POLICY}")
-    cacheNamespace: Text = Field(default="", description=_CACHE)
-    cacheScope: Text = Field(default="", description=_CACHE)
+    cacheNamespace: CacheName = Field(default="", description=_CACHE)
+    cacheScope: CacheName = Field(default="", description=_CACHE)
     headers: dict[str, Annotated[str, Field(max_length=4_000)]] | None = Field(
         default=None,
         max_length=50,
@@ -195,8 +203,8 @@ class TaskListTemplateSchema(BaseModel):
 
     name: Annotated[str, Field(min_length=1)]
     groups: list[GroupSchema]
-    cacheNamespace: Text = Field(default="", description=_CACHE)
-    cacheScope: Text = Field(default="", description=_CACHE)
+    cacheNamespace: CacheName = Field(default="", description=_CACHE)
+    cacheScope: CacheName = Field(default="", description=_CACHE)
 
 
 def validate_task_template(name: str, payload: str, *, longest_timeout: timedelta) -> Mapping[str, Any]:

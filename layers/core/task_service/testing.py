@@ -667,12 +667,16 @@ class InMemoryCache:
     writes: int = 0
     refuses: int = 0
     """So many writes are refused."""
+    refusal: CallRefused = field(default_factory=lambda: CallRefused("the cache service answered 503", can_retry=True))
+    during: Callable[[], None] = lambda: None
+    """Happens while a write is under way."""
 
     def write(self, key: str, text: str, *, namespace: str, scope: str, deadline: datetime) -> None:
         """Write a JSON text under a key."""
+        self.during()
         if self.refuses:
             self.refuses -= 1
-            raise CallRefused("the cache service answered 503", can_retry=True)
+            raise self.refusal
         self.writes += 1
         self.entries[key] = (text, namespace, scope)
 

@@ -9,6 +9,10 @@ from task_service.wired import wired
 BUDGET: Final = timedelta(seconds=5)
 """For one write; whoever waits for it has other things to do."""
 
+_FOR_GOOD: Final = frozenset({413, 422, 431})
+"""Statuses that are about this very write: too large, or not understood. All others may change, be it that the operator
+mends an address or a permission."""
+
 
 @wired
 class CacheService:
@@ -28,15 +32,21 @@ class CacheService:
             "Content-Type": "application/json",
             "User-Agent": self.user_agent,
             "x-cache-key": key,
-            "x-cache-namespace": namespace,
-            "x-cache-scope": scope,
+            "x-cache-namespace": _utf_8(namespace),
+            "x-cache-scope": _utf_8(scope),
         }
         token = self.token(deadline) if self.token is not None else None
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        url = f"{self.address.rstrip('/')}/v1/cache"
+        url = f"{self.address}/v1/cache"
         answer = self.target.call(HttpCall(method="POST", url=url, headers=headers, body=text), deadline=deadline)
         if answer.status == 401 and self.token is not None:
             self.token.forget(token)
         if answer.status not in (200, 201):
-            raise CallRefused(f"the cache service answered {answer.status}", can_retry=True)
+            can_retry = answer.status not in _FOR_GOOD
+            raise CallRefused(f"the cache service answered {answer.status}", can_retry=can_retry)
+
+
+def _utf_8(text: str) -> str:
+    """`text` as a header's value that goes out as UTF-8: each character is sent as a byte, as ISO 8859-1 has it."""
+    return text.encode().decode("latin-1")

@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from task_service.domain.errors import BadRequest
+from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
 
 Event = Mapping[str, Any]
 
@@ -91,6 +92,15 @@ def joined_header(event: Event, name: str) -> str | None:
         for line in values
     ]
     return ", ".join(lines) if lines else header(event, name)
+
+
+def cache_name(event: Event, name: str) -> str:
+    """A header that holds a namespace or scope of the cache service, empty where it is not sent. Raises BadRequest."""
+    # Spaces around a header's value are no part of it (RFC 9110, 5.5).
+    text = (header(event, name) or "").strip(" \t")
+    if not is_cache_name(text):
+        raise BadRequest(f"{name}: {CACHE_NAME_RULE}")
+    return text
 
 
 def query(event: Event, name: str) -> str | None:

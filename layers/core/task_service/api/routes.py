@@ -141,8 +141,8 @@ class Api:
         """The id of what this request creates, or has created before where it has an idempotency key."""
         payload = request.payload(self._event)
         cache = {
-            "cache_namespace": request.header(self._event, "x-cache-namespace") or "",
-            "cache_scope": request.header(self._event, "x-cache-scope") or "",
+            "cache_namespace": request.cache_name(self._event, "x-cache-namespace"),
+            "cache_scope": request.cache_name(self._event, "x-cache-scope"),
         }
         key = request.joined_header(self._event, "Idempotency-Key")
         if key is None:

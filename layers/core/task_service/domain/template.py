@@ -1,11 +1,17 @@
 """Task templates: what a named task does."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
+
+CACHE_NAME_RULE: Final = "Unicode text without control characters, and without spaces or tabs at its ends, is allowed"
+"""For the namespaces and scopes of the cache service, which travel in headers (RFC 9110, 5.5)."""
+
+_NOT_IN_A_CACHE_NAME: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]|\A[ \t]|[ \t]\Z")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +80,11 @@ class StoredTemplate:
     document: str
     """JSON text, members named as in the API, unset ones left out."""
     etag: str
+
+
+def is_cache_name(text: str) -> bool:
+    """Whether a header can carry `text` as a namespace or scope of the cache service."""
+    return _NOT_IN_A_CACHE_NAME.search(text) is None
 
 
 def _seconds(value: float | None, default: timedelta) -> timedelta:

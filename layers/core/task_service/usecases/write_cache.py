@@ -1,7 +1,9 @@
 """Writing what has ended to the cache service: a step of its own, which never repeats a call of a target."""
 
 import logging
+from dataclasses import field, replace
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Final
 
 from task_service.domain.retry import backoff
@@ -14,8 +16,17 @@ from task_service.wired import wired
 
 log: Final = logging.getLogger("task")
 
-RETRY: Final = RetryPolicy(min_delay=timedelta(seconds=2), max_delay=timedelta(minutes=5))
-"""As often as it takes, until the retention of what is written ends."""
+RETRY: Final = RetryPolicy(min_delay=timedelta(seconds=2), max_delay=timedelta(hours=1))
+"""As often as it takes, until the retention of what is written ends: with 30 days, some 3,600 messages."""
+
+PATIENCE: Final = timedelta(seconds=1)
+"""A refusal that takes no longer holds nobody up."""
+
+REST: Final = timedelta(seconds=30)
+"""For so long a process leaves a cache service alone whose refusal took longer, and all writes to the queue."""
+
+TRIAL: Final = timedelta(seconds=10)
+"""For so long all but one thread leave it alone after a rest: longer than the write of that one takes."""
 
 
 @wired
@@ -29,6 +40,9 @@ class CacheWriting:
     queue: TaskQueue
     clock: Clock
     draw: Draw
+    _rests_until: datetime | None = field(default=None, init=False)
+    """Until when the cache service is left alone, None where it is not."""
+    _lock: Lock = field(default_factory=Lock, init=False)
 
     def handle(self, message: CacheWrite, *, deadline: datetime) -> Step:
         """Make the write that `message` asks for, or send it on. Raises Unavailable."""
@@ -55,31 +69,47 @@ class CacheWriting:
         self.queue.send(message)
 
     def _write(self, message: CacheWrite, text: str, deadline: datetime) -> Event:
+        if not self._may_try():
+            self._send_again(message)
+            return Event.HOPPED
+        refusal = self._try(message, text, deadline)
+        if refusal is None:
+            return Event.CACHED
+        about = {"action": "cache", "key": message.key, "attempt": message.attempt, "reason": refusal.reason}
+        if not refusal.can_retry:
+            log.error("cache write refused, given up", extra=about)
+            return Event.FINISHED
+        log.warning("cache write refused, comes again", extra=about)
+        self._send_again(message)
+        return Event.RETRIED
+
+    def _may_try(self) -> bool:
+        """Whether the cache service is to be tried now. After a rest one thread does, for all."""
+        with self._lock:
+            now = self.clock()
+            if self._rests_until is None:
+                return True
+            if now < self._rests_until:
+                return False
+            self._rests_until = now + TRIAL
+            return True
+
+    def _try(self, message: CacheWrite, text: str, deadline: datetime) -> CallRefused | None:
+        started_at = self.clock()
         try:
             self.cache.write(message.key, text, namespace=message.namespace, scope=message.scope, deadline=deadline)
         except CallRefused as refusal:
-            log.warning(
-                "cache write refused, comes again",
-                extra={
-                    "action": "cache",
-                    "key": message.key,
-                    "attempt": message.attempt,
-                    "reason": refusal.reason,
-                },
-            )
-            delay = RETRY.min_delay + backoff(message.attempt, RETRY, self.draw())
-            self._send(
-                CacheWrite(
-                    key=message.key,
-                    is_list=message.is_list,
-                    namespace=message.namespace,
-                    scope=message.scope,
-                    attempt=message.attempt + 1,
-                    not_before=self.clock() + delay,
-                )
-            )
-            return Event.RETRIED
-        return Event.CACHED
+            now = self.clock()
+            self._rests_until = now + REST if now - started_at > PATIENCE else None
+            return refusal
+        self._rests_until = None
+        return None
+
+    def _send_again(self, message: CacheWrite) -> None:
+        now = self.clock()
+        delay = RETRY.min_delay + backoff(message.attempt, RETRY, self.draw())
+        not_before = max(now, self._rests_until or now) + delay
+        self._send(replace(message, attempt=message.attempt + 1, not_before=not_before))
 
     def _text(self, message: CacheWrite) -> str | None:
         """What is to be written, None where it is no longer there."""
