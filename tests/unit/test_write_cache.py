@@ -114,7 +114,7 @@ def test_a_refusal_that_nothing_mends_is_the_last(message: CacheWrite | None, ca
     world = World(**state)
     world.cache.refuses, world.cache.refusal = 1, CallRefused("the cache service answered 413", can_retry=False)
     step = world.handle(message)
-    assert (step.handled, step.event) == (Handled.DELETE, Event.FINISHED if message else Event.DONE)
+    assert (step.handled, step.event) == (Handled.DELETE, Event.GIVEN_UP if message else Event.DONE)
     assert world.queue.sent == []
     (said,) = caplog.records
     assert (said.levelname, vars(said)["key"]) == ("ERROR", "t")

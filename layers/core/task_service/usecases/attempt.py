@@ -88,6 +88,8 @@ class Event(StrEnum):
     """Nothing could be read or claimed; it was sent again for later."""
     CACHED = "cached"
     """Written to the cache service."""
+    GIVEN_UP = "given up"
+    """The cache service will never take it."""
     UNKNOWN = "unknown"
     """There is no record: the creation was refused, or the retention has ended."""
     HANDED_OVER = "handed over"

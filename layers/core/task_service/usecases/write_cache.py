@@ -78,7 +78,7 @@ class CacheWriting:
         about = {"action": "cache", "key": message.key, "attempt": message.attempt, "reason": refusal.reason}
         if not refusal.can_retry:
             log.error("cache write refused, given up", extra=about)
-            return Event.FINISHED
+            return Event.GIVEN_UP
         log.warning("cache write refused, comes again", extra=about)
         self._send_again(message)
         return Event.RETRIED
@@ -107,7 +107,7 @@ class CacheWriting:
 
     def _send_again(self, message: CacheWrite) -> None:
         now = self.clock()
-        delay = RETRY.min_delay + backoff(message.attempt, RETRY, self.draw())
+        delay = backoff(message.attempt, RETRY, self.draw())
         not_before = max(now, self._rests_until or now) + delay
         self._send(replace(message, attempt=message.attempt + 1, not_before=not_before))
 
