@@ -126,11 +126,16 @@ Try it:
 
   curl{token} -d '{{"greeting": "hello"}}' {cloud.api_url}/v1/task/hello
   curl{token} {cloud.api_url}/v1/taskResult/<the taskID of the answer>
-  make publish KEY=did:web:example.com,Login,Administration
+  {_with_ports("NATS_PORT")}make publish KEY=did:web:example.com,Login,Administration
 
 or in a browser, with "Try it out" of POST /v1/task/{{taskName}}: {cloud.api_url}/swagger-ui/
 
-What you edit takes effect with `make deploy`. Ctrl-C stops it."""
+What you edit takes effect with `{_with_ports("CLOUD_PORT", "TASK_PORT")}make deploy`. Ctrl-C stops it."""
+
+
+def _with_ports(*variables: str) -> str:
+    """What another shell has to set to find these ports, where they are not the usual ones."""
+    return "".join(f"{name}={value} " for name in variables if (value := os.environ.get(name)))
 
 
 def _ports() -> Ports:

@@ -47,7 +47,14 @@ def publish(server: str, subject: str, event: dict[str, object]) -> None:
 
 
 async def _publish(server: str, subject: str, payload: bytes) -> None:
-    client = await nats.connect(server, allow_reconnect=False, connect_timeout=TIMEOUT_SECONDS, error_cb=_keep_quiet)
+    client = await nats.connect(
+        server,
+        allow_reconnect=False,
+        max_reconnect_attempts=1,
+        reconnect_time_wait=0,
+        connect_timeout=TIMEOUT_SECONDS,
+        error_cb=_keep_quiet,
+    )
     try:
         await client.publish(subject, payload)
         await client.flush(TIMEOUT_SECONDS)

@@ -84,6 +84,7 @@ def test_an_example_of_v1_1_0_is_taken_as_it_is(api: Api) -> None:
         ({"url": URL, "method": "GET", "timeoutSeconds": 3600}, ["timeoutSeconds", "50"]),
         ({"url": URL, "method": "GET", "retry": {"maxAttempts": 0}}, ["retry.maxAttempts", "1"]),
         ({"url": URL, "method": "GET", "retry": {"times": 3}}, ["retry.times"]),
+        ({"url": URL, "method": "GET", "retry": 3}, ["retry: a JSON object is expected"]),
         ({"url": URL, "method": "GET", "retry": {"minDelaySeconds": 2, "maxDelaySeconds": 1}}, ["retry", "maxDelay"]),
         ({"url": URL, "method": "GET", "acceptStatus": ["many"]}, ["acceptStatus", "many", "2xx"]),
         ({"url": URL, "method": "GET", "headers": {"Host": "a"}}, ["headers", "Host"]),

@@ -179,6 +179,7 @@ def test_a_list_that_is_under_way_is_pending(api: Api, target: HttpTarget) -> No
         ("until=2026-01-01", "until: '2026-01-01' is not a time as in RFC 3339"),
         ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "since: it is after until"),
         ("next=!", "next: not a cursor that this service has given"),
+        ("status=failed", "status: is not a parameter of this; name, state, since, until, limit, next are"),
         ("next=YQ==", "next: not a cursor that this service has given"),
     ],
 )

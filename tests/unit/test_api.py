@@ -480,7 +480,7 @@ class TestPolicies:
             ("[]", "policy: a JSON object is expected"),
             ('{"source": ""}', "source: String should have at least 1 character"),
             ('{"source": 5}', "source: Input should be a valid string"),
-            ('{"source": "x", "data": []}', "data: Input should be a valid dictionary"),
+            ('{"source": "x", "data": []}', "data: a JSON object is expected"),
             ('{"source": "x", "more": 1}', "more: is not a member of a policy"),
             ('{"source": "x", "group": "other"}', "group: 'other' is not what the path says, 'g'"),
             ('{"source": "x", "data": {"a": 1e400}}', "policy: nested too deeply, or a number is too long"),

@@ -22,7 +22,7 @@ class ReplaySchema(BaseModel):
         json_schema_extra={"anyOf": [{"required": [member]} for member in _NARROWING]},
     )
 
-    resource: Literal["tasks", "taskLists"] = "tasks"
+    resource: Annotated[Literal["tasks", "taskLists"], Field(description="`tasks` unless set.")] = "tasks"
     name: Annotated[str | None, Field(min_length=1, description="Of the template.")] = None
     since: Annotated[_Time, Field(description="Created then or later.")] = None
     until: Annotated[_Time, Field(description="Created before.")] = None

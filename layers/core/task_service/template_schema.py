@@ -272,6 +272,8 @@ def _describe(fault: Mapping[str, Any], model: type[BaseModel], noun: str) -> st
         message = "is not a member of it"
         if len(fault["loc"]) == 1:
             message = f"is not a member of {noun}; {', '.join(model.model_fields)} are"
+    elif fault["type"] in ("model_type", "dict_type"):
+        message = "a JSON object is expected"
     return f"{path}: {message}" if path else message
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -101,6 +101,11 @@ def cache_name(event: Event, name: str) -> str:
     if not is_cache_name(text):
         raise BadRequest(f"{name}: {CACHE_NAME_RULE}")
     return text
+
+
+def query_names(event: Event) -> Iterable[str]:
+    """The names of the query parameters that are sent."""
+    return event.get("multiValueQueryStringParameters") or {}
 
 
 def query(event: Event, name: str) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from task_service.api import request
 from task_service.api.status import list_summary, task_status
+from task_service.domain.errors import BadRequest
 from task_service.domain.search import Found
 from task_service.usecases.edit_templates import to_cursor
 from task_service.usecases.search import Question, Searching
@@ -24,6 +25,10 @@ def lists(searching: Searching, event: request.Event) -> str:
 
 
 def _question(event: request.Event) -> Question:
+    for name in request.query_names(event):
+        # A filter that nobody knows would find everything.
+        if name not in _PARAMETERS:
+            raise BadRequest(f"{name}: is not a parameter of this; {', '.join(_PARAMETERS)} are")
     return Question.read({name: request.query(event, name) for name in _PARAMETERS})
 
 

@@ -35,7 +35,8 @@ def operations() -> Iterable[Operation]:
     yield _acting_on_task(
         "replay",
         "Replay a failed task",
-        "It starts again under the same id, with the same request and all its attempts.",
+        "It starts again under the same id, with the same request, the template as it was at its creation, and all its "
+        "attempts.",
         Success(description="It runs again.", shape=answers.TaskStatus, example=TASK_CREATED),
         Conflict("task is done: only one that has failed can be replayed"),
     )

@@ -111,7 +111,10 @@ TASK: Final = Kind(
         BadRequest("method: one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS is allowed"),
     ),
     missing="task template not found",
-    description="A change is for tasks that are created after it.",
+    description=(
+        "A change is for tasks that are created after it, once every function knows of it: until TemplateCacheSeconds "
+        "(30) later, a function may still use what was there before."
+    ),
 )
 
 TASK_LIST: Final = Kind(
@@ -167,7 +170,10 @@ POLICY: Final = Kind(
         BadRequest("source: Field required"),
     ),
     missing="policy not found",
-    description="It is compiled before it is stored. Its package has to be `group.name`.",
+    description=(
+        "It is compiled before it is stored. Its package has to be `group.name`. Until TemplateCacheSeconds (30) "
+        "later, an executor may still use what was there before."
+    ),
 )
 
 
