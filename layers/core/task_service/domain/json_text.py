@@ -33,6 +33,8 @@ def _refuse_constant(name: str) -> Never:
     raise InvalidJson(f"{name} is not a JSON value")
 
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
 # Numbers are only checked, never converted: `str` returns the matched text itself, whatever its length.
 _CHECKER: Final = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant)
 
@@ -72,6 +74,11 @@ def from_text(text: str) -> str:
 def size(text: str) -> int:
     """Bytes of `text` in UTF-8."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def is_unicode(text: str) -> bool:
+    """Whether no half of a surrogate pair is in `text`: JSON can escape one, and nothing can store it."""
+    return text.isascii() or _SURROGATE.search(text) is None
 
 
 def too_large(text: str, *, less: int = 0, parts: int = 1) -> str | None:
