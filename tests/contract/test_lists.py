@@ -203,4 +203,4 @@ def test_the_results_of_a_group_come_in_order(lists: TaskLists, tasks: Tasks, cr
     claim(tasks, birth(created, 0, 3))
     other = claim(tasks, birth(created, 1, 0))
     tasks.finish(other, Done(result="x"), result=Body(text="other"), now=SOON)
-    assert lists.results(created.id, 0) == [Body(text="0"), Body(text="2"), Body(text="10")]
+    assert list(lists.results(created.id, 0)) == [Body(text="0"), Body(text="2"), Body(text="10")]

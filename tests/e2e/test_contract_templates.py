@@ -106,6 +106,27 @@ def test_a_template_that_is_no_object_is_refused(api: Api, body: str | None) -> 
     assert has_error(api.call("PUT", "/v1/taskTemplates/wrong", body), 400)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "status", "parts"),
+    [
+        ("policies/r/g/n/1", r'{"source": "package g.n", "data": {"a": "\ud800"}}', 400, ["data", "surrogate"]),
+        ("taskTemplates/wrong", r'{"requestPolicy": "\ud800"}', 400, ["requestPolicy", "surrogate"]),
+        ("eventTasks", r'{"key": "a", "namespace": "\ud800", "taskName": "b"}', 400, ["namespace", "surrogate"]),
+        (
+            "policies/r/g/n/1",
+            f'{{"source": "package g.n", "data": {{"a": [{"1e15," * 58_000}1]}}}}',
+            413,
+            ["data", "1102", "300000"],
+        ),
+    ],
+    ids=["policy", "task template", "event task", "policy that grows"],
+)
+def test_what_cannot_be_stored_is_refused(api: Api, path: str, body: str, status: int, parts: list[str]) -> None:
+    refusal = api.call("PUT", f"/v1/{path}", body)
+    assert has_error(refusal, status)
+    assert [part for part in parts if part not in refusal.json()["message"]] == []
+
+
 def test_of_two_editors_one_wins(api: Api) -> None:
     tag = put(api, "edited", url=URL, method="POST").headers["ETag"]
     assert put(api, "edited", {"If-Match": tag}, url=URL, method="GET").status == 200

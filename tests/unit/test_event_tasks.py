@@ -97,6 +97,17 @@ def test_a_faulty_one_is_refused_with_member_fault_and_what_is_allowed(
     assert items(editing) == []
 
 
+@pytest.mark.parametrize("member", ["key", "namespace", "scope", "taskName", "\ud800"])
+def test_half_of_a_surrogate_pair_is_refused_with_its_member(editing: EventTaskEditing, member: str) -> None:
+    payload = json.dumps(ONE | {member: "\ud800"})
+    name = member.encode(errors="backslashreplace").decode()
+    for edit in (editing.put, editing.delete):
+        with pytest.raises(BadRequest) as refusal:
+            edit(payload)
+        assert refusal.value.message.startswith(f"{name}: half of a surrogate pair")
+    assert items(editing) == []
+
+
 @pytest.mark.parametrize("payload", ["", "oops", "[]", '"x"', "[" * 9_000 + "]" * 9_000])
 def test_what_is_no_object_is_refused(editing: EventTaskEditing, payload: str) -> None:
     with pytest.raises(BadRequest):

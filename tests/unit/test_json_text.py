@@ -132,6 +132,17 @@ def test_the_size_is_that_of_utf_8() -> None:
     assert json_text.too_large("é" * (json_text.MAX_BYTES // 2 + 1)) is not None
 
 
+@given(st.text(alphabet=st.characters(exclude_categories=())))
+def test_what_can_be_encoded_is_unicode(text: str) -> None:
+    def can_be_encoded() -> bool:
+        try:
+            return bool(text.encode()) or not text
+        except UnicodeEncodeError:
+            return False
+
+    assert json_text.is_unicode(text) == can_be_encoded()
+
+
 def test_what_lambda_cannot_carry_escaped_is_too_large() -> None:
     quotes = json.dumps(["a"] * 1_000_000)
     assert len(quotes) == 5_000_000

@@ -9,9 +9,10 @@ import pytest
 
 from task_service.domain.errors import BadRequest, NotFound, PreconditionFailed, TooLarge, TurnedOff
 from task_service.domain.template import RetryPolicy, StoredTemplate, TaskTemplate
+from task_service.policy_schema import validate_policy
 from task_service.template_schema import validate_list_template, validate_task_template
 from task_service.testing import FakeClock, InMemoryTemplates
-from task_service.usecases.edit_templates import TemplateEditing
+from task_service.usecases.edit_templates import MAX_DOCUMENT_BYTES, TemplateEditing, Validate
 from tests.builders import template_cache
 
 CALL = {"url": "https://api.example/x", "method": "POST"}
@@ -27,13 +28,16 @@ def editing(templates: InMemoryTemplates) -> TemplateEditing:
     return editor(templates)
 
 
-def editor(templates: InMemoryTemplates, *, writes: bool = True) -> TemplateEditing:
+VALIDATE_TASK: Validate = partial(validate_task_template, longest_timeout=timedelta(seconds=50))
+
+
+def editor(templates: InMemoryTemplates, *, writes: bool = True, validate: Validate = VALIDATE_TASK) -> TemplateEditing:
     return TemplateEditing(
         noun="task template",
         templates=templates,
         cache=template_cache(templates, FakeClock()),
         writes=writes,
-        validate=partial(validate_task_template, longest_timeout=timedelta(seconds=50)),
+        validate=validate,
     )
 
 
@@ -162,6 +166,59 @@ def test_what_is_no_object_is_refused(editing: TemplateEditing, payload: str) ->
 def test_a_template_larger_than_a_record_is_refused(editing: TemplateEditing) -> None:
     with pytest.raises(TooLarge, match="larger than 300000 bytes"):
         editing.put("x", json.dumps({**CALL, "requestPolicy": "p" * 300_000}))
+
+
+GROUP: dict[str, Any] = {"execution": "parallel", "tasks": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("validate", "members", "at_fault"),
+    [
+        (VALIDATE_TASK, {"requestPolicy": "\udfff"}, "requestPolicy"),
+        (VALIDATE_TASK, {**CALL, "cacheScope": "a\ud800b"}, "cacheScope"),
+        (VALIDATE_TASK, {**CALL, "\ud800": 1}, r"\ud800"),
+        (validate_list_template, {"groups": [{**GROUP, "finalPolicy": "\ud800"}]}, "groups"),
+        (validate_list_template, {"groups": [GROUP], "cacheNamespace": "\udc00\ud800"}, "cacheNamespace"),
+        (validate_policy, {"source": "x", "data": {"a": [{"b": "\ud800"}]}}, "data"),
+        (validate_policy, {"source": "x", "data": {"a": {"\ud800": 1}}}, "data"),
+        (validate_policy, {"source": "\ud800"}, "source"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_refused_with_its_member(
+    templates: InMemoryTemplates, validate: Validate, members: dict[str, Any], at_fault: str
+) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        editor(templates, validate=validate).put("r/g/n/1", json.dumps(members))
+    assert refusal.value.message.startswith(f"{at_fault}: half of a surrogate pair")
+    assert refusal.value.message.endswith("only whole pairs are allowed")
+    assert templates.records == {}
+
+
+def test_a_whole_surrogate_pair_is_stored_as_its_character(templates: InMemoryTemplates) -> None:
+    editing = editor(templates, validate=validate_policy)
+    stored, _ = editing.put("r/g/n/1", r'{"source": "x", "data": {"a": "\ud83d\ude00"}}')
+    assert json.loads(stored.document)["data"] == {"a": "😀"}
+    assert "😀" in stored.document
+
+
+def test_a_policy_whose_numbers_grow_beyond_a_record_is_refused(templates: InMemoryTemplates) -> None:
+    editing = editor(templates, validate=validate_policy)
+    payload = json.dumps({"source": "x", "data": {"a": [1e15] * 58_000}}).replace("1000000000000000.0, ", "1e15,")
+    assert len(payload) < MAX_DOCUMENT_BYTES
+    with pytest.raises(TooLarge) as refusal:
+        editing.put("r/g/n/1", payload)
+    assert "source, data: 1102083 bytes as they are stored" in refusal.value.message
+    assert "at most 300000 are allowed" in refusal.value.message
+    assert templates.records == {}
+
+
+def test_a_policy_as_large_as_a_record_may_be_is_stored(templates: InMemoryTemplates) -> None:
+    editing = editor(templates, validate=validate_policy)
+    smallest = len(editing.put("r/g/n/1", '{"source": "x"}')[0].document)
+    stored, _ = editing.put("r/g/n/1", json.dumps({"source": "x" * (MAX_DOCUMENT_BYTES - smallest + 1)}))
+    assert len(stored.document) == MAX_DOCUMENT_BYTES
+    with pytest.raises(TooLarge):
+        editing.put("r/g/n/1", json.dumps({"source": "x" * (MAX_DOCUMENT_BYTES - smallest + 2)}))
 
 
 @pytest.mark.parametrize("name", [" ", "é" * 501])

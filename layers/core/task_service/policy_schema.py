@@ -1,14 +1,15 @@
 """What embedded policies may look like. Imported only where one is written, as `template_schema`."""
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from task_service.domain.errors import BadRequest
-from task_service.template_schema import describe
+from task_service.domain import json_text
+from task_service.domain.errors import BadRequest, TooLarge
+from task_service.template_schema import describe, parse_object
+from task_service.usecases.edit_templates import MAX_DOCUMENT_BYTES, to_text
 
 _PARTS: Final = ("repository", "group", "name", "version")
 
@@ -29,21 +30,23 @@ class PolicySchema(BaseModel):
 def validate_policy(name: str, payload: str) -> Mapping[str, Any]:
     """The policy in `payload`, checked as far as it can be without compiling it.
 
-    Raises BadRequest, which names each member at fault, its fault and what is allowed.
+    Raises BadRequest, which names each member at fault, its fault and what is allowed, and TooLarge.
     """
-    try:
-        document = json.loads(payload, parse_float=_finite)
-    except (RecursionError, ValueError):
-        raise BadRequest("policy: nested too deeply, or a number is too long") from None
-    if not isinstance(document, dict):
-        raise BadRequest("policy: a JSON object is expected")
+    document = parse_object(payload, "policy", parse_float=_finite)
     for member, part in zip(_PARTS, name.split("/"), strict=True):
         if document.setdefault(member, part) != part:
             raise BadRequest(f"{member}: {document[member]!r} is not what the path says, {part!r}")
     try:
-        return PolicySchema.model_validate(document).model_dump(exclude_none=True)
+        policy = PolicySchema.model_validate(document).model_dump(exclude_none=True)
     except ValidationError as error:
         raise BadRequest(describe(error, PolicySchema, "a policy")) from None
+    size = json_text.size(to_text(policy))
+    if size > MAX_DOCUMENT_BYTES:
+        raise TooLarge(
+            f"source, data: {size} bytes as they are stored, with numbers written out (1e3 as 1000.0), "
+            f"at most {MAX_DOCUMENT_BYTES} are allowed"
+        )
+    return policy
 
 
 def _finite(text: str) -> float:

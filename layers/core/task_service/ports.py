@@ -5,7 +5,7 @@ A port that cannot do its work now raises `domain.errors.Unavailable`; whether i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -176,8 +176,8 @@ class TaskLists(Protocol):
     def records(self, list_id: str) -> ListRecords | None:
         """What a list's status is made of; read consistently."""
 
-    def results(self, list_id: str, index: int) -> list[Body]:
-        """The results of a group's tasks that are done, in order."""
+    def results(self, list_id: str, index: int) -> Iterator[Body]:
+        """The results of a group's tasks that are done, in order, read as they are asked for."""
 
 
 class Search(Protocol):

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from task_service.domain import json_text
 from task_service.domain.errors import BadRequest
 from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
 from task_service.usecases.create_list import check_size
@@ -33,6 +34,8 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _STATUS: Final = re.compile(r"[1-5]\d\d|[1-5]xx|\*")
 _OURS: Final = frozenset({"idempotency-key", "content-length", "transfer-encoding", "connection", "host", "upgrade"})
 """Headers that the service or the HTTP client sets itself."""
+HALF_A_PAIR: Final = r"half of a surrogate pair (\ud800 to \udfff) is no character, only whole pairs are allowed"
+"""What is wrong with a string that JSON can escape and nothing can store."""
 _POLICY: Final = "A policy: repository/group/name/version."
 _CACHE: Final = "Where results are kept in the cache service, unless the creation says something else."
 
@@ -240,20 +243,27 @@ def _validate(model: type[M], name: str, payload: str, context: dict[str, Any]) 
     return validated(model, document, "a template", context)
 
 
-def parse_object(payload: str, noun: str) -> dict[str, Any]:
-    """The JSON object in `payload`, without what MongoDB adds. Raises BadRequest."""
+def parse_object(payload: str, noun: str, *, parse_float: Callable[[str], float] = float) -> dict[str, Any]:
+    """The JSON object in `payload`, all of whose strings can be stored. Raises BadRequest."""
     try:
-        document = json.loads(payload)
+        document = json.loads(payload, parse_float=parse_float)
+        if not isinstance(document, dict):
+            raise BadRequest(f"{noun}: a JSON object is expected")
+        for member, value in document.items():
+            if not json_text.is_unicode(json.dumps({member: value}, ensure_ascii=False)):
+                name = member.encode(errors="backslashreplace").decode()
+                raise BadRequest(f"{name}: {HALF_A_PAIR}")
     except (RecursionError, ValueError):
         raise BadRequest(f"{noun}: nested too deeply, or a number is too long") from None
-    if not isinstance(document, dict):
-        raise BadRequest(f"{noun}: a JSON object is expected")
-    document.pop("_id", None)
     return document
 
 
 def validated(model: type[M], document: dict[str, Any], noun: str, context: dict[str, Any] | None = None) -> M:
-    """The document as a model. Raises BadRequest, which names each member at fault, its fault and what is allowed."""
+    """The document as a model, without what MongoDB adds.
+
+    Raises BadRequest, which names each member at fault, its fault and what is allowed.
+    """
+    document.pop("_id", None)
     try:
         return model.model_validate(document, context=context)
     except ValidationError as error:

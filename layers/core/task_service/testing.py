@@ -4,7 +4,7 @@ The contract tests run on these and on the adapters alike, so what a use case me
 """
 
 import threading
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -379,11 +379,11 @@ class InMemoryLists:
         """What a list's status is made of."""
         return self.faults.around(lambda: self._records(list_id))
 
-    def results(self, list_id: str, index: int) -> list[Body]:
+    def results(self, list_id: str, index: int) -> Iterator[Body]:
         """The results of a group's tasks that are done, in order."""
         tasks = [(place, task) for place, task in self._tasks(list_id) if place.group == index]
         ordered = sorted(tasks, key=lambda item: item[0].position)
-        return self.faults.around(lambda: [task.result for _, task in ordered if task.result is not None])
+        return self.faults.around(lambda: iter([task.result for _, task in ordered if task.result is not None]))
 
     def _records(self, list_id: str) -> ListRecords | None:
         if list_id not in self.lists:

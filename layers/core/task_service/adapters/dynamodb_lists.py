@@ -203,10 +203,10 @@ class DynamoDbTaskLists:
         }
         return ListRecords(task_list=task_list, groups=groups, tasks=tasks, failed=failed)
 
-    def results(self, list_id: str, index: int) -> list[Body]:
-        """The results of a group's tasks that are done, in order."""
+    def results(self, list_id: str, index: int) -> Iterator[Body]:
+        """The results of a group's tasks that are done, in order, read as they are asked for."""
         items = self._query(f"TASKS#{list_id}", f"TASK#{index:04}#", ("result",))
-        return [read_body(item["result"]) for item in items if "result" in item]
+        return (read_body(item["result"]) for item in items if "result" in item)
 
     def _tasks_under_way(self, task_list: TaskList, index: int) -> Iterator[tuple[tuple[int, int], State]]:
         attributes = ("sk", "state", "startedAt", "replay")

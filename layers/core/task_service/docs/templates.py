@@ -24,7 +24,7 @@ from task_service.docs.common import (
 from task_service.docs.operation import Body, Operation, Parameter, Success, Tag
 from task_service.domain.errors import BadRequest, NotFound, PreconditionFailed, TaskServiceError, TooLarge
 from task_service.policy_schema import PolicySchema
-from task_service.template_schema import TaskListTemplateSchema, TaskTemplateSchema
+from task_service.template_schema import HALF_A_PAIR, TaskListTemplateSchema, TaskTemplateSchema
 
 PAGE_ERRORS: Final = (
     BadRequest("limit: '0' is not a number from 1 to 100"),
@@ -168,6 +168,11 @@ POLICY: Final = Kind(
     faults=(
         BadRequest("group: a name without slashes is expected in the path, not ' '"),
         BadRequest("source: Field required"),
+        BadRequest(f"data: {HALF_A_PAIR}"),
+        TooLarge(
+            "source, data: 1102122 bytes as they are stored, with numbers written out (1e3 as 1000.0), "
+            "at most 300000 are allowed"
+        ),
     ),
     missing="policy not found",
     description=(

@@ -17,6 +17,8 @@ from email.message import Message as MimeHeaders
 from typing import Any, Final
 from urllib.parse import unquote
 
+from task_service.domain import json_text
+
 VERSIONS: Final = ("1.0", "0.3")
 _CHARSETS: Final = frozenset(
     {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"}
@@ -127,7 +129,7 @@ def _event(attributes: Mapping[str, Any], data: Any) -> CloudEvent:
 
 def check_unicode(name: str, text: str) -> None:
     """Refuse half of a surrogate pair, which JSON can escape and nothing can store. Raises MalformedEvent."""
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+    if not json_text.is_unicode(text):
         raise MalformedEvent(f"{name} is not valid Unicode")
 
 

@@ -33,6 +33,8 @@ def _refuse_constant(name: str) -> Never:
     raise InvalidJson(f"{name} is not a JSON value")
 
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
 # Numbers are only checked, never converted: `str` returns the matched text itself, whatever its length.
 _CHECKER: Final = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant)
 
@@ -74,19 +76,25 @@ def size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def too_large(text: str) -> str | None:
-    """Why `text` is more than this service carries, or None where it is not."""
+def is_unicode(text: str) -> bool:
+    """Whether no half of a surrogate pair is in `text`: JSON can escape one, and nothing can store it."""
+    return text.isascii() or _SURROGATE.search(text) is None
+
+
+def too_large(text: str, *, less: int = 0, parts: int = 1) -> str | None:
+    """Why `text` is more than this service carries, or None where it is not.
+
+    It may be one of `parts` that are carried together, with `less` bytes of something else, escaped ones included.
+    """
+    most, most_escaped = ((limit - less) // parts for limit in (MAX_BYTES, MAX_ESCAPED_BYTES))
     plain = size(text)
-    if plain > MAX_BYTES:
-        return f"{plain} bytes, at most {MAX_BYTES} are allowed"
+    if plain > most:
+        return f"{plain} bytes, at most {most} are allowed"
     # A quick upper bound first: escaping at most doubles what valid JSON text holds (quotes, backslashes, new lines).
-    if 2 * plain > MAX_ESCAPED_BYTES:
+    if 2 * plain > most_escaped:
         escaped = plain + sum(text.count(character) for character in '"\\\n\r\t')
-        if escaped > MAX_ESCAPED_BYTES:
-            return (
-                f"{plain} bytes that become {escaped} when escaped for transport, "
-                f"at most {MAX_ESCAPED_BYTES} are allowed"
-            )
+        if escaped > most_escaped:
+            return f"{plain} bytes that become {escaped} when escaped for transport, at most {most_escaped} are allowed"
     return None
 
 

@@ -16,6 +16,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
+from task_service.domain import json_text
 from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.template import TaskTemplate
 
@@ -24,6 +25,9 @@ MAX_TASKS: Final = 1_000
 
 CHUNK: Final = 150
 """Of a parallel group larger than this, the outstanding tasks are kept in chunks of this size."""
+
+STATUS_BYTES: Final = 128
+"""More than a task, a group without its result, or the list itself takes in a list's status, escaped for transport."""
 
 SKIPPED: Final = "not called: a task before it in its group failed"
 CANCELLED: Final = "cancelled on request"
@@ -114,6 +118,15 @@ class Plan:
     def task_template(self, place: Place) -> TaskTemplate:
         """The template of the task in that place."""
         return self.tasks[self.groups[place.group].tasks[place.position]]
+
+    def result_fault(self, text: str) -> str | None:
+        """Why `text` is too large for the result of a group, or None where it is not.
+
+        The groups with a final policy have equal shares, so that the list's status can be carried whatever they are.
+        """
+        entries = 1 + len(self.groups) + sum(len(group.tasks) for group in self.groups)
+        parts = sum(bool(group.final_policy) for group in self.groups)
+        return json_text.too_large(text, less=entries * STATUS_BYTES, parts=parts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

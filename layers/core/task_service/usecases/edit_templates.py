@@ -93,7 +93,12 @@ class TemplateEditing:
         check_payload(payload)
         if json_text.size(payload) > MAX_DOCUMENT_BYTES:
             raise TooLarge(f"the template is larger than {MAX_DOCUMENT_BYTES} bytes")
-        return json.dumps(self.validate(name, payload), ensure_ascii=False, separators=(",", ":"))
+        return to_text(self.validate(name, payload))
+
+
+def to_text(document: Mapping[str, Any]) -> str:
+    """A template's document as it is stored."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
 def _etag(document: str) -> str:

@@ -288,17 +288,32 @@ class ListRun:
         """The result of a group's final policy, or why there is none."""
         if walk.only_moves_on:
             return None, f"policy {policy!r} could not be evaluated in any of its tries"
-        results = [self.bodies.load(body) for body in self.lists.results(walk.list_id, walk.group)]
+        results = self._results(walk)
+        if results is None:
+            most = json_text.MAX_BYTES
+            return None, f"the results are too large an input for policy {policy!r}: at most {most} bytes are allowed"
         try:
-            text = self.policies.evaluate(policy, f"[{','.join(results)}]", deadline=walk.deadline - MARGIN)
+            text = self.policies.evaluate(policy, results, deadline=walk.deadline - MARGIN)
         except CallRefused as refusal:
             if refusal.can_retry:
                 raise Unavailable(refusal.reason) from refusal
             return None, refusal.reason
-        fault = json_text.too_large(text)
+        fault = walk.plan.result_fault(text)
         if fault:
             return None, f"the result of policy {policy!r} is too large: {fault}"
         return self.bodies.store(f"results/{walk.list_id}.{walk.group}", text), None
+
+    def _results(self, walk: Walk) -> str | None:
+        """The array of the results of a group's tasks. None: it is too large, and was not loaded to its end."""
+        texts: list[str] = []
+        size = len("[")
+        for body in self.lists.results(walk.list_id, walk.group):
+            text = self.bodies.load(body)
+            size += json_text.size(text) + len(",")
+            if size > json_text.MAX_BYTES:
+                return None
+            texts.append(text)
+        return f"[{','.join(texts)}]"
 
     def _hand_over(self, walk: Walk, rest: Message | GroupStart) -> None:
         """Let another invocation go on."""
