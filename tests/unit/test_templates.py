@@ -132,7 +132,6 @@ def test_an_exported_template_of_the_first_generation_is_accepted(editing: Templ
             {**CALL, "cacheScope": "a\t"},
             "cacheScope: Unicode text without control characters, and without spaces or tabs",
         ),
-        ({**CALL, "cacheScope": "\ud800"}, "cacheScope: Unicode text"),
     ],
 )
 def test_a_faulty_template_is_refused_with_member_fault_and_what_is_allowed(

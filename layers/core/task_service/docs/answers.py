@@ -59,6 +59,7 @@ class GroupStatus(Answer):
     status: State
     tasks: Annotated[list[ListedTask], Field(description="In the template's order; missing where there are none.")] = []
     result: Annotated[Any, Field(description="What the group's finalPolicy gave; missing where there is none.")] = None
+    error: Annotated[str, Field(description="Why the group's finalPolicy failed; missing where it did not.")] = ""
 
 
 class TaskListStatus(Answer):

@@ -59,8 +59,10 @@ class ListReading:
                     {"id": f"{list_id}.{index}.{position}", "status": state.value}
                     for position, state in enumerate(states)
                 ]
-            text = json.dumps(group)
             written = overview.groups.get(index)
+            if written is not None and written.error is not None and group["status"] == State.FAILED:
+                group["error"] = written.error
+            text = json.dumps(group)
             if written is not None and written.result is not None:
                 # A result is a JSON text already.
                 text = f'{text[:-1]}, "result": {self.bodies.load(written.result)}}}'
