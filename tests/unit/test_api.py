@@ -424,7 +424,7 @@ class TestTemplates:
     def test_a_stale_edit_is_412(self, world: World) -> None:
         body = '{"url":"https://a.example/","method":"GET"}'
         answer = world.ask("PUT", "/v1/taskTemplates/greet", body=body, headers={"If-Match": '"stale"'})
-        assert_problem(answer, 412, 0, "the template has been changed since")
+        assert_problem(answer, 412, 0, "the task template has been changed since, or is not there")
 
     def test_templates_are_listed(self, world: World) -> None:
         answer = world.ask("GET", "/v1/taskTemplates", multiValueQueryStringParameters={"limit": ["1"]})

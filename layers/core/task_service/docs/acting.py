@@ -16,9 +16,11 @@ from task_service.docs.common import (
 from task_service.docs.operation import Body, Operation, Success
 from task_service.docs.tasks import LIST_ITEM, SOME_LIST_ID, TASK_CREATED
 from task_service.domain.errors import BadRequest, Conflict, NotFound
+from task_service.domain.task_list import CANCELLED
 from task_service.replay_schema import ReplaySchema
 
 _CANCELLED: Final = {"status": "cancelled", "finishedAt": "2026-11-24T06:00:39.097Z"}
+_CANCELLED_TASK: Final = {**TASK_CREATED, **_CANCELLED, "error": CANCELLED}
 _UNDER_WAY: Final = {**LIST_ITEM, "status": "pending"}
 _PART_OF_LIST: Final = Conflict(f"task is a part of taskList {SOME_LIST_ID}: this is possible for the whole list only")
 
@@ -29,7 +31,7 @@ def operations() -> Iterable[Operation]:
         "cancel",
         "Cancel a task",
         "What has not started never does; what comes of a call under way is discarded. Takes the id of a list too.",
-        Success(description="It is cancelled.", shape=answers.TaskOrList, example={**TASK_CREATED, **_CANCELLED}),
+        Success(description="It is cancelled.", shape=answers.TaskOrList, example=_CANCELLED_TASK),
         Conflict("task is done: only one that has not ended can be cancelled"),
     )
     yield _acting_on_task(

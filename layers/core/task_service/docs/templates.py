@@ -36,13 +36,13 @@ PUT_ERRORS: Final = (
     TooLarge("the template is larger than 300000 bytes"),
     BadRequest("If-Match: one tag in double quotes, as in ETag, or * is allowed"),
     BadRequest("If-None-Match: only * is supported, for writing a new template"),
-    PreconditionFailed("the template has been changed since"),
-    PreconditionFailed("a template of this name exists already"),
+    PreconditionFailed("the task template has been changed since, or is not there"),
+    PreconditionFailed("this task template exists already"),
     UNAVAILABLE,
 )
 DELETE_ERRORS: Final = (
     BadRequest("If-Match: one tag in double quotes, as in ETag, or * is allowed"),
-    PreconditionFailed("the template has been changed since, or is gone"),
+    PreconditionFailed("the task template has been changed since, or is not there"),
     UNAVAILABLE,
 )
 

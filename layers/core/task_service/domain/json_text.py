@@ -49,7 +49,7 @@ def check(text: str) -> None:
     try:
         _CHECKER.decode(text)
     except json.JSONDecodeError as error:
-        raise InvalidJson(_describe(error.msg, text, error.pos)) from None
+        raise InvalidJson(_describe(error.msg.removesuffix(" at"), text, error.pos)) from None
     except RecursionError:
         _check_deep(text)
         return

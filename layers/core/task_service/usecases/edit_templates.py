@@ -58,9 +58,9 @@ class TemplateEditing:
         stored = StoredTemplate(name=name, document=document, etag=_etag(document))
         is_new = self.templates.put(stored, if_match=_tag(if_match), if_new=if_none_match == "*")
         if is_new is None:
-            raise PreconditionFailed(
-                "a template of this name exists already" if if_none_match else "the template has been changed since"
-            )
+            if if_none_match:
+                raise PreconditionFailed(f"this {self.noun} exists already")
+            raise self._changed()
         self.cache.forget(name)
         return stored, is_new
 
@@ -69,7 +69,7 @@ class TemplateEditing:
         self.check_writes()
         found = self.templates.delete(name, if_match=_tag(if_match))
         if found is None:
-            raise PreconditionFailed("the template has been changed since, or is gone")
+            raise self._changed()
         if not found:
             raise NotFound(f"{self.noun} not found")
         self.cache.forget(name)
@@ -94,6 +94,9 @@ class TemplateEditing:
         if json_text.size(payload) > MAX_DOCUMENT_BYTES:
             raise TooLarge(f"the template is larger than {MAX_DOCUMENT_BYTES} bytes")
         return to_text(self.validate(name, payload))
+
+    def _changed(self) -> PreconditionFailed:
+        return PreconditionFailed(f"the {self.noun} has been changed since, or is not there")
 
 
 def to_text(document: Mapping[str, Any]) -> str:
