@@ -96,9 +96,17 @@ def test_a_blank_payload_is_refused(world: World, payload: str) -> None:
         world.creation.create("greet", payload)
 
 
-def test_a_malformed_payload_is_refused_with_its_place(world: World) -> None:
-    with pytest.raises(BadRequest, match="payload is not valid JSON: Expecting value at line 1 column 6"):
-        world.creation.create("greet", '{"a":oops}')
+@pytest.mark.parametrize(
+    ("payload", "fault"),
+    [
+        ('{"a":oops}', "Expecting value at line 1 column 6"),
+        ('"\t"', "Invalid control character at line 1 column 2"),
+        ('\n"abc', "Unterminated string starting at line 2 column 1"),
+    ],
+)
+def test_a_malformed_payload_is_refused_with_its_place(world: World, payload: str, fault: str) -> None:
+    with pytest.raises(BadRequest, match=f"payload is not valid JSON: {fault}"):
+        world.creation.create("greet", payload)
 
 
 def test_a_payload_beyond_the_limit_is_refused_with_the_limit(world: World) -> None:
