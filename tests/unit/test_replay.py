@@ -205,3 +205,15 @@ def test_a_task_that_a_replay_has_not_come_to_yet_reads_as_its_list_shows_it() -
     world.tasks.records["list.0.0"] = replace(world.tasks.records["list.0.0"], replay=1)
     assert world.task_reading.task("list.0.0").state is State.FAILED
     assert world.task_reading.task("list.1.0").state is State.CREATED
+
+
+@pytest.mark.parametrize("list_is_removed", [True, False])
+def test_a_failed_task_whose_list_is_no_longer_kept_is_not_found_as_a_task(list_is_removed: bool) -> None:
+    world = World()
+    world.tasks.records["list.0.0"] = task("list.0.0", state=State.FAILED, error="x", expires_at=NOW)
+    world.lists.lists["list"] = replace(world.list, expires_at=NOW)
+    if list_is_removed:
+        # The table removes expired records one by one.
+        del world.lists.lists["list"]
+    with pytest.raises(NotFound, match="task is not found"):
+        world.task_reading.task("list.0.0")

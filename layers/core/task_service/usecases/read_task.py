@@ -44,4 +44,9 @@ class TaskReading:
         """Whether a list's task that failed is about to start again, in a replay that has not come to it yet."""
         if task.state is not State.FAILED:
             return False
-        return self.lists().task_list(place.list_id).will_replay(task.state, task.replay)
+        try:
+            task_list = self.lists().task_list(place.list_id)
+        except NotFound:
+            # Its retention has ended, as that of its tasks has.
+            return False
+        return task_list.will_replay(task.state, task.replay)
