@@ -7,9 +7,9 @@ gc.disable()
 
 from typing import Any
 
-from task_service.api.routes import Api
-from task_service.bootstrap import services
-from task_service.telemetry import metrics, observed
+from task_service.entrypoints.api.routes import Api
+from task_service.entrypoints.telemetry import metrics, observed
+from task_service.wiring.services import services
 
 api = Api(services, metrics)
 

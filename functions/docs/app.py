@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from task_service.docs.site import Site
-from task_service.telemetry import observed
+from task_service.entrypoints.docs.site import Site
+from task_service.entrypoints.telemetry import observed
 
 
 def document() -> dict[str, Any]:
     """The API's OpenAPI document."""
     # What it is generated from takes longer to import than the page takes to serve.
-    from task_service.docs.document import openapi
+    from task_service.entrypoints.docs.document import openapi
 
     return openapi()
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from task_service.bootstrap import services
-from task_service.event_batch import EventBatch
-from task_service.telemetry import metrics, observed
+from task_service.entrypoints.queues.event_batch import EventBatch
+from task_service.entrypoints.telemetry import metrics, observed
+from task_service.wiring.services import services
 
 batch = EventBatch(metrics)
 
@@ -12,4 +12,4 @@ batch = EventBatch(metrics)
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Take a batch of events; names those that have to come again."""
-    return batch.run(event, services().event_intake)
+    return batch.run(event, services().event_handler)

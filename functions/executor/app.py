@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from task_service.batch import Batch
-from task_service.bootstrap import services
-from task_service.telemetry import metrics, observed
+from task_service.entrypoints.queues.task_batch import Batch
+from task_service.entrypoints.telemetry import metrics, observed
+from task_service.wiring.services import services
 
 batch = Batch(metrics)
 

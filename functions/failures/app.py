@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from task_service.batch import Batch
-from task_service.bootstrap import services
-from task_service.telemetry import metrics, observed
+from task_service.entrypoints.queues.task_batch import Batch
+from task_service.entrypoints.telemetry import metrics, observed
+from task_service.wiring.services import services
 
 batch = Batch(metrics)
 
@@ -12,4 +12,4 @@ batch = Batch(metrics)
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle a batch of dead letters; names those that have to come again."""
-    return batch.run(event, context, services().dead_letters.handle)
+    return batch.run(event, context, services().dead_letter_handler.handle)

@@ -15,10 +15,10 @@ from typing import Any
 from uuid import uuid4
 
 from local.cloud import LocalCloud
-from task_service.adapters.sqs_queue import from_text
-from task_service.bootstrap import Services, utc_now
+from task_service.adapters.aws.sqs import from_text
 from task_service.domain.task import State
-from task_service.settings import Settings
+from task_service.wiring.services import Services, utc_now
+from task_service.wiring.settings import Settings
 from tests.bench.table import Row
 
 
@@ -127,7 +127,7 @@ def _with_key(services: Services, meter: Meter, queue: str) -> tuple[Meter, Mete
     key = uuid4().hex
 
     def create() -> tuple[str, bool]:
-        return services.keyed_creation.create(services.creation, key, "task", "hello", "{}")
+        return services.keyed_creator.create(services.creation, key, "task", "hello", "{}")
 
     meter.take()
     task_id, is_new = create()
@@ -141,13 +141,13 @@ def _with_key(services: Services, meter: Meter, queue: str) -> tuple[Meter, Mete
 
 def _list(services: Services, meter: Meter, queue: str, size: int) -> Meter:
     name = f"bench-parallel-{size}"
-    services.list_creation.create(name, "{}")  # reads the templates
+    services.list_creator.create(name, "{}")  # reads the templates
     _work(services, queue)
     meter.take()
-    list_id = services.list_creation.create(name, "{}")
+    list_id = services.list_creator.create(name, "{}")
     _work(services, queue)
     counted = meter.take()
-    assert services.list_reading.overview(list_id).state is State.DONE
+    assert services.list_reader.overview(list_id).state is State.DONE
     return counted
 
 

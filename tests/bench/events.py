@@ -13,8 +13,8 @@ from local.cloud import LocalCloud
 from local.publish import cache_event
 from tests.bench.service import IDLE_SECONDS, cpu_seconds, finished_at
 from tests.bench.table import Row, milliseconds, render
-from tests.event_entry import Entry
-from tests.nats import Bridge, NatsServer, publish_durably, wait_until
+from tests.support.event_entry import Entry
+from tests.support.nats import Bridge, NatsServer, publish_durably, wait_until
 
 EXAMPLE_POLICY = "examples/demo/cacheEvent/1.0"
 RESTARTS = (0.25, 0.5)

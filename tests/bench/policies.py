@@ -8,13 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from local.cloud import LocalCloud
-from task_service.adapters.embedded_policies import EmbeddedPolicies
-from task_service.adapters.policy_worker import Worker
-from task_service.bootstrap import utc_now
+from task_service.adapters.policies.embedded import EmbeddedPolicies
+from task_service.adapters.policies.worker import Worker
+from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.policy import Policy
 from task_service.domain.template import StoredTemplate
-from task_service.template_cache import TemplateCache
 from task_service.testing import InMemoryTemplates
+from task_service.wiring.services import utc_now
 from tests.bench import service
 from tests.bench.table import milliseconds
 

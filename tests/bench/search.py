@@ -16,10 +16,10 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from local.cloud import LocalCloud
-from task_service.bootstrap import Services, utc_now
 from task_service.domain.task import Body, Done, Failed, State, Task
 from task_service.domain.template import TaskTemplate
 from task_service.usecases.search import Question
+from task_service.wiring.services import Services, utc_now
 from tests.bench.cost import Meter, metered
 from tests.bench.service import Client
 from tests.bench.table import Row, milliseconds, render
@@ -86,7 +86,7 @@ def rows(cloud: LocalCloud, client: Client, *, count: int = 10_000) -> list[Row]
             aim = "aim: p50 < 100 ms" if parameters.keys() == {"state", "name"} else ""
             found.append(Row(f"{what}: first page", _latency(client, parameters, asked), aim))
             reads.clear()
-            page = services.searching.tasks(Question.read(parameters))
+            page = services.searcher.tasks(Question.read(parameters))
             found.append(
                 Row(
                     f"{what}: read for it",

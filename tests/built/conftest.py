@@ -11,7 +11,7 @@ import pytest
 
 from local.artifacts import locked
 from local.cloud import LocalCloud
-from tests.built.runtime import PROJECT, RUNNING, Build, BuiltFunction
+from tests.support.runtime import PROJECT, RUNNING, Build, BuiltFunction
 
 Started = Callable[[str], BuiltFunction]
 

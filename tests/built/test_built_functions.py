@@ -10,11 +10,11 @@ import pytest
 
 from local.cloud import LocalCloud
 from local.ports import HOST, claim
-from task_service.docs.document import openapi
-from tests.behaviours import answer
+from task_service.entrypoints.docs.document import openapi
 from tests.built.conftest import Resources, Started, sample
-from tests.built.runtime import PROJECT, Build, BuiltFunction
-from tests.targets import HttpTarget
+from tests.support.behaviours import answer
+from tests.support.runtime import PROJECT, Build, BuiltFunction
+from tests.support.targets import HttpTarget
 
 SAMPLES = {
     "api-create-task": "ApiFunction",

@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from tests.built.runtime import RUNNING, Build
+from tests.support.runtime import RUNNING, Build
 
 # Makes the clients as the functions do, and answers every request itself.
 ASK_EVERY_CLIENT = """
 import json
 from botocore.awsrequest import AWSResponse
-from task_service.adapters import aws
+from task_service.adapters.aws import client as aws
 
 BODY = {"dynamodb": b"{}", "sqs": b"{}", "s3": b"", "secretsmanager": b"{}", "ssm": b"{}"}
 CALLS = {
@@ -85,8 +85,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from datetime import UTC, datetime, timedelta
 from jwt.algorithms import get_default_algorithms
-from task_service.adapters.jwks import Jwks
-from task_service.adapters.jwt_tokens import JwtVerifier
+from task_service.adapters.identity.jwks import Jwks
+from task_service.adapters.identity.jwt import JwtVerifier
 
 KEYS = {
     "RS256": rsa.generate_private_key(65537, 2048),

@@ -9,13 +9,13 @@ from uuid import uuid4
 import pytest
 
 from local.cloud import LocalCloud
-from task_service.adapters import aws
-from task_service.adapters.dynamodb_idempotency import DynamoDbIdempotencyKeys
-from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
-from task_service.adapters.dynamodb_tasks import DynamoDbTasks
-from task_service.adapters.dynamodb_templates import TASK_TEMPLATE, DynamoDbTemplates
-from task_service.adapters.s3_bodies import S3Bodies
-from task_service.adapters.sqs_queue import SqsTaskQueue
+from task_service.adapters.aws import client as aws
+from task_service.adapters.aws.dynamodb.idempotency_keys import DynamoDbIdempotencyKeys
+from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
+from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
+from task_service.adapters.aws.dynamodb.templates import TASK_TEMPLATE, DynamoDbTemplates
+from task_service.adapters.aws.s3 import S3Bodies
+from task_service.adapters.aws.sqs import SqsTaskQueue
 from task_service.ports import Bodies, IdempotencyKeys, TaskLists, Tasks, Templates
 from task_service.testing import InMemoryBodies, InMemoryKeys, InMemoryLists, InMemoryTasks, InMemoryTemplates
 

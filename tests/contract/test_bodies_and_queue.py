@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import pytest
 
-from task_service.adapters.sqs_queue import SqsTaskQueue, from_text
+from task_service.adapters.aws.sqs import SqsTaskQueue, from_text
 from task_service.domain.errors import NotFound, Unavailable
 from task_service.domain.task import Body, GroupStart, ListCancel, Message
 from task_service.ports import Bodies
-from tests.builders import NOW
 from tests.contract.conftest import BOTH, Clients
+from tests.support.builders import NOW
 
 
 @BOTH

@@ -13,9 +13,9 @@ import pytest
 from task_service.domain.task import Body, Done, Failed, Message, Place, Retry, State, Task
 from task_service.domain.task_list import CHUNK, GroupState, Plan, TaskList, TaskListTemplate
 from task_service.ports import TaskLists, Tasks
-from tests import builders
-from tests.builders import NOW, list_document, task, template
 from tests.contract.conftest import BOTH
+from tests.support import builders
+from tests.support.builders import NOW, list_document, task, template
 
 pytestmark = BOTH
 

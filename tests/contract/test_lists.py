@@ -9,9 +9,9 @@ import pytest
 from task_service.domain.task import Body, Done, Message, Place, Retry, State, Task
 from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.ports import TaskLists, Tasks
-from tests import builders
-from tests.builders import NOW
 from tests.contract.conftest import BOTH
+from tests.support import builders
+from tests.support.builders import NOW
 
 pytestmark = BOTH
 

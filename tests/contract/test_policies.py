@@ -7,17 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from task_service.adapters.embedded_policies import EmbeddedPolicies
-from task_service.adapters.remote_policies import RemotePolicies
-from task_service.bootstrap import utc_now
+from task_service.adapters.policies.embedded import EmbeddedPolicies
+from task_service.adapters.policies.remote import RemotePolicies
+from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.policy import Policy
 from task_service.domain.template import StoredTemplate
 from task_service.ports import CallRefused, PolicyEngine
-from task_service.template_cache import TemplateCache
 from task_service.testing import InMemoryTemplates, ScriptedPolicies
-from tests.behaviours import response
-from tests.targets import HttpTarget
-from tests.wire import Wire
+from task_service.wiring.services import utc_now
+from tests.support.behaviours import response
+from tests.support.targets import HttpTarget
+from tests.support.wire import Wire
 
 pytestmark = pytest.mark.parametrize("kind", ["fake", "embedded", "remote"])
 

@@ -9,15 +9,15 @@ from uuid import uuid4
 
 import pytest
 
-from task_service.adapters.dynamodb_search import MAX_ROUNDS, DynamoDbSearch
+from task_service.adapters.aws.dynamodb.search import MAX_ROUNDS, DynamoDbSearch
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import Body, Done, Failed, Message, Place, Retry, State, Task
 from task_service.domain.task_list import TaskList
 from task_service.ports import Search, TaskLists, Tasks
 from task_service.testing import InMemoryLists, InMemorySearch
-from tests import builders
-from tests.builders import task
 from tests.contract.conftest import BOTH
+from tests.support import builders
+from tests.support.builders import task
 
 pytestmark = BOTH
 
@@ -116,10 +116,10 @@ class World:
 @pytest.fixture
 def world(tasks: Tasks, lists: TaskLists) -> World:
     day = datetime(1990, 1, 1, tzinfo=UTC) + timedelta(days=random.randrange(12_000))
-    return World(tasks=tasks, lists=lists, search=searching(tasks, lists), day=day)
+    return World(tasks=tasks, lists=lists, search=searcher(tasks, lists), day=day)
 
 
-def searching(
+def searcher(
     tasks: Tasks, lists: TaskLists, *, before_reading: Callable[[], object] = lambda: None, bounded: bool = False
 ) -> Search:
     """The search over these tasks and lists, `bounded`: that looks at few of them for a page."""
@@ -227,7 +227,7 @@ def test_what_is_created_meanwhile_changes_no_later_page(world: World) -> None:
 def test_a_page_ends_where_enough_was_looked_at(world: World) -> None:
     created = [world.task(number, name="common" if number % 50 else "rare").id for number in range(300)]
     bounded = World(
-        tasks=world.tasks, lists=world.lists, search=searching(world.tasks, world.lists, bounded=True), day=world.day
+        tasks=world.tasks, lists=world.lists, search=searcher(world.tasks, world.lists, bounded=True), day=world.day
     )
     pages = list(bounded.pages(limit=4, name="rare"))
     assert len(pages) > 2
@@ -237,21 +237,21 @@ def test_a_page_ends_where_enough_was_looked_at(world: World) -> None:
 
 def test_what_is_gone_since_the_index_saw_it_is_left_out(world: World) -> None:
     gone, kept = world.task(1), world.task(0)
-    search = searching(world.tasks, world.lists, before_reading=lambda: world.tasks.remove(gone.id))
+    search = searcher(world.tasks, world.lists, before_reading=lambda: world.tasks.remove(gone.id))
     found = search.tasks(world.filter(), limit=1, before=None, now=world.now)
     assert [item.id for item in found.items] == [kept.id]
 
 
 def test_what_has_changed_since_the_index_saw_it_is_shown_as_it_is(world: World) -> None:
     created = world.task()
-    search = searching(world.tasks, world.lists, before_reading=lambda: world.failed(created))
+    search = searcher(world.tasks, world.lists, before_reading=lambda: world.failed(created))
     found = search.tasks(world.filter(), limit=1, before=None, now=world.now)
     assert [item.state for item in found.items] == [State.FAILED]
 
 
 def test_what_is_no_longer_looked_for_is_left_out(world: World) -> None:
     created, other = world.task(1), world.task(0)
-    search = searching(world.tasks, world.lists, before_reading=lambda: world.done(created))
+    search = searcher(world.tasks, world.lists, before_reading=lambda: world.done(created))
     found = search.tasks(world.filter(state=State.CREATED), limit=2, before=None, now=world.now)
     assert [item.id for item in found.items] == [other.id]
 

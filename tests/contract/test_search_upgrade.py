@@ -7,14 +7,14 @@ from uuid import uuid4
 import pytest
 
 from local.cloud import LocalCloud
-from task_service.adapters.dynamodb_lists import DynamoDbTaskLists, list_key
-from task_service.adapters.dynamodb_search import DynamoDbSearch
-from task_service.adapters.dynamodb_tasks import DynamoDbTasks, key
+from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists, list_key
+from task_service.adapters.aws.dynamodb.search import DynamoDbSearch
+from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks, key
 from task_service.domain.search import Filter
 from task_service.domain.task import Failed, State, Task
-from tests import builders
-from tests.builders import NOW, task
 from tests.contract.conftest import Clients
+from tests.support import builders
+from tests.support.builders import NOW, task
 
 SOON = NOW + timedelta(seconds=60)
 

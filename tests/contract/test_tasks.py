@@ -10,8 +10,8 @@ import pytest
 
 from task_service.domain.task import Body, Done, Failed, Message, Retry, State, Task
 from task_service.ports import Tasks
-from tests.builders import NOW, task
 from tests.contract.conftest import BOTH
+from tests.support.builders import NOW, task
 
 pytestmark = BOTH
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 from uuid import uuid4
 
 from task_service.ports import Templates
-from tests.builders import stored_template
 from tests.contract.conftest import BOTH
+from tests.support.builders import stored_template
 
 pytestmark = BOTH
 

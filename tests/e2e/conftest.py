@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from local.cloud import LocalCloud
-from tests.e2e.api import Api
-from tests.e2e.aws_proxy import AwsProxy
-from tests.e2e.faulty_cloud import SETTINGS, FaultyCloud
-from tests.targets import HttpTarget
+from tests.support.api import Api
+from tests.support.aws_proxy import AwsProxy
+from tests.support.faulty_cloud import SETTINGS, FaultyCloud
+from tests.support.targets import HttpTarget
 
 
 @pytest.fixture(scope="session")

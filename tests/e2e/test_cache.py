@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from local.cloud import LocalCloud
-from tests.behaviours import answer, echo, hang
-from tests.e2e.api import Api, eventually
-from tests.e2e.task_lists import create_list, ended_states, list_status, list_template
-from tests.targets import HttpTarget
-from tests.wire import Call
+from tests.support.api import Api, eventually
+from tests.support.behaviours import answer, echo, hang
+from tests.support.targets import HttpTarget
+from tests.support.task_lists import create_list, ended_states, list_status, list_template
+from tests.support.wire import Call
 
 TASKS = 100
 

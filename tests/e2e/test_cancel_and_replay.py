@@ -1,4 +1,4 @@
-"""Cancelling and replaying as clients do it, while executors run what is cancelled and replayed."""
+"""Cancelling and replayer as clients do it, while executors run what is cancelled and replayed."""
 
 import json
 from collections import Counter
@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.behaviours import answer, failing
-from tests.e2e.api import Answer, Api, eventually
-from tests.e2e.task_lists import create_list, ended_states, list_template
 from tests.e2e.test_lists import Gates
-from tests.targets import HttpTarget
+from tests.support.api import Answer, Api, eventually
+from tests.support.behaviours import answer, failing
+from tests.support.targets import HttpTarget
+from tests.support.task_lists import create_list, ended_states, list_template
 
 NO_RETRY = {"maxAttempts": 1}
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from local.cloud import LocalCloud
-from tests.e2e.api import Api
+from tests.support.api import Api
 
 CONFIGURATION: Final = Path(__file__).with_name("schemathesis.toml")
 WITHIN_SECONDS: Final = 600

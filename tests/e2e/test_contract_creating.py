@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.behaviours import answer
-from tests.e2e.api import Answer, Api
-from tests.targets import HttpTarget
+from tests.support.api import Answer, Api
+from tests.support.behaviours import answer
+from tests.support.targets import HttpTarget
 
 MAX_BYTES: Final = 5_000_000
 

@@ -6,10 +6,10 @@ from typing import Final
 import pytest
 
 from task_service import VERSION
-from tests import behaviours
-from tests.behaviours import answer, echo, failing, in_turn, redirect
-from tests.e2e.api import Api
-from tests.targets import HttpTarget
+from tests.support import behaviours
+from tests.support.api import Api
+from tests.support.behaviours import answer, echo, failing, in_turn, redirect
+from tests.support.targets import HttpTarget
 
 MAX_BYTES: Final = 5_000_000
 

@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.behaviours import answer, hang
-from tests.e2e.api import Api, eventually
-from tests.e2e.faulty_cloud import FaultyCloud
 from tests.e2e.test_contract_creating import has_error
-from tests.targets import HttpTarget
+from tests.support.api import Api, eventually
+from tests.support.behaviours import answer, hang
+from tests.support.faulty_cloud import FaultyCloud
+from tests.support.targets import HttpTarget
 
 MEMBERS: Final = {
     *("id", "name", "status", "attempts", "responseCode"),

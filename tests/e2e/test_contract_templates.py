@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.e2e.api import Answer, Api
 from tests.e2e.test_contract_creating import has_error
+from tests.support.api import Answer, Api
 
 URL: Final = "http://target.example/greet"
 LONG: Final = f"next={base64.urlsafe_b64encode(b'a' * 1_001).decode()}"

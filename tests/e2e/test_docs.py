@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import expect
 
 from local.cloud import LocalCloud
-from task_service.docs.document import openapi
-from tests.e2e.api import Api
-from tests.e2e.browser import Visit, visit
+from task_service.entrypoints.docs.document import openapi
+from tests.support.api import Api
+from tests.support.browser import Visit, visit
 
 PATIENCE_MILLISECONDS = 60_000
 

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.client import HTTPException
 
-from tests.behaviours import answer, hang
-from tests.e2e.api import Answer, eventually
-from tests.e2e.aws_proxy import PassOn, Reply, answer_lost, refused, throttled
-from tests.e2e.faulty_cloud import VISIBILITY_SECONDS, FaultyCloud
-from tests.e2e.killer import Killer
-from tests.e2e.task_lists import list_template
-from tests.targets import HttpTarget
-from tests.wire import Wire
+from tests.support.api import Answer, eventually
+from tests.support.aws_proxy import PassOn, Reply, answer_lost, refused, throttled
+from tests.support.behaviours import answer, hang
+from tests.support.faulty_cloud import VISIBILITY_SECONDS, FaultyCloud
+from tests.support.killer import Killer
+from tests.support.targets import HttpTarget
+from tests.support.task_lists import list_template
+from tests.support.wire import Wire
 
 TASKS = 30
 LISTS = 6

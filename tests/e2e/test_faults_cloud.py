@@ -4,9 +4,8 @@ import threading
 
 import pytest
 
-from tests.behaviours import answer, failing
-from tests.e2e.api import PATIENCE, Answer
-from tests.e2e.aws_proxy import (
+from tests.support.api import PATIENCE, Answer
+from tests.support.aws_proxy import (
     ConnectionLost,
     Fault,
     PassOn,
@@ -18,9 +17,10 @@ from tests.e2e.aws_proxy import (
     refused,
     throttled,
 )
-from tests.e2e.faulty_cloud import FaultyCloud
-from tests.e2e.task_lists import create_list, ended_states, list_template
-from tests.targets import HttpTarget
+from tests.support.behaviours import answer, failing
+from tests.support.faulty_cloud import FaultyCloud
+from tests.support.targets import HttpTarget
+from tests.support.task_lists import create_list, ended_states, list_template
 
 LARGE = '"' + "a" * 100_000 + '"'
 """More than is kept in a record: it goes to the bucket."""

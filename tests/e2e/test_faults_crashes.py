@@ -3,13 +3,13 @@
 import threading
 from typing import Final
 
-from tests.behaviours import answer, echo, failing, hang, in_turn
-from tests.e2e.api import eventually
-from tests.e2e.aws_proxy import ConnectionLost, Fault, PassOn, Reply
-from tests.e2e.faulty_cloud import LEASE_SECONDS, VISIBILITY_SECONDS, FaultyCloud
-from tests.e2e.killer import Killer
-from tests.targets import HttpTarget
-from tests.wire import Wire
+from tests.support.api import eventually
+from tests.support.aws_proxy import ConnectionLost, Fault, PassOn, Reply
+from tests.support.behaviours import answer, echo, failing, hang, in_turn
+from tests.support.faulty_cloud import LEASE_SECONDS, VISIBILITY_SECONDS, FaultyCloud
+from tests.support.killer import Killer
+from tests.support.targets import HttpTarget
+from tests.support.wire import Wire
 
 TOLERANCE: Final = 0.5
 """Seconds between taking the lease and calling, on a busy machine."""

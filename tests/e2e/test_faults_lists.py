@@ -3,14 +3,14 @@
 import random
 from typing import Any
 
-from tests.behaviours import answer
-from tests.e2e.api import eventually
-from tests.e2e.aws_proxy import refused
-from tests.e2e.faulty_cloud import VISIBILITY_SECONDS, FaultyCloud
-from tests.e2e.killer import Killer
-from tests.e2e.task_lists import create_list, ended_states, list_template
-from tests.targets import HttpTarget
-from tests.wire import Wire
+from tests.support.api import eventually
+from tests.support.aws_proxy import refused
+from tests.support.behaviours import answer
+from tests.support.faulty_cloud import VISIBILITY_SECONDS, FaultyCloud
+from tests.support.killer import Killer
+from tests.support.targets import HttpTarget
+from tests.support.task_lists import create_list, ended_states, list_template
+from tests.support.wire import Wire
 
 LISTS = 100
 NO_RETRY = {"maxAttempts": 1}

@@ -5,10 +5,10 @@ from typing import Final
 
 import pytest
 
-from tests.behaviours import answer, close, drip_body, failing, garbage, hang, in_turn, reset, short_body
-from tests.e2e.faulty_cloud import MAX_ATTEMPTS, FaultyCloud
-from tests.targets import HttpTarget
-from tests.wire import Behaviour
+from tests.support.behaviours import answer, close, drip_body, failing, garbage, hang, in_turn, reset, short_body
+from tests.support.faulty_cloud import MAX_ATTEMPTS, FaultyCloud
+from tests.support.targets import HttpTarget
+from tests.support.wire import Behaviour
 
 AT_ONCE: Final = {"minDelaySeconds": 0, "maxDelaySeconds": 0}
 

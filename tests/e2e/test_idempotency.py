@@ -7,12 +7,12 @@ import pytest
 
 from local.cloud import LocalCloud
 from task_service.domain.idempotency import key_hash
-from tests.behaviours import answer
-from tests.e2e.api import Answer, Api
-from tests.e2e.aws_proxy import ConnectionLost, PassOn, Reply, answer_lost, first, refused
-from tests.e2e.faulty_cloud import FaultyCloud
-from tests.e2e.task_lists import ended_states, list_template
-from tests.targets import HttpTarget
+from tests.support.api import Answer, Api
+from tests.support.aws_proxy import ConnectionLost, PassOn, Reply, answer_lost, first, refused
+from tests.support.behaviours import answer
+from tests.support.faulty_cloud import FaultyCloud
+from tests.support.targets import HttpTarget
+from tests.support.task_lists import ended_states, list_template
 
 AT_ONCE = 20
 

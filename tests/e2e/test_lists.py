@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
-from tests.behaviours import answer, echo, failing
-from tests.e2e.api import Api, eventually
-from tests.e2e.task_lists import create_list, ended_states, list_status, list_template, states
-from tests.targets import HttpTarget
-from tests.wire import Wire
+from tests.support.api import Api, eventually
+from tests.support.behaviours import answer, echo, failing
+from tests.support.targets import HttpTarget
+from tests.support.task_lists import create_list, ended_states, list_status, list_template, states
+from tests.support.wire import Wire
 
 NO_RETRY = {"maxAttempts": 1}
 

@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import pytest
 
-from tests.behaviours import answer, hang
-from tests.e2e.api import Api, eventually
-from tests.e2e.task_lists import create_list, ended_states, list_template
 from tests.e2e.test_contract_creating import has_error
-from tests.targets import HttpTarget
+from tests.support.api import Api, eventually
+from tests.support.behaviours import answer, hang
+from tests.support.targets import HttpTarget
+from tests.support.task_lists import create_list, ended_states, list_template
 
 NO_RETRY = {"maxAttempts": 1}
 TOGETHER = 2

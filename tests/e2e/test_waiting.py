@@ -8,12 +8,12 @@ from typing import Final
 import pytest
 
 from local.cloud import LocalCloud
-from tests.behaviours import answer, hang
-from tests.e2e.api import Answer, Api, eventually
-from tests.e2e.aws_proxy import late, refused
-from tests.e2e.faulty_cloud import FaultyCloud
-from tests.e2e.task_lists import list_template
-from tests.targets import HttpTarget
+from tests.support.api import Answer, Api, eventually
+from tests.support.aws_proxy import late, refused
+from tests.support.behaviours import answer, hang
+from tests.support.faulty_cloud import FaultyCloud
+from tests.support.targets import HttpTarget
+from tests.support.task_lists import list_template
 
 WAITING: Final = 6
 """So many wait at the same time."""

@@ -17,10 +17,10 @@ from local.cloud import PROJECT, LocalCloud
 from local.publish import cache_event, publish
 from task_service.domain.cloud_event import CloudEvent
 from task_service.domain.event_task import EventTask
-from tests.event_entry import Entry
-from tests.events import every_mode, malformed, structured
-from tests.nats import Bridge, NatsServer, publish_durably, wait_until
-from tests.nats import publish as publish_all
+from tests.support.event_entry import Entry
+from tests.support.events import every_mode, malformed, structured
+from tests.support.nats import Bridge, NatsServer, publish_durably, wait_until
+from tests.support.nats import publish as publish_all
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from task_service.adapters.cache_service import CacheService
-from task_service.adapters.http_connections import Dialler
-from task_service.adapters.http_target import RequestsTarget
+from task_service.adapters.http.connections import Dialler
+from task_service.adapters.http.target import RequestsTarget
 from task_service.ports import CallRefused
-from tests.behaviours import answer
-from tests.targets import HttpTarget
+from tests.support.behaviours import answer
+from tests.support.targets import HttpTarget
 
 
 @pytest.fixture

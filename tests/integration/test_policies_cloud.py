@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from local.cloud import LocalCloud
-from tests.behaviours import answer
 from tests.integration.conftest import wait_until
-from tests.targets import HttpTarget
+from tests.support.behaviours import answer
+from tests.support.targets import HttpTarget
 
 CACHE_SECONDS = 1
 

@@ -19,7 +19,7 @@ from task_service.domain.policy import Policy
 from task_service.ports import CallRefused
 from task_service.testing import InMemoryTemplates
 from tests.integration.conftest import is_running, processes_below, wait_until
-from tests.integration.policies import NAME, Embedded
+from tests.support.policies import NAME, Embedded
 
 NEVER_ENDS = (
     "x { a := numbers.range(1, 1000)[_]; b := numbers.range(1, 1000)[_]; c := numbers.range(1, 1000)[_]; a+b+c == -1 }"
@@ -329,7 +329,7 @@ def test_closing_ends_the_processes(embedded: Embedded) -> None:
 @pytest.mark.parametrize("source", ["x := 1", NEVER_ENDS], ids=["waiting", "working"])
 def test_a_process_ends_with_a_service_that_is_killed(source: str) -> None:
     program = (
-        "from tests.integration.policies import Embedded; e = Embedded(timeout_seconds=1)\n"
+        "from tests.support.policies import Embedded; e = Embedded(timeout_seconds=1)\n"
         "e.put('y := 1'); e.evaluate(); e.put(SOURCE); print('started', flush=True)\n"
         "try: e.evaluate(seconds=60)\n"
         "finally: import time; time.sleep(60)\n"
@@ -349,7 +349,7 @@ def test_a_process_ends_with_a_service_that_is_killed(source: str) -> None:
 def test_without_the_interpreter_evaluations_are_put_off(
     embedded: Embedded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("task_service.adapters.policy_process._folders", lambda: [str(Path("layers/core").resolve())])
+    monkeypatch.setattr("task_service.adapters.policies.process._folders", lambda: [str(Path("layers/core").resolve())])
 
     refusal = embedded.refusal("x := 1")
 

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from task_service.adapters.remote_policies import RemotePolicies
+from task_service.adapters.policies.remote import RemotePolicies
 from task_service.domain import json_text
 from task_service.ports import CallRefused
-from tests import behaviours
-from tests.behaviours import answer, hang, in_turn
-from tests.targets import HttpTarget
-from tests.wire import Behaviour
+from tests.support import behaviours
+from tests.support.behaviours import answer, hang, in_turn
+from tests.support.targets import HttpTarget
+from tests.support.wire import Behaviour
 
 POLICY = "repository/group/name/1.0"
 PATH = f"/policy/{POLICY}/evaluation"

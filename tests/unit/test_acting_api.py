@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from task_service.domain.task import GroupStart, Message, State
-from tests.builders import NOW, task
+from tests.support.builders import NOW, task
 from tests.unit.test_api import Answer, World
 from tests.unit.test_cancel import World as ListWorld
 

@@ -18,8 +18,8 @@ from task_service.domain.advance import (
 )
 from task_service.domain.task import Place, State, place_of
 from task_service.domain.task_list import CHUNK, GroupState, Overview, Plan, TaskListTemplate
-from tests import builders
-from tests.builders import list_document, template
+from tests.support import builders
+from tests.support.builders import list_document, template
 
 DONE, FAILED, CREATED, PENDING = State.DONE, State.FAILED, State.CREATED, State.PENDING
 

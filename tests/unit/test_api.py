@@ -13,13 +13,12 @@ from urllib.parse import quote
 import pytest
 from aws_lambda_powertools import Metrics
 
-from task_service.api.routes import Api
-from task_service.bootstrap import Services
+from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.task import Body, State
 from task_service.domain.task_list import TaskListTemplate
-from task_service.policy_schema import validate_policy
-from task_service.template_cache import TemplateCache
-from task_service.template_schema import validate_list_template, validate_task_template
+from task_service.entrypoints.api.routes import Api
+from task_service.schemas.policy import validate_policy
+from task_service.schemas.template import validate_list_template, validate_task_template
 from task_service.testing import (
     FakeClock,
     InMemoryBodies,
@@ -30,20 +29,21 @@ from task_service.testing import (
     InMemoryTasks,
     InMemoryTemplates,
 )
-from task_service.usecases.cancel import Cancelling
-from task_service.usecases.create_list import ListCreation
-from task_service.usecases.create_once import KeyedCreation
-from task_service.usecases.create_task import TaskCreation
-from task_service.usecases.edit_templates import TemplateEditing
-from task_service.usecases.guard import Guard
-from task_service.usecases.read_list import ListReading
-from task_service.usecases.read_task import TaskReading
-from task_service.usecases.readiness import Readiness
-from task_service.usecases.replay import Replaying
-from task_service.usecases.replay_many import ReplayingMany
-from task_service.usecases.search import Searching
-from task_service.usecases.wait import Waiting
-from tests.builders import NOW, stored_template, task, template_cache
+from task_service.usecases.authorize import Authorizer
+from task_service.usecases.cancel import Canceller
+from task_service.usecases.check_readiness import ReadinessCheck
+from task_service.usecases.create_list import ListCreator
+from task_service.usecases.create_once import KeyedCreator
+from task_service.usecases.create_task import TaskCreator
+from task_service.usecases.edit_templates import TemplateEditor
+from task_service.usecases.read_list import ListReader
+from task_service.usecases.read_task import TaskReader
+from task_service.usecases.replay import Replayer
+from task_service.usecases.replay_many import BulkReplayer
+from task_service.usecases.search import Searcher
+from task_service.usecases.wait import Waiter
+from task_service.wiring.services import Services
+from tests.support.builders import NOW, stored_template, task, template_cache
 
 RESOURCES = {
     "/v1/task/": "/v1/task/{taskName}",
@@ -60,7 +60,7 @@ RESOURCES = {
 class World:
     """The API on fakes."""
 
-    def __init__(self, guard: Guard | None = None) -> None:
+    def __init__(self, guard: Authorizer | None = None) -> None:
         self.tasks = InMemoryTasks()
         self.queue = InMemoryQueue()
         self.templates = InMemoryTemplates(records={"greet": stored_template()})
@@ -76,14 +76,14 @@ class World:
         list_cache = TemplateCache(
             templates=self.list_templates, parse=TaskListTemplate.from_text, clock=clock, keep=timedelta()
         )
-        list_reading = ListReading(lists=self.lists, bodies=bodies, clock=clock)
-        reading = TaskReading(tasks=self.tasks, lists=lambda: list_reading, bodies=bodies, clock=clock)
-        searching = Searching(records=InMemorySearch(self.lists), clock=clock)
-        replaying = Replaying(tasks=self.tasks, lists=self.lists, reading=reading, queue=self.queue, clock=clock)
-        self.waiting = Waiting(tasks=reading, lists=list_reading, clock=clock, pause=self._pause)
+        list_reader = ListReader(lists=self.lists, bodies=bodies, clock=clock)
+        reading = TaskReader(tasks=self.tasks, lists=lambda: list_reader, bodies=bodies, clock=clock)
+        searcher = Searcher(records=InMemorySearch(self.lists), clock=clock)
+        replayer = Replayer(tasks=self.tasks, lists=self.lists, reading=reading, queue=self.queue, clock=clock)
+        self.waiting = Waiter(tasks=reading, lists=list_reader, clock=clock, pause=self._pause)
         services = SimpleNamespace(
             guard=guard,
-            creation=TaskCreation(
+            creation=TaskCreator(
                 templates=cache,
                 tasks=self.tasks,
                 queue=self.queue,
@@ -91,7 +91,7 @@ class World:
                 clock=clock,
                 retention=timedelta(days=1),
             ),
-            list_creation=ListCreation(
+            list_creator=ListCreator(
                 list_templates=list_cache,
                 task_templates=cache,
                 lists=self.lists,
@@ -100,38 +100,38 @@ class World:
                 clock=clock,
                 retention=timedelta(days=1),
             ),
-            keyed_creation=KeyedCreation(keys=self.keys, queue=self.queue, clock=clock, keep=timedelta(days=1)),
+            keyed_creator=KeyedCreator(keys=self.keys, queue=self.queue, clock=clock, keep=timedelta(days=1)),
             reading=reading,
-            cancelling=Cancelling(
+            canceller=Canceller(
                 tasks=self.tasks, lists=self.lists, reading=reading, bodies=bodies, queue=self.queue, clock=clock
             ),
-            replaying=replaying,
-            replaying_many=ReplayingMany(searching=searching, replaying=replaying),
-            list_reading=list_reading,
-            searching=searching,
+            replayer=replayer,
+            bulk_replayer=BulkReplayer(searcher=searcher, replayer=replayer),
+            list_reader=list_reader,
+            searcher=searcher,
             waiting=self.waiting,
-            task_templates=TemplateEditing(
+            task_templates=TemplateEditor(
                 noun="task template",
                 templates=self.templates,
                 cache=cache,
                 writes=True,
                 validate=partial(validate_task_template, longest_timeout=timedelta(seconds=50)),
             ),
-            list_templates=TemplateEditing(
+            list_templates=TemplateEditor(
                 noun="taskList template",
                 templates=self.list_templates,
                 cache=list_cache,
                 writes=True,
                 validate=validate_list_template,
             ),
-            policies=TemplateEditing(
+            policies=TemplateEditor(
                 noun="policy",
                 templates=InMemoryTemplates(),
                 cache=cache,
                 writes=True,
                 validate=validate_policy,
             ),
-            readiness=Readiness(tasks=self.tasks, queue=self.queue),
+            readiness=ReadinessCheck(tasks=self.tasks, queue=self.queue),
         )
         self.metrics = Metrics(namespace="Test", service="task")
         self.api = Api(lambda: cast(Services, services), self.metrics)

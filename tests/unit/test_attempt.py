@@ -20,8 +20,8 @@ from task_service.testing import (
     ScriptedTarget,
     Sent,
 )
-from task_service.usecases.attempt import Attempts, Handled, Step
-from tests.builders import NOW, task, template
+from task_service.usecases.run_task import Handled, Step, TaskRunner
+from tests.support.builders import NOW, task, template
 
 LEASE = timedelta(seconds=60)
 
@@ -38,7 +38,7 @@ class World:
     pauses: list[float] = field(default_factory=list)
 
     def handle(self, message: Message | None = None) -> Step:
-        attempts = Attempts(
+        attempts = TaskRunner(
             tasks=self.tasks,
             queue=self.queue,
             bodies=self.bodies,

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from aws_lambda_powertools import Metrics
 
-from task_service.batch import Batch
 from task_service.domain.errors import Unavailable
 from task_service.domain.retry import Answered, decide
 from task_service.domain.task import Done, Failed, Message, QueueMessage, Retry
 from task_service.domain.template import RetryPolicy
-from task_service.usecases.attempt import Event, Handled, Run, Step
-from tests.builders import NOW, task
+from task_service.entrypoints.queues.task_batch import Batch
+from task_service.usecases.run_task import Event, Handled, Run, Step
+from tests.support.builders import NOW, task
 
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
 
@@ -110,7 +110,10 @@ def test_how_long_a_replay_comes_after_the_creation_is_not_measured(metrics: Met
         return Step(handled=Handled.DELETE, event=Event.DONE, runs=(run,))
 
     Batch(metrics).run(event(message("t")), CONTEXT, handle)
-    assert {name: values["Value"] for name, values in metrics.metric_set.items()} == {"Done": [1.0], "Attempts": [1.0]}
+    assert {name: values["Value"] for name, values in metrics.metric_set.items()} == {
+        "Done": [1.0],
+        "Attempts": [1.0],
+    }
 
 
 def test_what_a_target_says_is_not_logged(metrics: Metrics, caplog: pytest.LogCaptureFixture) -> None:

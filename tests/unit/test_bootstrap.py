@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from task_service.bootstrap import Services
-from task_service.identity_settings import AuthSettings, OAuthSettings
-from task_service.settings import Settings
+from task_service.wiring.identity_settings import AuthSettings, OAuthSettings
+from task_service.wiring.services import Services
+from task_service.wiring.settings import Settings
 
 NEEDED = {"TABLE_NAME": "t", "QUEUE_URL": "q", "BUCKET_NAME": "b"}
 
@@ -73,8 +73,8 @@ def test_the_policy_service_has_an_address_without_a_slash_at_its_end() -> None:
 def test_a_key_is_kept_no_longer_than_what_it_stands_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     settings = {"IDEMPOTENCY_HOURS": "100", "RETENTION_DAYS": "2"}
-    assert Services(Settings.from_environment(NEEDED | settings)).keyed_creation.keep == timedelta(days=2)
-    assert Services(Settings.from_environment(NEEDED)).keyed_creation.keep == timedelta(hours=24)
+    assert Services(Settings.from_environment(NEEDED | settings)).keyed_creator.keep == timedelta(days=2)
+    assert Services(Settings.from_environment(NEEDED)).keyed_creator.keep == timedelta(hours=24)
 
 
 def test_a_missing_setting_is_named() -> None:
@@ -139,8 +139,8 @@ def test_what_is_wrong_about_authentication_is_named(name: str, value: str, mess
 
 def test_what_nobody_uses_is_not_imported() -> None:
     script = (
-        "import sys; from task_service.api.routes import Api\n"
-        "from task_service.bootstrap import Services; from task_service.settings import Settings\n"
+        "import sys; from task_service.entrypoints.api.routes import Api\n"
+        "from task_service.wiring.services import Services; from task_service.wiring.settings import Settings\n"
         "assert Services(Settings(table='t', queue_url='q', bucket='b')).guard is None\n"
         "ours = {'api.acting', 'api.waiting', 'usecases.wait', 'domain.waiting', 'domain.search',"
         " 'usecases.create_once', 'domain.idempotency', 'domain.task_list'}\n"

@@ -9,11 +9,11 @@ from task_service.domain.errors import Conflict, NotFound, Unavailable
 from task_service.domain.task import Body, ListCancel, Message, State
 from task_service.domain.task_list import CHUNK, Plan, TaskListTemplate
 from task_service.testing import FakeClock, InMemoryBodies, InMemoryLists, InMemoryQueue, InMemoryTasks
-from task_service.usecases.cancel import MENDED_AFTER_SECONDS, Cancelling
-from task_service.usecases.read_list import ListReading
-from task_service.usecases.read_task import TaskReading
-from tests import builders
-from tests.builders import NOW, list_document, task, template
+from task_service.usecases.cancel import MENDED_AFTER_SECONDS, Canceller
+from task_service.usecases.read_list import ListReader
+from task_service.usecases.read_task import TaskReader
+from tests.support import builders
+from tests.support.builders import NOW, list_document, task, template
 
 
 class World:
@@ -27,13 +27,13 @@ class World:
         self.plan = Plan(template=list_template, tasks={name: template(name) for name in list_template.task_names})
         self.list = builders.task_list(plan=Body(text=self.plan.to_text()), cache_namespace="n", cache_scope="s")
         self.lists.add(self.list)
-        self.reading = ListReading(lists=self.lists, bodies=self.bodies, clock=self.clock)
-        self.task_reading = TaskReading(
+        self.reading = ListReader(lists=self.lists, bodies=self.bodies, clock=self.clock)
+        self.task_reading = TaskReader(
             tasks=self.tasks, lists=lambda: self.reading, bodies=self.bodies, clock=self.clock
         )
 
-    def cancelling(self) -> Cancelling:
-        return builders.cancelling(self.tasks, self.queue, lists=self.lists, bodies=self.bodies, clock=self.clock)
+    def canceller(self) -> Canceller:
+        return builders.canceller(self.tasks, self.queue, lists=self.lists, bodies=self.bodies, clock=self.clock)
 
     def states(self) -> list[list[str]]:
         overview = self.reading.overview("list")
@@ -42,38 +42,38 @@ class World:
 
 def test_a_task_that_has_not_ended_is_cancelled_and_says_why() -> None:
     world = World()
-    cancelled = world.cancelling().task("task-1")
+    cancelled = world.canceller().task("task-1")
     assert (cancelled.state, cancelled.error) == (State.CANCELLED, "cancelled on request")
-    assert world.cancelling().task("task-1") == cancelled
+    assert world.canceller().task("task-1") == cancelled
 
 
 @pytest.mark.parametrize("state", [State.DONE, State.FAILED])
 def test_a_task_that_has_ended_is_refused_with_the_reason(state: State) -> None:
     with pytest.raises(Conflict, match=f"task is {state}: only one that has not ended"):
-        World(state=state).cancelling().task("task-1")
+        World(state=state).canceller().task("task-1")
 
 
 @pytest.mark.parametrize("task_id", ["nobody", "nobody.0.0", "list.7.0", "list.0.7"])
 def test_an_unknown_task_is_not_found(task_id: str) -> None:
     with pytest.raises(NotFound, match="task is not found"):
-        World().cancelling().task(task_id)
+        World().canceller().task(task_id)
 
 
 def test_a_task_whose_retention_has_ended_is_not_found() -> None:
     with pytest.raises(NotFound):
-        World(expires_at=NOW).cancelling().task("task-1")
+        World(expires_at=NOW).canceller().task("task-1")
 
 
 def test_a_part_of_a_list_is_refused() -> None:
     world = World()
     with pytest.raises(Conflict, match="a part of taskList list"):
-        world.cancelling().task("list.0.1")
+        world.canceller().task("list.0.1")
     assert list(world.tasks.records) == ["task-1"]
 
 
 def test_a_list_that_has_not_started_never_does() -> None:
     world = World("sequential 2", "parallel 2")
-    cancelled = world.cancelling().task_list("list")
+    cancelled = world.canceller().task_list("list")
     assert (cancelled.state, cancelled.finished_at) == (State.CANCELLED, NOW)
     assert world.states() == [["cancelled"] * 3, ["cancelled"] * 3]
     started = world.lists.start_group(world.list, 0, parallel=0, failed_before=False)
@@ -89,7 +89,7 @@ def test_what_has_ended_stays_and_the_rest_of_a_list_is_cancelled() -> None:
     world.lists.end_task(world.list, 1, 0, well=True, parallel=3)
     world.tasks.records["list.1.1"] = task("list.1.1", state=State.PENDING, holder="a", lease_until=NOW)
 
-    world.cancelling().task_list("list")
+    world.canceller().task_list("list")
 
     assert world.states() == [
         ["done", "done"],
@@ -110,7 +110,7 @@ def test_of_a_large_group_only_what_has_not_ended_is_written() -> None:
         world.tasks.records[f"list.0.{position}"] = task(f"list.0.{position}", state=State.DONE)
         world.lists.end_task(world.list, 0, position, well=True, parallel=size)
     world.tasks.writes = 0
-    world.cancelling().task_list("list")
+    world.canceller().task_list("list")
     assert world.tasks.writes == CHUNK
     assert world.states()[0] == ["cancelled"] + ["done"] * CHUNK + ["cancelled"] * CHUNK
 
@@ -120,7 +120,7 @@ def test_of_a_sequence_only_the_next_task_is_written() -> None:
     world.lists.start_group(world.list, 0, parallel=0, failed_before=False)
     world.tasks.records["list.0.0"] = task("list.0.0", state=State.DONE)
     world.tasks.writes = 0
-    world.cancelling().task_list("list")
+    world.canceller().task_list("list")
     assert world.tasks.writes == 1
     assert world.states() == [["cancelled", "done", *["cancelled"] * 8]]
 
@@ -130,12 +130,12 @@ def test_a_list_that_has_ended_is_refused_with_the_reason(well: bool, state: str
     world = World()
     world.lists.end(world.list, well=well, now=NOW)
     with pytest.raises(Conflict, match=f"taskList is {state}: only one that has not ended"):
-        world.cancelling().task_list("list")
+        world.canceller().task_list("list")
 
 
 def test_an_unknown_list_is_not_found() -> None:
     with pytest.raises(NotFound, match="taskList is not found"):
-        World().cancelling().task_list("nobody")
+        World().canceller().task_list("nobody")
 
 
 @pytest.mark.parametrize("fault", ["before", "after"])
@@ -143,7 +143,7 @@ def test_an_unknown_list_is_not_found() -> None:
 def test_after_an_error_cancelling_again_does_the_rest(fault: str, number: int) -> None:
     world = World("parallel 4")
     world.lists.start_group(world.list, 0, parallel=4, failed_before=False)
-    cancelling = world.cancelling()
+    canceller = world.canceller()
     calls = 0
     cancel = world.tasks.cancel
 
@@ -156,8 +156,8 @@ def test_after_an_error_cancelling_again_does_the_rest(fault: str, number: int) 
 
     world.tasks.cancel = failing  # type: ignore[method-assign]
     with pytest.raises(Unavailable):
-        cancelling.task_list("list")
-    cancelling.task_list("list")
+        canceller.task_list("list")
+    canceller.task_list("list")
     assert [world.tasks.records[f"list.0.{n}"].state for n in range(4)] == [State.CANCELLED] * 4
 
 
@@ -195,7 +195,7 @@ def test_a_cancellation_that_breaks_off_is_completed_by_its_message(fault: str, 
     world = World("parallel 3", "sequential 1")
     world.lists.start_group(world.list, 0, parallel=3, failed_before=False)
     fails = OneFails(number=number, fault=fault)
-    cancelling = Cancelling(
+    canceller = Canceller(
         tasks=fails(world.tasks),
         lists=fails(world.lists),
         reading=world.task_reading,
@@ -204,13 +204,13 @@ def test_a_cancellation_that_breaks_off_is_completed_by_its_message(fault: str, 
         clock=world.clock,
     )
     with pytest.raises(Unavailable):
-        cancelling.task_list("list")
+        canceller.task_list("list")
     sent = [sent.message for sent in world.queue.sent]
     # Nothing has happened where the message is not there.
     assert sent == [ListCancel(list_id="list")] * (number > 2 or (number == 2 and fault == "after"))
     for message in sent:
         assert isinstance(message, ListCancel)
-        assert world.cancelling().go_on(message) == world.lists.lists["list"]
+        assert world.canceller().go_on(message) == world.lists.lists["list"]
         assert world.lists.lists["list"].state is State.CANCELLED
         assert [world.tasks.records[f"list.0.{n}"].state for n in range(3)] == [State.CANCELLED] * 3
         assert world.states() == [["cancelled"] * 4, ["cancelled"] * 2]
@@ -221,11 +221,11 @@ def test_its_message_is_for_that_replay_only() -> None:
     world.lists.start_group(world.list, 0, parallel=0, failed_before=False)
     world.lists.close_group(world.list, 0, well=False, stopped_at=0)
     world.lists.end(world.list, well=False, now=NOW)
-    assert world.cancelling().go_on(ListCancel(list_id="list")) is None
+    assert world.canceller().go_on(ListCancel(list_id="list")) is None
     opened = world.lists.replay("list", number=1)
-    assert world.cancelling().go_on(ListCancel(list_id="list")) is None
+    assert world.canceller().go_on(ListCancel(list_id="list")) is None
     assert world.lists.lists["list"] == opened
-    assert world.cancelling().go_on(ListCancel(list_id="nobody")) is None
+    assert world.canceller().go_on(ListCancel(list_id="nobody")) is None
 
 
 def test_a_list_that_is_replayed_in_between_is_not_said_to_be_cancelled() -> None:
@@ -239,13 +239,13 @@ def test_a_list_that_is_replayed_in_between_is_not_said_to_be_cancelled() -> Non
 
     world.queue.send = fails_and_is_replayed  # type: ignore[method-assign]
     with pytest.raises(Unavailable, match="replayed meanwhile"):
-        world.cancelling().task_list("list")
+        world.canceller().task_list("list")
 
 
 def test_cancelling_again_sends_no_further_message() -> None:
     world = World()
-    first = world.cancelling().task_list("list")
-    assert world.cancelling().task_list("list") == first
+    first = world.canceller().task_list("list")
+    assert world.canceller().task_list("list") == first
     assert [(sent.message, sent.delay_seconds) for sent in world.queue.sent] == [
         (ListCancel(list_id="list"), MENDED_AFTER_SECONDS)
     ]
@@ -259,5 +259,5 @@ def test_a_cancelled_replay_leaves_what_it_has_not_reached_as_it_was() -> None:
     world.lists.end(world.list, well=False, now=NOW)
     again = world.lists.replay("list", number=1)
     assert again == replace(world.list, replay=1)
-    world.cancelling().task_list("list")
+    world.canceller().task_list("list")
     assert world.states() == [["cancelled", "cancelled", "cancelled"], ["failed", "failed"]]

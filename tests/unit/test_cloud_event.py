@@ -7,7 +7,7 @@ import pytest
 from bridge.envelope import envelope
 from task_service.domain.cloud_event import CloudEvent, MalformedEvent, from_envelope
 from task_service.domain.event_task import CacheEntry, EventTask
-from tests.events import KEY, every_mode, malformed, structured
+from tests.support.events import KEY, every_mode, malformed, structured
 
 
 @pytest.mark.parametrize("mode", every_mode("1"))

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.errors import BadRequest, KeyReused, NotFound, TooLarge, Unavailable
 from task_service.domain.idempotency import fingerprint, key_hash, parse_key
 from task_service.domain.identity import Caller
 from task_service.domain.task import GroupStart, Message, State
 from task_service.domain.task_list import TaskListTemplate
 from task_service.domain.template import StoredTemplate
-from task_service.template_cache import TemplateCache
 from task_service.testing import (
     FakeClock,
     Faults,
@@ -25,10 +25,10 @@ from task_service.testing import (
     InMemoryTasks,
     InMemoryTemplates,
 )
-from task_service.usecases.create_list import ListCreation
-from task_service.usecases.create_once import KeyedCreation
-from task_service.usecases.create_task import TaskCreation
-from tests.builders import list_document, stored_template, template_cache
+from task_service.usecases.create_list import ListCreator
+from task_service.usecases.create_once import KeyedCreator
+from task_service.usecases.create_task import TaskCreator
+from tests.support.builders import list_document, stored_template, template_cache
 
 DAY = timedelta(days=1)
 LARGE = '"' + "x" * 200 + '"'
@@ -54,7 +54,7 @@ class World:
         self.list_templates.records["many"] = StoredTemplate(
             name="many", document=list_document("parallel 1"), etag="1"
         )
-        self.keyed = KeyedCreation(keys=self.keys, queue=self.queue, clock=self.clock, keep=DAY)
+        self.keyed = KeyedCreator(keys=self.keys, queue=self.queue, clock=self.clock, keep=DAY)
         task_templates = template_cache(self.templates, self.clock)
         shared: dict[str, Any] = {
             "queue": self.queue,
@@ -63,9 +63,9 @@ class World:
             "retention": 30 * DAY,
         }
         self.creation: Any = (
-            TaskCreation(templates=task_templates, tasks=self.tasks, **shared)
+            TaskCreator(templates=task_templates, tasks=self.tasks, **shared)
             if self.kind == "task"
-            else ListCreation(
+            else ListCreator(
                 list_templates=TemplateCache(
                     templates=self.list_templates,
                     parse=TaskListTemplate.from_text,

@@ -8,8 +8,8 @@ import pytest
 from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
 from task_service.domain.task import Body, Message, State, Task
 from task_service.testing import FakeClock, InMemoryBodies, InMemoryQueue, InMemoryTasks, InMemoryTemplates, Sent
-from task_service.usecases.create_task import TaskCreation
-from tests.builders import stored_template, template_cache
+from task_service.usecases.create_task import TaskCreator
+from tests.support.builders import stored_template, template_cache
 
 
 @dataclass
@@ -21,8 +21,8 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
 
     @property
-    def creation(self) -> TaskCreation:
-        return TaskCreation(
+    def creation(self) -> TaskCreator:
+        return TaskCreator(
             templates=template_cache(self.templates, self.clock),
             tasks=self.tasks,
             queue=self.queue,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.event_handler import openapi as powertools_openapi
 
-from task_service.docs.site import PAGE, Site
+from task_service.entrypoints.docs.site import PAGE, Site
 
 DOCUMENT = {"openapi": "3.1.0", "info": {"title": "Ü", "version": "1"}}
 FILES = {

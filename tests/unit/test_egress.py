@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from task_service.adapters.egress import Egress, is_public
+from task_service.adapters.http.egress import Egress, is_public
 
 PUBLIC = [
     *("1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "52.95.110.1", "93.184.215.14", "223.255.255.255"),

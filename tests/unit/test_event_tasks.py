@@ -8,15 +8,15 @@ from typing import Any, cast
 import pytest
 from aws_lambda_powertools import Metrics
 
-from task_service.api.routes import Api
-from task_service.bootstrap import Services
+from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.errors import BadRequest, NotFound, PreconditionFailed, TurnedOff
 from task_service.domain.event_task import EventTask
-from task_service.event_task_schema import identify, validate
-from task_service.template_cache import TemplateCache
+from task_service.entrypoints.api.routes import Api
+from task_service.schemas.event_task import identify, validate
 from task_service.testing import FakeClock, InMemoryTemplates
-from task_service.usecases.edit_event_tasks import EventTaskEditing
-from task_service.usecases.edit_templates import TemplateEditing
+from task_service.usecases.edit_event_tasks import EventTaskEditor
+from task_service.usecases.edit_templates import TemplateEditor
+from task_service.wiring.services import Services
 
 ONE = {"key": "did:web:example.com", "namespace": "Login", "scope": "Administration", "taskName": "greet"}
 
@@ -26,40 +26,40 @@ def stored() -> InMemoryTemplates:
     return InMemoryTemplates()
 
 
-def editor(stored: InMemoryTemplates, *, writes: bool = True) -> EventTaskEditing:
+def editor(stored: InMemoryTemplates, *, writes: bool = True) -> EventTaskEditor:
     cache = TemplateCache(templates=stored, parse=EventTask.from_text, clock=FakeClock(), keep=timedelta(seconds=30))
-    templates = TemplateEditing(noun="event task", templates=stored, cache=cache, writes=writes, validate=validate)
-    return EventTaskEditing(templates=templates, identify=identify)
+    templates = TemplateEditor(noun="event task", templates=stored, cache=cache, writes=writes, validate=validate)
+    return EventTaskEditor(templates=templates, identify=identify)
 
 
 @pytest.fixture
-def editing(stored: InMemoryTemplates) -> EventTaskEditing:
+def editing(stored: InMemoryTemplates) -> EventTaskEditor:
     return editor(stored)
 
 
-def put(editing: EventTaskEditing, **changes: Any) -> bool:
+def put(editing: EventTaskEditor, **changes: Any) -> bool:
     document = {name: value for name, value in (ONE | changes).items() if value is not ...}
     return editing.put(json.dumps(document))[1]
 
 
-def items(editing: EventTaskEditing) -> list[dict[str, Any]]:
+def items(editing: EventTaskEditor) -> list[dict[str, Any]]:
     page: dict[str, Any] = json.loads(editing.page(limit=None, cursor=None))
     found: list[dict[str, Any]] = page["items"]
     return found
 
 
-def test_an_event_task_is_stored_as_written(editing: EventTaskEditing) -> None:
+def test_an_event_task_is_stored_as_written(editing: EventTaskEditor) -> None:
     assert put(editing) is True
     assert items(editing) == [ONE]
 
 
-def test_what_is_not_set_is_empty(editing: EventTaskEditing) -> None:
+def test_what_is_not_set_is_empty(editing: EventTaskEditor) -> None:
     assert put(editing, namespace=..., scope=None) is True
     assert put(editing, namespace="", scope="") is False
     assert items(editing) == [ONE | {"namespace": "", "scope": ""}]
 
 
-def test_the_three_together_are_its_identity(editing: EventTaskEditing) -> None:
+def test_the_three_together_are_its_identity(editing: EventTaskEditor) -> None:
     assert put(editing)
     assert put(editing, scope="")
     assert put(editing, namespace="", scope="Administration")
@@ -67,7 +67,7 @@ def test_the_three_together_are_its_identity(editing: EventTaskEditing) -> None:
     assert len(items(editing)) == 3
 
 
-def test_an_exported_one_of_the_first_generation_is_accepted(editing: EventTaskEditing) -> None:
+def test_an_exported_one_of_the_first_generation_is_accepted(editing: EventTaskEditor) -> None:
     assert put(editing, _id={"$oid": "63fa2f16b70ed89144e3710f"})
     assert items(editing) == [ONE]
 
@@ -89,7 +89,7 @@ def test_an_exported_one_of_the_first_generation_is_accepted(editing: EventTaskE
     ],
 )
 def test_a_faulty_one_is_refused_with_member_fault_and_what_is_allowed(
-    editing: EventTaskEditing, changes: dict[str, Any], fault: str
+    editing: EventTaskEditor, changes: dict[str, Any], fault: str
 ) -> None:
     with pytest.raises(BadRequest) as refusal:
         put(editing, **changes)
@@ -98,7 +98,7 @@ def test_a_faulty_one_is_refused_with_member_fault_and_what_is_allowed(
 
 
 @pytest.mark.parametrize("member", ["key", "namespace", "scope", "taskName", "\ud800"])
-def test_half_of_a_surrogate_pair_is_refused_with_its_member(editing: EventTaskEditing, member: str) -> None:
+def test_half_of_a_surrogate_pair_is_refused_with_its_member(editing: EventTaskEditor, member: str) -> None:
     payload = json.dumps(ONE | {member: "\ud800"})
     name = member.encode(errors="backslashreplace").decode()
     for edit in (editing.put, editing.delete):
@@ -109,7 +109,7 @@ def test_half_of_a_surrogate_pair_is_refused_with_its_member(editing: EventTaskE
 
 
 @pytest.mark.parametrize("payload", ["", "oops", "[]", '"x"', "[" * 9_000 + "]" * 9_000])
-def test_what_is_no_object_is_refused(editing: EventTaskEditing, payload: str) -> None:
+def test_what_is_no_object_is_refused(editing: EventTaskEditor, payload: str) -> None:
     with pytest.raises(BadRequest):
         editing.put(payload)
     with pytest.raises(BadRequest):
@@ -117,19 +117,19 @@ def test_what_is_no_object_is_refused(editing: EventTaskEditing, payload: str) -
 
 
 @pytest.mark.parametrize("task_name", [..., "", "greet", "other"])
-def test_it_is_deleted_by_the_three_whatever_its_task(editing: EventTaskEditing, task_name: Any) -> None:
+def test_it_is_deleted_by_the_three_whatever_its_task(editing: EventTaskEditor, task_name: Any) -> None:
     put(editing)
     put(editing, scope="")
     editing.delete(json.dumps({name: value for name, value in (ONE | {"taskName": task_name}).items() if value != ...}))
     assert items(editing) == [ONE | {"scope": ""}]
 
 
-def test_deleting_what_is_not_there_says_so(editing: EventTaskEditing) -> None:
+def test_deleting_what_is_not_there_says_so(editing: EventTaskEditor) -> None:
     with pytest.raises(NotFound, match="event task not found"):
         editing.delete(json.dumps(ONE))
 
 
-def test_an_edit_of_a_version_that_has_gone_is_refused(editing: EventTaskEditing) -> None:
+def test_an_edit_of_a_version_that_has_gone_is_refused(editing: EventTaskEditor) -> None:
     put(editing)
     with pytest.raises(PreconditionFailed):
         editing.put(json.dumps(ONE), if_match='"other"')
@@ -147,7 +147,7 @@ def test_writing_can_be_turned_off(stored: InMemoryTemplates) -> None:
     assert items(editing) == []
 
 
-def test_pages_follow_each_other_to_the_end(editing: EventTaskEditing) -> None:
+def test_pages_follow_each_other_to_the_end(editing: EventTaskEditor) -> None:
     for key in "edcba":
         put(editing, key=key)
     keys: list[str] = []
@@ -161,7 +161,7 @@ def test_pages_follow_each_other_to_the_end(editing: EventTaskEditing) -> None:
     assert keys == ["a", "b", "c", "d", "e"]
 
 
-def ask(editing: EventTaskEditing, method: str, body: str = "", **members: Any) -> tuple[int, Any, dict[str, Any]]:
+def ask(editing: EventTaskEditor, method: str, body: str = "", **members: Any) -> tuple[int, Any, dict[str, Any]]:
     """Status, body and headers of the API's answer."""
     services = cast(Services, SimpleNamespace(event_tasks=editing, guard=None))
     event: dict[str, Any] = {
@@ -178,7 +178,7 @@ def ask(editing: EventTaskEditing, method: str, body: str = "", **members: Any) 
     return answer["statusCode"], json.loads(answer["body"]) if answer["body"] else None, headers
 
 
-def test_the_api_writes_lists_and_deletes_event_tasks(editing: EventTaskEditing) -> None:
+def test_the_api_writes_lists_and_deletes_event_tasks(editing: EventTaskEditor) -> None:
     status, body, headers = ask(editing, "PUT", json.dumps(ONE))
     assert (status, body) == (201, ONE)
     assert headers["ETag"]

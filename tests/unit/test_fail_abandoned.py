@@ -8,9 +8,9 @@ import pytest
 from task_service.domain.errors import Unavailable
 from task_service.domain.task import CacheWrite, ListCancel, Message, QueueMessage, State
 from task_service.testing import FakeClock, InMemoryQueue, InMemoryTasks
-from task_service.usecases.attempt import Handled, Step
-from task_service.usecases.fail_abandoned import DeadLetters
-from tests.builders import NOW, list_run, task
+from task_service.usecases.handle_dead_letter import DeadLetterHandler
+from task_service.usecases.run_task import Handled, Step
+from tests.support.builders import NOW, list_run, task
 
 DEAD_LETTER = Message(task_id="task-1", attempt=2)
 
@@ -21,7 +21,7 @@ class World:
         self.queue = InMemoryQueue()
 
     def handle(self, message: QueueMessage = DEAD_LETTER) -> Step:
-        letters = DeadLetters(
+        letters = DeadLetterHandler(
             tasks=self.tasks, queue=self.queue, lists=list_run(self.tasks, self.queue), clock=FakeClock(NOW)
         )
         return letters.handle(message, receipt="receipt-1", deadline=NOW + timedelta(seconds=60))

@@ -21,8 +21,8 @@ from task_service.testing import (
     ScriptedPolicies,
     ScriptedTarget,
 )
-from task_service.usecases.read_list import ListReading
-from tests.builders import NOW, attempts, list_document, list_run, task_list, template
+from task_service.usecases.read_list import ListReader
+from tests.support.builders import NOW, attempts, list_document, list_run, task_list, template
 
 LIST_ID: Final = "80e7d5e0-70ca-4337-8d78-d770ba98a3f1"
 
@@ -145,7 +145,7 @@ def test_a_status_with_the_largest_results_can_be_carried(groups: int, tasks: in
         groups={index: GroupState(index=index, state=State.DONE, result=result) for index in range(policies)},
         tasks={},
     )
-    reading = ListReading(lists=InMemoryLists(InMemoryTasks()), bodies=InMemoryBodies(), clock=FakeClock(NOW))
+    reading = ListReader(lists=InMemoryLists(InMemoryTasks()), bodies=InMemoryBodies(), clock=FakeClock(NOW))
     status = reading.status_text(overview)
     json_text.check(status)
     assert json_text.too_large(status) is None

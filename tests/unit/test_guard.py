@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from task_service.adapters.http_endpoint import EndpointFailed
-from task_service.adapters.jwks import Jwks
-from task_service.adapters.jwt_tokens import JwtVerifier
-from task_service.usecases.guard import Guard
-from tests.tokens import ADMIN, AUDIENCE, BAD, ISSUER, Issuer
+from task_service.adapters.http.endpoint import EndpointFailed
+from task_service.adapters.identity.jwks import Jwks
+from task_service.adapters.identity.jwt import JwtVerifier
+from task_service.usecases.authorize import Authorizer
+from tests.support.tokens import ADMIN, AUDIENCE, BAD, ISSUER, Issuer
 from tests.unit.test_api import World, assert_problem
 
 ISSUED_BY = Issuer()
@@ -56,7 +56,7 @@ def guarded(fetch: Any = ISSUED_BY.jwks, *, admin_scope: str = ADMIN) -> World:
 
     keys = Jwks(fetch, interval=timedelta(hours=1), clock=now)
     tokens = JwtVerifier(keys=keys, audience=AUDIENCE, issuer=ISSUER, clock=now)
-    return World(Guard(tokens=tokens, admin_scope=admin_scope))
+    return World(Authorizer(tokens=tokens, admin_scope=admin_scope))
 
 
 @pytest.fixture

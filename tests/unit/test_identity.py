@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
 
-from task_service.adapters.http_endpoint import EndpointFailed
-from task_service.adapters.jwks import Jwks, parse
-from task_service.adapters.jwt_tokens import JwtVerifier
+from task_service.adapters.http.endpoint import EndpointFailed
+from task_service.adapters.identity.jwks import Jwks, parse
+from task_service.adapters.identity.jwt import JwtVerifier
 from task_service.domain.errors import Unauthenticated, Unavailable
 from task_service.domain.identity import Caller, bearer_token
 from task_service.testing import FakeClock
-from tests.tokens import AUDIENCE, BAD, ISSUER, Issuer, encoded
+from tests.support.tokens import AUDIENCE, BAD, ISSUER, Issuer, encoded
 
 HOUR = timedelta(hours=1)
 ISSUED_BY = Issuer()

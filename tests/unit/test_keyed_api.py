@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from task_service.domain.task import Body, State
-from tests.builders import stored_template
+from tests.support.builders import stored_template
 from tests.unit.test_api import Answer, World, assert_problem
 from tests.unit.test_guard import ISSUED_BY, bearing, guarded
 from tests.unit.test_waiting import done, waiting_world

@@ -24,16 +24,16 @@ from task_service.domain.task import Body, GroupStart, ListCancel, Message, Plac
 from task_service.domain.task_list import Execution, Overview, Plan, TaskListTemplate
 from task_service.ports import CallRefused, HttpCall
 from task_service.testing import FakeClock, InMemoryBodies, InMemoryLists, InMemoryTasks, ScriptedPolicies
-from task_service.usecases import execute_task
-from task_service.usecases.attempt import Attempts, Event, Handled, Step
-from task_service.usecases.cancel import Cancelling
-from task_service.usecases.fail_abandoned import DeadLetters
-from task_service.usecases.read_list import ListReading
-from task_service.usecases.read_task import TaskReading
-from task_service.usecases.replay import Replaying
-from task_service.usecases.run_list import ListRun
-from tests import builders
-from tests.builders import NOW, list_document, template
+from task_service.usecases import handle_message as execute_task
+from task_service.usecases.cancel import Canceller
+from task_service.usecases.handle_dead_letter import DeadLetterHandler
+from task_service.usecases.read_list import ListReader
+from task_service.usecases.read_task import TaskReader
+from task_service.usecases.replay import Replayer
+from task_service.usecases.run_list import ListRunner
+from task_service.usecases.run_task import Event, Handled, Step, TaskRunner
+from tests.support import builders
+from tests.support.builders import NOW, list_document, template
 
 LEASE = timedelta(seconds=60)
 VISIBILITY = timedelta(seconds=90)
@@ -128,7 +128,7 @@ class World:
         self.tasks, self.bodies = InMemoryTasks(), InMemoryBodies()
         self.lists = InMemoryLists(self.tasks)
         self.policies = ScriptedPolicies({"count": lambda text: f'{{"results":{text}}}'})
-        self.reading = ListReading(lists=self.lists, bodies=self.bodies, clock=self.clock)
+        self.reading = ListReader(lists=self.lists, bodies=self.bodies, clock=self.clock)
 
     # -- what happens by itself
 
@@ -180,7 +180,7 @@ class World:
     def _handle(self, letter: Letter) -> Step:
         tasks, lists, bodies = Mortal(self.tasks, self), Mortal(self.lists, self), Mortal(self.bodies, self)
         queue, target, policies = Mortal(self, self), Mortal(self, self), Mortal(self.policies, self)
-        made: Any = Attempts(
+        made: Any = TaskRunner(
             tasks=tasks,
             queue=queue,
             bodies=bodies,
@@ -192,12 +192,12 @@ class World:
             default_max_attempts=2,
             user_agent="simulation",
         )
-        run = ListRun(
+        run = ListRunner(
             lists=lists, tasks=tasks, queue=queue, bodies=bodies, policies=policies, attempts=made, clock=self.clock
         )
-        handler: Any = execute_task.Execution(attempts=made, lists=run, cancelling=self._cancelling())
+        handler: Any = execute_task.Execution(attempts=made, lists=run, canceller=self._cancelling())
         if letter.dead:
-            handler = DeadLetters(tasks=tasks, queue=queue, lists=run, clock=self.clock)
+            handler = DeadLetterHandler(tasks=tasks, queue=queue, lists=run, clock=self.clock)
         step: Step = handler.handle(letter.message, receipt="", deadline=self.processes[-1].deadline)
         if step.event is Event.CANCELLED:
             self.cancelled = self.cancelling = True
@@ -208,8 +208,8 @@ class World:
     def cancel(self) -> None:
         """Cancel the list, again and again until there is an answer, or once."""
         self.cancelling = True
-        cancelling = self._cancelling()
-        told = self._ask(lambda: cancelling.task_list("list"), insists=not self.gives_up)
+        canceller = self._cancelling()
+        told = self._ask(lambda: canceller.task_list("list"), insists=not self.gives_up)
         if told is not None:
             self.cancelled = self.cancelled or told
             self.cancelling = self.cancelled
@@ -218,24 +218,24 @@ class World:
         tasks: Any = Mortal(self.tasks, self)
         lists: Any = Mortal(self.lists, self)
         queue: Any = Mortal(self, self)
-        return Cancelling(
+        return Canceller(
             tasks=tasks, lists=lists, reading=self._task_reading(), bodies=self.bodies, queue=queue, clock=self.clock
         )
 
     def replay(self) -> bool:
         """Replay the list, again and again until there is an answer; returns whether it was possible."""
         self.replays += 1
-        replaying: Any = Replaying(
+        replayer: Any = Replayer(
             tasks=Mortal(self.tasks, self),
             lists=Mortal(self.lists, self),
             reading=self._task_reading(),
             queue=Mortal(self, self),
             clock=self.clock,
         )
-        return self._ask(lambda: replaying.task_list("list")) is True
+        return self._ask(lambda: replayer.task_list("list")) is True
 
-    def _task_reading(self) -> TaskReading:
-        return TaskReading(tasks=self.tasks, lists=lambda: self.reading, bodies=self.bodies, clock=self.clock)
+    def _task_reading(self) -> TaskReader:
+        return TaskReader(tasks=self.tasks, lists=lambda: self.reading, bodies=self.bodies, clock=self.clock)
 
     def _ask(self, request: Callable[[], object], *, insists: bool = True) -> bool | None:
         """Whether the answer is that it was done; None: there is no answer, and whoever asked has given up."""

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from task_service.adapters.dynamodb_lists import DynamoDbTaskLists
-from task_service.adapters.dynamodb_tasks import DynamoDbTasks
+from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
+from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
 from task_service.domain.errors import NotFound
 from task_service.testing import InMemoryBodies, InMemoryQueue
-from tests import builders
+from tests.support import builders
 
 LONG = "x" * 3_000
 
@@ -24,11 +24,11 @@ class NoClient:
 @pytest.mark.parametrize("long_id", [LONG, f"{LONG}.0.0", "é" * 1_200])
 def test_they_are_not_found(what: str, long_id: str) -> None:
     tasks, lists = DynamoDbTasks(client=NoClient(), table="t"), DynamoDbTaskLists(client=NoClient(), table="t")
-    cancelling: Any = builders.cancelling(
+    canceller: Any = builders.canceller(
         tasks,  # type: ignore[arg-type]
         InMemoryQueue(),
         lists=lists,
         bodies=InMemoryBodies(),
     )
     with pytest.raises(NotFound):
-        getattr(cancelling, what)(long_id)
+        getattr(canceller, what)(long_id)

@@ -11,12 +11,12 @@ import pytest
 from openapi_spec_validator import validate
 
 from local.template import API, Template
-from task_service.api.status import task_status
-from task_service.docs.answers import TaskStatus
-from task_service.docs.common import GATEWAY
-from task_service.docs.document import openapi, operations
 from task_service.domain.task import State
-from tests.builders import task
+from task_service.entrypoints.api.status import task_status
+from task_service.entrypoints.docs.answers import TaskStatus
+from task_service.entrypoints.docs.common import GATEWAY
+from task_service.entrypoints.docs.document import openapi, operations
+from tests.support.builders import task
 from tests.unit.test_api import World
 
 METHODS = {"get", "head", "options", "post", "put", "patch", "delete"}

@@ -10,11 +10,11 @@ from task_service.domain.errors import Conflict, NotFound, Unavailable
 from task_service.domain.retry import Answered
 from task_service.domain.task import GroupStart, Message, State
 from task_service.testing import ScriptedTarget
-from task_service.usecases.attempt import Handled
-from task_service.usecases.execute_task import Execution
-from task_service.usecases.fail_abandoned import DeadLetters
-from task_service.usecases.replay import Replaying
-from tests.builders import NOW, attempts, list_run, task
+from task_service.usecases.handle_dead_letter import DeadLetterHandler
+from task_service.usecases.handle_message import Execution
+from task_service.usecases.replay import Replayer
+from task_service.usecases.run_task import Handled
+from tests.support.builders import NOW, attempts, list_run, task
 from tests.unit import test_cancel
 
 LEASE = timedelta(seconds=60)
@@ -27,15 +27,15 @@ class World(test_cancel.World):
         self.target = ScriptedTarget()
 
     @property
-    def replaying(self) -> Replaying:
-        return Replaying(
+    def replayer(self) -> Replayer:
+        return Replayer(
             tasks=self.tasks, lists=self.lists, reading=self.task_reading, queue=self.queue, clock=self.clock
         )
 
     def execute(self) -> None:
         """Handle what is in the queue."""
         made = attempts(self.tasks, self.queue, target=self.target, bodies=self.bodies, clock=self.clock)
-        execution = Execution(attempts=made, lists=list_run(self.tasks, self.queue), cancelling=self.cancelling())
+        execution = Execution(attempts=made, lists=list_run(self.tasks, self.queue), canceller=self.canceller())
         while self.queue.sent:
             sent = self.queue.sent.pop(0)
             self.clock.advance(sent.delay_seconds)
@@ -44,7 +44,7 @@ class World(test_cancel.World):
 
 def test_a_failed_task_starts_again_with_all_its_attempts() -> None:
     world = World(started_at=NOW, finished_at=NOW, response_code=500)
-    replayed = world.replaying.task("task-1")
+    replayed = world.replayer.task("task-1")
     assert (replayed.shown_state, replayed.attempt, replayed.replay) == (State.CREATED, 1, 1)
     assert (replayed.error, replayed.response_code, replayed.started_at, replayed.finished_at) == (None,) * 4
     assert [sent.message for sent in world.queue.sent] == [Message(task_id="task-1", attempt=1, replay=1)]
@@ -56,13 +56,13 @@ def test_a_failed_task_starts_again_with_all_its_attempts() -> None:
 def test_a_replayed_task_can_fail_and_be_replayed_again() -> None:
     world = World()
     world.target.answers = [Answered(status=500, result="1")]
-    world.replaying.task("task-1")
+    world.replayer.task("task-1")
     world.execute()
     record = world.tasks.records["task-1"]
     assert (record.state, record.attempt, record.replay) == (State.FAILED, 3, 1)
     assert len(world.target.calls) == 3
     world.target.answers = [Answered(status=200, result="1")]
-    world.replaying.task("task-1")
+    world.replayer.task("task-1")
     world.execute()
     assert (world.tasks.records["task-1"].state, world.tasks.records["task-1"].replay) == (State.DONE, 2)
 
@@ -80,18 +80,18 @@ def test_a_replayed_task_can_fail_and_be_replayed_again() -> None:
 def test_what_has_not_failed_is_refused_with_the_reason(changes: dict[str, Any], state: str) -> None:
     world = World(**changes)
     with pytest.raises(Conflict, match=f"task is {state}: only one that has failed"):
-        world.replaying.task("task-1")
+        world.replayer.task("task-1")
     assert not world.queue.sent
 
 
 def test_a_part_of_a_list_and_unknown_ones_are_refused() -> None:
     world = World()
     with pytest.raises(Conflict, match="a part of taskList list"):
-        world.replaying.task("list.0.0")
+        world.replayer.task("list.0.0")
     with pytest.raises(NotFound, match="task is not found"):
-        world.replaying.task("nobody")
+        world.replayer.task("nobody")
     with pytest.raises(NotFound, match="taskList is not found"):
-        world.replaying.task_list("nobody")
+        world.replayer.task_list("nobody")
     assert not world.queue.sent
 
 
@@ -100,14 +100,14 @@ def test_where_the_message_cannot_be_sent_nothing_has_happened() -> None:
     before = world.tasks.records["task-1"]
     world.queue.faults.before = 1
     with pytest.raises(Unavailable):
-        world.replaying.task("task-1")
+        world.replayer.task("task-1")
     assert world.tasks.records["task-1"] == before
 
 
 @pytest.mark.parametrize("fault", ["before", "after"])
 def test_where_the_write_fails_whoever_takes_the_message_makes_it(fault: str) -> None:
     world = World()
-    replaying = world.replaying
+    replayer = world.replayer
     replay = world.tasks.replay
 
     def failing(task_id: str, *, number: int) -> Any:
@@ -117,7 +117,7 @@ def test_where_the_write_fails_whoever_takes_the_message_makes_it(fault: str) ->
 
     world.tasks.replay = failing  # type: ignore[method-assign]
     with pytest.raises(Unavailable):
-        replaying.task("task-1")
+        replayer.task("task-1")
     world.execute()
     assert world.tasks.records["task-1"].state is State.DONE
     assert len(world.target.calls) == 1
@@ -126,10 +126,10 @@ def test_where_the_write_fails_whoever_takes_the_message_makes_it(fault: str) ->
 def test_asked_twice_at_once_it_happens_once() -> None:
     world = World()
     failed = world.tasks.records["task-1"]
-    world.replaying.task("task-1")
+    world.replayer.task("task-1")
     # The other one had read it before.
     written, world.tasks.records["task-1"] = world.tasks.records["task-1"], failed
-    world.replaying.task("task-1")
+    world.replayer.task("task-1")
     assert world.tasks.records["task-1"] == written
     assert len(world.queue.sent) == 2
     world.execute()
@@ -138,7 +138,7 @@ def test_asked_twice_at_once_it_happens_once() -> None:
 
 def test_a_dead_letter_of_a_replay_that_was_not_written_starts_it() -> None:
     world = World(error="of the first time")
-    letters = DeadLetters(
+    letters = DeadLetterHandler(
         tasks=world.tasks, queue=world.queue, lists=list_run(world.tasks, world.queue), clock=world.clock
     )
     first = Message(task_id="task-1", attempt=1, replay=1)
@@ -160,7 +160,7 @@ def test_a_failed_list_is_opened_and_shows_what_starts_again() -> None:
     world.lists.close_group(world.list, 2, well=True)
     world.lists.end(world.list, well=False, now=NOW)
 
-    replayed = world.replaying.task_list("list")
+    replayed = world.replayer.task_list("list")
 
     assert (replayed.state, replayed.replay, replayed.finished_at) == (State.CREATED, 1, None)
     assert [sent.message for sent in world.queue.sent] == [GroupStart(list_id="list", replay=1)]
@@ -172,12 +172,12 @@ def test_a_failed_list_is_opened_and_shows_what_starts_again() -> None:
 def test_a_list_that_has_not_failed_is_refused_with_the_reason(end: str, state: str) -> None:
     world = World()
     if end == "cancelled":
-        world.cancelling().task_list("list")
+        world.canceller().task_list("list")
     elif end == "done":
         world.lists.end(world.list, well=True, now=NOW)
     sent = list(world.queue.sent)
     with pytest.raises(Conflict, match=f"taskList is {state}: only one that has failed"):
-        world.replaying.task_list("list")
+        world.replayer.task_list("list")
     assert world.queue.sent == sent
 
 
@@ -194,7 +194,7 @@ def test_a_task_that_a_replay_has_not_come_to_yet_reads_as_its_list_shows_it() -
     world.lists.end(world.list, well=False, now=NOW)
     assert world.task_reading.task("list.1.0").state is State.FAILED
 
-    world.replaying.task_list("list")
+    world.replayer.task_list("list")
 
     for task_id in ("list.0.0", "list.0.1", "list.1.0", "list.1.1"):
         seen = world.task_reading.task(task_id)

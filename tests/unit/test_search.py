@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from task_service.adapters.dynamodb_batches import MAX_KEYS, PAUSES, read_many
-from task_service.adapters.dynamodb_values import SHARDS, shard_value
-from task_service.adapters.shard_merge import Merge
+from task_service.adapters.aws.dynamodb.batches import MAX_KEYS, PAUSES, read_many
+from task_service.adapters.aws.dynamodb.shard_merge import Merge
+from task_service.adapters.aws.dynamodb.values import SHARDS, shard_value
 from task_service.domain.errors import BadRequest, Unavailable
 from task_service.domain.listed import is_place, listed, record_id, start_of
 from task_service.domain.search import Filter
@@ -20,8 +20,8 @@ from task_service.domain.task import State
 from task_service.domain.task_list import GroupState
 from task_service.usecases.edit_templates import to_cursor
 from task_service.usecases.search import Question
-from tests import builders
-from tests.builders import NOW, task
+from tests.support import builders
+from tests.support.builders import NOW, task
 from tests.unit.test_api import World, assert_problem
 
 MILLISECOND = timedelta(milliseconds=1)

@@ -11,17 +11,17 @@ import pytest
 from aws_lambda_powertools import Metrics
 
 from bridge.envelope import envelope
+from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.errors import Unavailable
 from task_service.domain.event_task import EventTask
 from task_service.domain.task import Message
 from task_service.domain.template import StoredTemplate
-from task_service.event_batch import EventBatch
-from task_service.template_cache import TemplateCache
+from task_service.entrypoints.queues.event_batch import EventBatch
 from task_service.testing import FakeClock, InMemoryBodies, InMemoryQueue, InMemoryTasks, InMemoryTemplates
-from task_service.usecases.create_task import TaskCreation
-from task_service.usecases.take_event import EventIntake, Taken
-from tests.builders import stored_template, template_cache
-from tests.events import every_mode, malformed, structured
+from task_service.usecases.create_task import TaskCreator
+from task_service.usecases.handle_event import EventHandler, Taken
+from tests.support.builders import stored_template, template_cache
+from tests.support.events import every_mode, malformed, structured
 
 NAME = '["did:web:example.com","Login","Administration"]'
 
@@ -35,14 +35,14 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
 
     @property
-    def intake(self) -> EventIntake:
+    def intake(self) -> EventHandler:
         task_templates = template_cache(self.templates, self.clock)
-        return EventIntake(
+        return EventHandler(
             event_tasks=TemplateCache(
                 templates=self.event_tasks, parse=EventTask.from_text, clock=self.clock, keep=timedelta(seconds=30)
             ),
             task_templates=task_templates,
-            creation=TaskCreation(
+            creation=TaskCreator(
                 templates=task_templates,
                 tasks=self.tasks,
                 queue=self.queue,

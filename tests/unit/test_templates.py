@@ -9,11 +9,11 @@ import pytest
 
 from task_service.domain.errors import BadRequest, NotFound, PreconditionFailed, TooLarge, TurnedOff
 from task_service.domain.template import RetryPolicy, StoredTemplate, TaskTemplate
-from task_service.policy_schema import validate_policy
-from task_service.template_schema import validate_list_template, validate_task_template
+from task_service.schemas.policy import validate_policy
+from task_service.schemas.template import validate_list_template, validate_task_template
 from task_service.testing import FakeClock, InMemoryTemplates
-from task_service.usecases.edit_templates import MAX_DOCUMENT_BYTES, TemplateEditing, Validate
-from tests.builders import template_cache
+from task_service.usecases.edit_templates import MAX_DOCUMENT_BYTES, TemplateEditor, Validate
+from tests.support.builders import template_cache
 
 CALL = {"url": "https://api.example/x", "method": "POST"}
 
@@ -24,15 +24,15 @@ def templates() -> InMemoryTemplates:
 
 
 @pytest.fixture
-def editing(templates: InMemoryTemplates) -> TemplateEditing:
+def editing(templates: InMemoryTemplates) -> TemplateEditor:
     return editor(templates)
 
 
 VALIDATE_TASK: Validate = partial(validate_task_template, longest_timeout=timedelta(seconds=50))
 
 
-def editor(templates: InMemoryTemplates, *, writes: bool = True, validate: Validate = VALIDATE_TASK) -> TemplateEditing:
-    return TemplateEditing(
+def editor(templates: InMemoryTemplates, *, writes: bool = True, validate: Validate = VALIDATE_TASK) -> TemplateEditor:
+    return TemplateEditor(
         noun="task template",
         templates=templates,
         cache=template_cache(templates, FakeClock()),
@@ -45,13 +45,13 @@ def parsed(stored: StoredTemplate) -> TaskTemplate:
     return TaskTemplate.from_text(stored.document)
 
 
-def test_a_template_is_stored_as_written_without_what_is_not_set(editing: TemplateEditing) -> None:
+def test_a_template_is_stored_as_written_without_what_is_not_set(editing: TemplateEditor) -> None:
     stored, is_new = editing.put("x", json.dumps({**CALL, "requestPolicy": "", "cacheScope": None, "method": "post"}))
     assert is_new
     assert json.loads(stored.document) == {"name": "x", "url": "https://api.example/x", "method": "POST"}
 
 
-def test_every_member_arrives(editing: TemplateEditing) -> None:
+def test_every_member_arrives(editing: TemplateEditor) -> None:
     members: dict[str, Any] = {
         **CALL,
         "name": "x",
@@ -75,7 +75,7 @@ def test_every_member_arrives(editing: TemplateEditing) -> None:
     assert (template.cache_namespace, template.cache_scope) == ("n", "s")
 
 
-def test_an_exported_template_of_the_first_generation_is_accepted(editing: TemplateEditing) -> None:
+def test_an_exported_template_of_the_first_generation_is_accepted(editing: TemplateEditor) -> None:
     exported = {
         "_id": {"$oid": "63fa2f16b70ed89144e3710f"},
         "cacheNamespace": "",
@@ -135,7 +135,7 @@ def test_an_exported_template_of_the_first_generation_is_accepted(editing: Templ
     ],
 )
 def test_a_faulty_template_is_refused_with_member_fault_and_what_is_allowed(
-    editing: TemplateEditing, templates: InMemoryTemplates, members: dict[str, Any], fault: str
+    editing: TemplateEditor, templates: InMemoryTemplates, members: dict[str, Any], fault: str
 ) -> None:
     with pytest.raises(BadRequest) as refusal:
         editing.put("x", json.dumps(members))
@@ -144,12 +144,12 @@ def test_a_faulty_template_is_refused_with_member_fault_and_what_is_allowed(
 
 
 @pytest.mark.parametrize("name", ["Zürich", "東京", "a b\tc", "\u3000"])
-def test_a_cache_name_can_be_any_text(editing: TemplateEditing, name: str) -> None:
+def test_a_cache_name_can_be_any_text(editing: TemplateEditor, name: str) -> None:
     stored, _ = editing.put("x", json.dumps({**CALL, "cacheNamespace": name, "cacheScope": name}))
     assert (parsed(stored).cache_namespace, parsed(stored).cache_scope) == (name, name)
 
 
-def test_several_faults_are_told_together(editing: TemplateEditing) -> None:
+def test_several_faults_are_told_together(editing: TemplateEditor) -> None:
     with pytest.raises(BadRequest, match=r"method: .*; timeoutSeconds: "):
         editing.put("x", json.dumps({**CALL, "method": "BREW", "timeoutSeconds": -1}))
 
@@ -157,12 +157,12 @@ def test_several_faults_are_told_together(editing: TemplateEditing) -> None:
 @pytest.mark.parametrize(
     "payload", ["[]", '"x"', "null", "oops", "", "[" * 9_000 + "]" * 9_000, '{"name": ' + "9" * 5_000 + "}"]
 )
-def test_what_is_no_object_is_refused(editing: TemplateEditing, payload: str) -> None:
+def test_what_is_no_object_is_refused(editing: TemplateEditor, payload: str) -> None:
     with pytest.raises(BadRequest):
         editing.put("x", payload)
 
 
-def test_a_template_larger_than_a_record_is_refused(editing: TemplateEditing) -> None:
+def test_a_template_larger_than_a_record_is_refused(editing: TemplateEditor) -> None:
     with pytest.raises(TooLarge, match="larger than 300000 bytes"):
         editing.put("x", json.dumps({**CALL, "requestPolicy": "p" * 300_000}))
 
@@ -221,12 +221,12 @@ def test_a_policy_as_large_as_a_record_may_be_is_stored(templates: InMemoryTempl
 
 
 @pytest.mark.parametrize("name", [" ", "é" * 501])
-def test_a_name_that_cannot_be_a_key_is_refused(editing: TemplateEditing, name: str) -> None:
+def test_a_name_that_cannot_be_a_key_is_refused(editing: TemplateEditor, name: str) -> None:
     with pytest.raises(BadRequest, match="name: 1 to 1000 bytes"):
         editing.put(name, json.dumps(CALL))
 
 
-def test_an_edit_of_a_version_that_has_gone_is_refused(editing: TemplateEditing) -> None:
+def test_an_edit_of_a_version_that_has_gone_is_refused(editing: TemplateEditor) -> None:
     first, _ = editing.put("x", json.dumps(CALL))
     editing.put("x", json.dumps({**CALL, "method": "PUT"}), if_match=f'"{first.etag}"')
     with pytest.raises(PreconditionFailed, match="changed since"):
@@ -234,24 +234,24 @@ def test_an_edit_of_a_version_that_has_gone_is_refused(editing: TemplateEditing)
     assert parsed(editing.get("x")).method == "PUT"
 
 
-def test_a_new_template_can_insist_on_being_new(editing: TemplateEditing) -> None:
+def test_a_new_template_can_insist_on_being_new(editing: TemplateEditor) -> None:
     editing.put("x", json.dumps(CALL), if_none_match="*")
     with pytest.raises(PreconditionFailed, match="exists already"):
         editing.put("x", json.dumps(CALL), if_none_match="*")
 
 
-def test_an_edit_can_insist_on_editing(editing: TemplateEditing) -> None:
+def test_an_edit_can_insist_on_editing(editing: TemplateEditor) -> None:
     with pytest.raises(PreconditionFailed):
         editing.put("x", json.dumps(CALL), if_match="*")
 
 
 @pytest.mark.parametrize("tag", ["abc", '"a", "b"', '"', 'W/"a"'])
-def test_a_condition_that_cannot_be_understood_is_refused(editing: TemplateEditing, tag: str) -> None:
+def test_a_condition_that_cannot_be_understood_is_refused(editing: TemplateEditor, tag: str) -> None:
     with pytest.raises(BadRequest, match="If-Match"):
         editing.put("x", json.dumps(CALL), if_match=tag)
 
 
-def test_a_template_is_deleted_once(editing: TemplateEditing) -> None:
+def test_a_template_is_deleted_once(editing: TemplateEditor) -> None:
     stored, _ = editing.put("x", json.dumps(CALL))
     with pytest.raises(PreconditionFailed):
         editing.delete("x", if_match='"other"')
@@ -270,7 +270,7 @@ def test_writing_can_be_turned_off(templates: InMemoryTemplates) -> None:
         editing.delete("x")
 
 
-def test_pages_follow_each_other_to_the_end(editing: TemplateEditing) -> None:
+def test_pages_follow_each_other_to_the_end(editing: TemplateEditor) -> None:
     for name in "edcba":
         editing.put(name, json.dumps(CALL))
     names: list[str] = []
@@ -285,13 +285,13 @@ def test_pages_follow_each_other_to_the_end(editing: TemplateEditing) -> None:
 
 
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "", "9" * 9, "²"])
-def test_a_limit_out_of_bounds_is_refused(editing: TemplateEditing, limit: str) -> None:
+def test_a_limit_out_of_bounds_is_refused(editing: TemplateEditor, limit: str) -> None:
     with pytest.raises(BadRequest, match=r"limit: .* is not a number from 1 to 100"):
         editing.page(limit=limit, cursor=None)
 
 
 @pytest.mark.parametrize("cursor", ["%", "é", "/w==", "abc"])
-def test_a_cursor_of_somebody_else_is_refused(editing: TemplateEditing, cursor: str) -> None:
+def test_a_cursor_of_somebody_else_is_refused(editing: TemplateEditor, cursor: str) -> None:
     with pytest.raises(BadRequest, match="next: not a cursor"):
         editing.page(limit=None, cursor=cursor)
 

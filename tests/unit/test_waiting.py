@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from task_service.api.waiting import wait_seconds
 from task_service.domain.errors import NotFound, Unavailable
+from task_service.domain.polling import LONGEST_PAUSE, MAX_WAIT, SHORTEST_PAUSE, pause
 from task_service.domain.task import Body, QueueMessage, State
-from task_service.domain.waiting import LONGEST_PAUSE, MAX_WAIT, SHORTEST_PAUSE, pause
-from tests.builders import NOW, task
+from task_service.entrypoints.api.prefer import wait_seconds
+from tests.support.builders import NOW, task
 from tests.unit.test_api import Answer, World, assert_problem
 
 LIST = '{"groups":[{"execution":"parallel","tasks":["greet","greet"]}]}'

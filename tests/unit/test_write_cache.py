@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from task_service.adapters.sqs_queue import from_text, to_text
+from task_service.adapters.aws.sqs import from_text, to_text
 from task_service.domain.errors import Unavailable
 from task_service.domain.task import Body, CacheWrite, GroupStart, ListCancel, Message, QueueMessage, State
 from task_service.domain.task_list import Plan, TaskList, TaskListTemplate
@@ -20,11 +20,11 @@ from task_service.testing import (
     InMemoryTasks,
     ScriptedTarget,
 )
-from task_service.usecases.attempt import Event, Handled, Step
-from task_service.usecases.execute_task import Execution
-from task_service.usecases.read_list import ListReading
-from task_service.usecases.write_cache import REST, CacheWriting
-from tests.builders import NOW, attempts, cancelling, list_document, list_run, task, task_list, template
+from task_service.usecases.handle_message import Execution
+from task_service.usecases.read_list import ListReader
+from task_service.usecases.run_task import Event, Handled, Step
+from task_service.usecases.write_cache import REST, CacheWriter
+from tests.support.builders import NOW, attempts, canceller, list_document, list_run, task, task_list, template
 
 
 class World:
@@ -33,10 +33,10 @@ class World:
         self.target, self.clock, self.bodies = ScriptedTarget(), FakeClock(NOW), InMemoryBodies()
         self.tasks.records["t"] = task("t", cache_namespace="n", cache_scope="s", **changes)
         self.lists = InMemoryLists(self.tasks)
-        writing = CacheWriting(
+        writing = CacheWriter(
             cache=self.cache,
             tasks=self.tasks,
-            lists=ListReading(lists=self.lists, bodies=self.bodies, clock=self.clock),
+            lists=ListReader(lists=self.lists, bodies=self.bodies, clock=self.clock),
             bodies=self.bodies,
             queue=self.queue,
             clock=self.clock,
@@ -54,7 +54,7 @@ class World:
                 clock=self.clock,
                 cache=writing,
             ),
-            cancelling=cancelling(self.tasks, self.queue, lists=self.lists, bodies=self.bodies, clock=self.clock),
+            canceller=canceller(self.tasks, self.queue, lists=self.lists, bodies=self.bodies, clock=self.clock),
             cache=writing,
         )
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.nats import Bridge, NatsServer, wait_until
-from tests.sqs_server import SqsServer
+from tests.support.nats import Bridge, NatsServer, wait_until
+from tests.support.sqs_server import SqsServer
 
 StartBridge = Callable[..., Bridge]
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from bridge.envelope import envelope
-from tests.certificates import self_signed
-from tests.events import every_mode, structured
 from tests.integration.bridge.conftest import BOTH, DURABLE, StartBridge
-from tests.nats import Bridge, NatsServer, event_ids, publish, wait_until
-from tests.nats_credentials import credentials
-from tests.sqs_server import SqsServer
+from tests.support.certificates import self_signed
+from tests.support.events import every_mode, structured
+from tests.support.nats import Bridge, NatsServer, event_ids, publish, wait_until
+from tests.support.nats_credentials import credentials
+from tests.support.sqs_server import SqsServer
 
 
 @BOTH

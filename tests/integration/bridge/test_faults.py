@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.events import structured
 from tests.integration.bridge.conftest import BOTH, DURABLE, StartBridge
-from tests.nats import Bridge, NatsServer, event_ids, publish, publish_durably, wait_until
-from tests.sqs_server import Fault, SqsServer
+from tests.support.events import structured
+from tests.support.nats import Bridge, NatsServer, event_ids, publish, publish_durably, wait_until
+from tests.support.sqs_server import Fault, SqsServer
 
 
 def ids(number: int) -> list[str]:

@@ -5,10 +5,10 @@ from contextlib import closing
 
 import pytest
 
-from task_service.adapters.egress import Egress
-from task_service.adapters.http_connections import Dialler
-from task_service.adapters.http_target import RequestsTarget
-from tests.targets import HttpTarget
+from task_service.adapters.http.connections import Dialler
+from task_service.adapters.http.egress import Egress
+from task_service.adapters.http.target import RequestsTarget
+from tests.support.targets import HttpTarget
 
 LOOPBACK_OPEN = Egress.from_text("127.0.0.0/8, ::1")
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from task_service.adapters.http_target import RequestsTarget
+from task_service.adapters.http.target import RequestsTarget
 from task_service.domain import json_text
 from task_service.domain.retry import Answered
-from tests.behaviours import answer, chunks, compressed, failing, hang, raw, response
-from tests.integration.http_target.calls import call, refused
-from tests.targets import HttpTarget
-from tests.wire import Behaviour, Wire
+from tests.support.behaviours import answer, chunks, compressed, failing, hang, raw, response
+from tests.support.http_calls import call, refused
+from tests.support.targets import HttpTarget
+from tests.support.wire import Behaviour, Wire
 
 # -- what targets see
 

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from task_service.adapters.http_target import RequestsTarget
+from task_service.adapters.http.target import RequestsTarget
 from task_service.domain import json_text
 from task_service.ports import CallRefused
-from tests import behaviours
-from tests.behaviours import answer, bad_chunks, drip_header, gzip_bomb, raw, response, stream
-from tests.integration.http_target.calls import TOLERANCE, call, refused
-from tests.targets import HttpTarget
-from tests.wire import Behaviour
+from tests.support import behaviours
+from tests.support.behaviours import answer, bad_chunks, drip_header, gzip_bomb, raw, response, stream
+from tests.support.http_calls import TOLERANCE, call, refused
+from tests.support.targets import HttpTarget
+from tests.support.wire import Behaviour
 
 BROKEN = "the target's answer broke off or is not valid HTTP"
 TOO_MUCH = f"the target answered with more than {json_text.MAX_BYTES} bytes"

@@ -6,13 +6,13 @@ from contextlib import closing
 
 import pytest
 
-from task_service.adapters.egress import Egress
-from task_service.adapters.http_connections import Address, Dialler
-from task_service.adapters.http_target import RequestsTarget
+from task_service.adapters.http.connections import Address, Dialler
+from task_service.adapters.http.egress import Egress
+from task_service.adapters.http.target import RequestsTarget
 from task_service.ports import CallRefused
-from tests.behaviours import answer, redirect
-from tests.integration.http_target.calls import call, refused
-from tests.targets import HttpTarget
+from tests.support.behaviours import answer, redirect
+from tests.support.http_calls import call, refused
+from tests.support.targets import HttpTarget
 
 FENCED = "the target's address is not public, and EGRESS_ALLOW does not open it"
 INVALID = "the URL, or one that the target redirects to, is not valid"

@@ -3,12 +3,12 @@
 import pytest
 import requests
 
-from task_service.adapters.http_target import RequestsTarget
+from task_service.adapters.http.target import RequestsTarget
 from task_service.domain.retry import Answered
-from tests.behaviours import answer, chunks, echo, redirect
-from tests.integration.http_target.calls import JSON, call, out_of_time, refused
-from tests.targets import HttpTarget
-from tests.wire import Call
+from tests.support.behaviours import answer, chunks, echo, redirect
+from tests.support.http_calls import JSON, call, out_of_time, refused
+from tests.support.targets import HttpTarget
+from tests.support.wire import Call
 
 
 def seen(call: Call) -> tuple[str, str, bytes, str | None, str | None]:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from task_service.adapters.http_target import RequestsTarget
-from tests.behaviours import answer, drip_body, drip_header, hang, response, stream
-from tests.integration.http_target.calls import call, out_of_time, refused
-from tests.targets import HttpTarget
-from tests.wire import Behaviour
+from task_service.adapters.http.target import RequestsTarget
+from tests.support.behaviours import answer, drip_body, drip_header, hang, response, stream
+from tests.support.http_calls import call, out_of_time, refused
+from tests.support.targets import HttpTarget
+from tests.support.wire import Behaviour
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import requests.adapters
 
-from task_service.adapters.http_target import RequestsTarget
+from task_service.adapters.http.target import RequestsTarget
 from task_service.domain.retry import Answered
-from tests import behaviours
-from tests.behaviours import answer, chunks, drip_body, drip_header, echo, hang, raw, redirect, stream
-from tests.certificates import self_signed
-from tests.integration.http_target.calls import call, out_of_time, refused
-from tests.targets import HttpTarget
-from tests.wire import Behaviour
+from tests.support import behaviours
+from tests.support.behaviours import answer, chunks, drip_body, drip_header, echo, hang, raw, redirect, stream
+from tests.support.certificates import self_signed
+from tests.support.http_calls import call, out_of_time, refused
+from tests.support.targets import HttpTarget
+from tests.support.wire import Behaviour
 
 UNVERIFIED = "the target's TLS could not be verified or negotiated"
 

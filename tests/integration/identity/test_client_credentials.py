@@ -15,16 +15,16 @@ from urllib.parse import parse_qs
 import pytest
 
 from task_service.adapters.cache_service import CacheService
-from task_service.adapters.http_connections import Dialler
-from task_service.adapters.http_target import RequestsTarget
-from task_service.adapters.oauth import ClientCredentials
+from task_service.adapters.http.connections import Dialler
+from task_service.adapters.http.target import RequestsTarget
+from task_service.adapters.identity.oauth import ClientCredentials
 from task_service.domain.errors import Unavailable
 from task_service.ports import CallRefused, Clock
 from task_service.testing import FakeClock
-from tests import behaviours
-from tests.behaviours import answer, drip_body, hang, in_turn, redirect, stream
-from tests.targets import HttpTarget
-from tests.wire import Behaviour, Call, Wire
+from tests.support import behaviours
+from tests.support.behaviours import answer, drip_body, hang, in_turn, redirect, stream
+from tests.support.targets import HttpTarget
+from tests.support.wire import Behaviour, Call, Wire
 
 CLIENT_ID, SECRET = "task service", "s3cret/+:ü"
 BASIC = "Basic " + b64encode(b"task+service:s3cret%2F%2B%3A%C3%BC").decode()

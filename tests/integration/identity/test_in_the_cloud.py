@@ -15,13 +15,13 @@ import requests
 from local.cloud import PROJECT, LocalCloud
 from local.deployment import stack_at
 from local.template import API, Template
-from task_service.adapters.aws_secrets import AwsSecret
-from task_service.adapters.oauth import ClientCredentials
+from task_service.adapters.aws.secrets import AwsSecret
+from task_service.adapters.identity.oauth import ClientCredentials
 from task_service.domain.errors import Unavailable
-from tests.behaviours import answer, redirect
 from tests.integration.conftest import wait_until
-from tests.targets import HttpTarget
-from tests.tokens import ADMIN, AUDIENCE, BAD, ISSUER, Issuer
+from tests.support.behaviours import answer, redirect
+from tests.support.targets import HttpTarget
+from tests.support.tokens import ADMIN, AUDIENCE, BAD, ISSUER, Issuer
 
 ISSUED_BY = Issuer()
 OPEN = ("/liveness", "/readiness")

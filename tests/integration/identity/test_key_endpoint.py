@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from task_service.adapters.jwks import FETCH_SECONDS, Jwks, fetch_from
-from task_service.adapters.jwt_tokens import JwtVerifier
+from task_service.adapters.identity.jwks import FETCH_SECONDS, Jwks, fetch_from
+from task_service.adapters.identity.jwt import JwtVerifier
 from task_service.domain.errors import Unauthenticated, Unavailable
-from tests import behaviours
-from tests.behaviours import answer, drip_body, in_turn, redirect, stream
-from tests.certificates import self_signed
-from tests.targets import HttpTarget
-from tests.tokens import AUDIENCE, BAD, ISSUER, Issuer
-from tests.wire import Behaviour
+from tests.support import behaviours
+from tests.support.behaviours import answer, drip_body, in_turn, redirect, stream
+from tests.support.certificates import self_signed
+from tests.support.targets import HttpTarget
+from tests.support.tokens import AUDIENCE, BAD, ISSUER, Issuer
+from tests.support.wire import Behaviour
 
 ISSUED_BY = Issuer()
 KEYS = answer(body=ISSUED_BY.jwks(), content_type="application/jwk-set+json")

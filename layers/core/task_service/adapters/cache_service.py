@@ -1,10 +1,10 @@
 """The cache service, which gets the results of tasks and the final status of lists."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from task_service.ports import BearerToken, CallRefused, Clock, HttpCall, HttpTarget
-from task_service.wired import wired
 
 BUDGET: Final = timedelta(seconds=5)
 """For one write; whoever waits for it has other things to do."""
@@ -14,7 +14,7 @@ _FOR_GOOD: Final = frozenset({413, 422, 431})
 mends an address or a permission."""
 
 
-@wired
+@dataclass(kw_only=True, eq=False, repr=False)
 class CacheService:
     """The cache service at an address."""
 

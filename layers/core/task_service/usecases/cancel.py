@@ -5,6 +5,7 @@ do, should the one who was asked have died. With it the list's status goes to th
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from task_service.domain.advance import outstanding_positions
@@ -12,20 +13,19 @@ from task_service.domain.errors import Conflict, NotFound, Unavailable
 from task_service.domain.task import ListCancel, Place, State, Task, place_of
 from task_service.domain.task_list import CANCELLED, Execution, GroupState, Plan, TaskList
 from task_service.ports import Bodies, Clock, ListRecords, TaskLists, TaskQueue, Tasks
-from task_service.usecases.read_task import TaskReading
-from task_service.wired import wired
+from task_service.usecases.read_task import TaskReader
 
 MENDED_AFTER_SECONDS: Final = 5
 """As a rule all is done by then, and the message finds nothing left to do."""
 
 
-@wired
-class Cancelling:
+@dataclass(kw_only=True, eq=False, repr=False)
+class Canceller:
     """Cancels tasks and task lists."""
 
     tasks: Tasks
     lists: TaskLists
-    reading: TaskReading
+    reading: TaskReader
     bodies: Bodies
     queue: TaskQueue
     clock: Clock
@@ -43,7 +43,7 @@ class Cancelling:
     def task_list(self, list_id: str) -> TaskList:
         """Cancel a list: no task of it starts after this. Raises NotFound, and Conflict where it has ended.
 
-        Every step can be repeated: after an error, cancelling it again does the rest.
+        Every step can be repeated: after an error, canceller it again does the rest.
         """
         task_list = self.lists.get(list_id)
         if task_list is None or task_list.expires_at <= self.clock():
@@ -99,7 +99,7 @@ class Cancelling:
                 return
 
 
-def refuse_part_of_list(reading: TaskReading, task_id: str) -> None:
+def refuse_part_of_list(reading: TaskReader, task_id: str) -> None:
     """Raise Conflict for a task of a list, which starts and ends with its list; NotFound where there is none."""
     place = place_of(task_id)
     if place is not None:

@@ -1,21 +1,21 @@
 """Creating a task list: one record and one message, whatever its length."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
+from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
 from task_service.domain.task import GroupStart, State
 from task_service.domain.task_list import MAX_TASKS, Plan, TaskList, TaskListTemplate
 from task_service.domain.template import TaskTemplate
 from task_service.ports import Bodies, Clock, TaskLists, TaskQueue
-from task_service.template_cache import TemplateCache
 from task_service.usecases.create_task import check_payload, take_back
-from task_service.wired import wired
 
 
-@wired
-class ListCreation:
+@dataclass(kw_only=True, eq=False, repr=False)
+class ListCreator:
     """Creates task lists."""
 
     list_templates: TemplateCache[TaskListTemplate]

@@ -8,6 +8,7 @@ taken back when the message cannot be sent: somebody else may have been told the
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeVar
 from uuid import uuid4
@@ -16,7 +17,6 @@ from task_service.domain.errors import KeyReused, NotFound
 from task_service.domain.idempotency import KeyUse, fingerprint
 from task_service.domain.task import QueueMessage
 from task_service.ports import Clock, IdempotencyKeys, TaskQueue
-from task_service.wired import wired
 
 R = TypeVar("R")
 
@@ -31,7 +31,7 @@ class Records(Protocol[R]):
         """The record of an id."""
 
 
-class Creation(Protocol[R]):
+class Creator(Protocol[R]):
     """Creates tasks or lists, at once or step by step; R is their record."""
 
     def create(self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "") -> str:
@@ -51,8 +51,8 @@ class Creation(Protocol[R]):
         """The message that makes it start."""
 
 
-@wired
-class KeyedCreation:
+@dataclass(kw_only=True, eq=False, repr=False)
+class KeyedCreator:
     """Creates what is asked for with an idempotency key."""
 
     keys: IdempotencyKeys
@@ -63,7 +63,7 @@ class KeyedCreation:
 
     def create(
         self,
-        creation: Creation[R],
+        creation: Creator[R],
         key_hash: str,
         resource: str,
         name: str,
@@ -98,7 +98,7 @@ class KeyedCreation:
         use = KeyUse(key_hash=key_hash, id=str(uuid4()), fingerprint=print_of_request, expires_at=now + self.keep)
         return _same(self.keys.put(use, now=now), print_of_request)
 
-    def _known(self, creation: Creation[R], key_hash: str, print_of_request: str, reason: NotFound) -> str:
+    def _known(self, creation: Creator[R], key_hash: str, print_of_request: str, reason: NotFound) -> str:
         """What a key stands for whose template has vanished since. Raises `reason` where it stands for nothing."""
         known = self.keys.get(key_hash, now=self.clock())
         if known is None:
@@ -110,7 +110,7 @@ class KeyedCreation:
         self._start(creation, record)
         return known.id
 
-    def _start(self, creation: Creation[R], record: R) -> None:
+    def _start(self, creation: Creator[R], record: R) -> None:
         """Send the first message of a record that was found, which does no harm where it has been sent before."""
         if not creation.has_started(record):
             self.queue.send(creation.first_message(record))

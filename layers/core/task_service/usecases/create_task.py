@@ -2,23 +2,23 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
+from task_service.adapters.template_cache import TemplateCache
 from task_service.domain import json_text
 from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
 from task_service.domain.task import Message, State, Task
 from task_service.domain.template import TaskTemplate
 from task_service.ports import Bodies, Clock, TaskLists, TaskQueue, Tasks
-from task_service.template_cache import TemplateCache
-from task_service.wired import wired
 
 log: Final = logging.getLogger("task")
 
 
-@wired
-class TaskCreation:
+@dataclass(kw_only=True, eq=False, repr=False)
+class TaskCreator:
     """Creates tasks."""
 
     templates: TemplateCache[TaskTemplate]

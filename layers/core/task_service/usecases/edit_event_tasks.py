@@ -1,21 +1,21 @@
 """Writing and reading event tasks: templates whose name is the cache entry that they wait for."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from task_service.domain.template import StoredTemplate
 from task_service.usecases.create_task import check_payload
-from task_service.usecases.edit_templates import TemplateEditing
-from task_service.wired import wired
+from task_service.usecases.edit_templates import TemplateEditor
 
 Identify = Callable[[str], str]
 """The name of the event task that a payload is about. Raises BadRequest."""
 
 
-@wired
-class EventTaskEditing:
+@dataclass(kw_only=True, eq=False, repr=False)
+class EventTaskEditor:
     """The event tasks, as their authors see them."""
 
-    templates: TemplateEditing
+    templates: TemplateEditor
     identify: Identify
 
     def put(

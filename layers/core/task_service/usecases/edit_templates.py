@@ -5,15 +5,15 @@ import binascii
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
+from task_service.adapters.template_cache import TemplateCache
 from task_service.domain import json_text
 from task_service.domain.errors import BadRequest, NotFound, PreconditionFailed, TooLarge, TurnedOff
 from task_service.domain.template import StoredTemplate
 from task_service.ports import Templates
-from task_service.template_cache import TemplateCache
 from task_service.usecases.create_task import check_payload
-from task_service.wired import wired
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 100
@@ -25,8 +25,8 @@ Validate = Callable[[str, str], Mapping[str, Any]]
 """The document in a payload, for a name, checked. Raises BadRequest, TooLarge."""
 
 
-@wired
-class TemplateEditing:
+@dataclass(kw_only=True, eq=False, repr=False)
+class TemplateEditor:
     """The templates of one kind, as their authors see them."""
 
     noun: str

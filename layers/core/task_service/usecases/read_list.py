@@ -1,18 +1,17 @@
 """Reading a task list's status, and its tasks that have not started."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from task_service.domain.errors import NotFound
 from task_service.domain.task import Place, State, Task
 from task_service.domain.task_list import CANCELLED, SKIPPED, Overview, Plan, TaskList
 from task_service.ports import Bodies, Clock, TaskLists
-from task_service.wired import wired
 
 
-@wired
-class ListReading:
+@dataclass(kw_only=True, eq=False, repr=False)
+class ListReader:
     """Answers questions about task lists."""
 
     lists: TaskLists

@@ -1,23 +1,23 @@
 """Reading a task's result and status."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from task_service.domain.errors import NotFound, TaskFailed
 from task_service.domain.task import Place, State, Task, place_of
 from task_service.ports import Bodies, Clock, Tasks
-from task_service.wired import wired
 
 if TYPE_CHECKING:
-    from task_service.usecases.read_list import ListReading
+    from task_service.usecases.read_list import ListReader
 
 
-@wired
-class TaskReading:
+@dataclass(kw_only=True, eq=False, repr=False)
+class TaskReader:
     """Answers questions about tasks."""
 
     tasks: Tasks
-    lists: Callable[[], "ListReading"]
+    lists: Callable[[], "ListReader"]
     bodies: Bodies
     clock: Clock
 

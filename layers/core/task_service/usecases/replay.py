@@ -4,22 +4,23 @@ The message goes first. It says which replay it starts, and whoever takes it wri
 yet; so from then on the replay happens once, wherever anybody dies, and however many ask for it at the same time.
 """
 
+from dataclasses import dataclass
+
 from task_service.domain.errors import Conflict, NotFound
 from task_service.domain.task import GroupStart, Message, State, Task
 from task_service.domain.task_list import TaskList
 from task_service.ports import Clock, TaskLists, TaskQueue, Tasks
 from task_service.usecases.cancel import refuse_part_of_list
-from task_service.usecases.read_task import TaskReading
-from task_service.wired import wired
+from task_service.usecases.read_task import TaskReader
 
 
-@wired
-class Replaying:
+@dataclass(kw_only=True, eq=False, repr=False)
+class Replayer:
     """Starts failed tasks and task lists again."""
 
     tasks: Tasks
     lists: TaskLists
-    reading: TaskReading
+    reading: TaskReader
     queue: TaskQueue
     clock: Clock
 

@@ -7,9 +7,8 @@ from typing import Generic, TypeVar
 from task_service.domain.errors import Conflict, NotFound
 from task_service.domain.search import Found, ListSummary
 from task_service.domain.task import Task
-from task_service.usecases.replay import Replaying
-from task_service.usecases.search import Question, Searching
-from task_service.wired import wired
+from task_service.usecases.replay import Replayer
+from task_service.usecases.search import Question, Searcher
 
 T = TypeVar("T", Task, ListSummary)
 
@@ -33,27 +32,27 @@ class Replays(Generic[T]):
     """The place (`domain.listed`) down to which was looked; None: there is nothing beyond."""
 
 
-@wired
-class ReplayingMany:
+@dataclass(kw_only=True, eq=False, repr=False)
+class BulkReplayer:
     """Starts again what has failed and fits a filter.
 
     After Unavailable some of a page may have been replayed; they are not failed any more, so asking again goes on.
     """
 
-    searching: Searching
-    replaying: Replaying
+    searcher: Searcher
+    replayer: Replayer
 
     def tasks(self, question: Question) -> Replays[Task]:
         """Replay a page of failed tasks. Raises Unavailable."""
-        return _replay(self.searching.tasks(question), lambda failed: self.replaying.task(failed.id))
+        return _replay(self.searcher.tasks(question), lambda failed: self.replayer.task(failed.id))
 
     def lists(self, question: Question) -> Replays[ListSummary]:
         """Replay a page of failed task lists. Raises Unavailable."""
 
         def replay(failed: ListSummary) -> ListSummary:
-            return ListSummary.of(self.replaying.task_list(failed.id), has_started=True)
+            return ListSummary.of(self.replayer.task_list(failed.id), has_started=True)
 
-        return _replay(self.searching.lists(question), replay)
+        return _replay(self.searcher.lists(question), replay)
 
 
 def _replay(found: Found[T], replay: Callable[[T], T]) -> Replays[T]:

@@ -26,9 +26,8 @@ from task_service.domain.errors import Unavailable
 from task_service.domain.task import Body, CacheWrite, GroupStart, Message, Place, State
 from task_service.domain.task_list import Execution, GroupState, Plan, TaskList
 from task_service.ports import Bodies, CallRefused, Clock, PolicyEngine, TaskLists, TaskQueue, Tasks
-from task_service.usecases.attempt import MARGIN, Attempts, Event, Handled, Run, Step, Work
-from task_service.usecases.write_cache import CacheWriting
-from task_service.wired import wired
+from task_service.usecases.run_task import MARGIN, Event, Handled, Run, Step, TaskRunner, Work
+from task_service.usecases.write_cache import CacheWriter
 
 REMEMBERED: Final = 8
 """So many lists a warm function remembers; requests of up to 5 MB are among them."""
@@ -89,8 +88,8 @@ class Walk:
         return Step(handled=self.handled, event=self.event, runs=tuple(self.runs))
 
 
-@wired
-class ListRun:
+@dataclass(kw_only=True, eq=False, repr=False)
+class ListRunner:
     """Runs task lists."""
 
     lists: TaskLists
@@ -98,9 +97,9 @@ class ListRun:
     queue: TaskQueue
     bodies: Bodies
     policies: PolicyEngine
-    attempts: Attempts
+    attempts: TaskRunner
     clock: Clock
-    cache: CacheWriting | None = None
+    cache: CacheWriter | None = None
     """None: there is no cache service."""
     _remembered: dict[str, Known] = field(default_factory=dict, init=False)
 

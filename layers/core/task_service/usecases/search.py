@@ -13,7 +13,6 @@ from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import State, Task
 from task_service.ports import Clock, Search
 from task_service.usecases.edit_templates import read_cursor, read_limit
-from task_service.wired import wired
 
 _TIME: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+ -][0-9]{2}:[0-9]{2})"
@@ -48,8 +47,8 @@ class Question:
         )
 
 
-@wired
-class Searching:
+@dataclass(kw_only=True, eq=False, repr=False)
+class Searcher:
     """Finds tasks and task lists."""
 
     records: Search

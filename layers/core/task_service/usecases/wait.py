@@ -2,17 +2,17 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, TypeVar
 
-from task_service.domain import waiting
+from task_service.domain import polling as waiting
 from task_service.domain.errors import Unavailable
 from task_service.domain.task import State, Task
 from task_service.domain.task_list import TaskList
 from task_service.ports import Clock, Pause
-from task_service.usecases.read_list import ListReading
-from task_service.usecases.read_task import TaskReading
-from task_service.wired import wired
+from task_service.usecases.read_list import ListReader
+from task_service.usecases.read_task import TaskReader
 
 log: Final = logging.getLogger("task")
 
@@ -28,12 +28,12 @@ class Ending(Protocol):
 E = TypeVar("E", bound=Ending)
 
 
-@wired
-class Waiting:
+@dataclass(kw_only=True, eq=False, repr=False)
+class Waiter:
     """Looks again and again until something has ended or the time has come."""
 
-    tasks: TaskReading
-    lists: ListReading
+    tasks: TaskReader
+    lists: ListReader
     clock: Clock
     pause: Pause
 

@@ -1,7 +1,7 @@
 """Writing what has ended to the cache service: a step of its own, which never repeats a call of a target."""
 
 import logging
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
@@ -10,9 +10,8 @@ from task_service.domain.retry import backoff
 from task_service.domain.task import Body, CacheWrite, State
 from task_service.domain.template import RetryPolicy
 from task_service.ports import Bodies, CallRefused, Clock, Draw, ResultCache, TaskQueue, Tasks
-from task_service.usecases.attempt import Event, Handled, Step, delay_seconds
-from task_service.usecases.read_list import ListReading
-from task_service.wired import wired
+from task_service.usecases.read_list import ListReader
+from task_service.usecases.run_task import Event, Handled, Step, delay_seconds
 
 log: Final = logging.getLogger("task")
 
@@ -29,13 +28,13 @@ TRIAL: Final = timedelta(seconds=10)
 """For so long all but one thread leave it alone after a rest: longer than the write of that one takes."""
 
 
-@wired
-class CacheWriting:
+@dataclass(kw_only=True, eq=False, repr=False)
+class CacheWriter:
     """Writes results and list states to the cache service, once they have ended."""
 
     cache: ResultCache
     tasks: Tasks
-    lists: ListReading
+    lists: ListReader
     bodies: Bodies
     queue: TaskQueue
     clock: Clock

@@ -1,0 +1,1 @@
+"""The ports that keep records, on one DynamoDB table."""

@@ -1,0 +1,51 @@
+"""Reading many records of the DynamoDB table at once."""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from functools import partial
+from typing import Any, Final
+
+from task_service.adapters.aws import client as aws
+from task_service.adapters.aws.dynamodb.values import Item
+from task_service.domain.errors import Unavailable
+from task_service.ports import Pause
+
+MAX_KEYS: Final = 100
+"""Of one BatchGetItem."""
+
+PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds before keys are asked for again that were left out, because the answer grew too large or too many ask."""
+
+
+def read_many(
+    client: Any, table: str, keys: Sequence[Item], attributes: Sequence[str], *, threads: Executor, pause: Pause
+) -> list[Item]:
+    """These attributes of the records under these keys that are there, in any order; read consistently.
+
+    Raises Unavailable.
+    """
+    batches = [keys[start : start + MAX_KEYS] for start in range(0, len(keys), MAX_KEYS)]
+    answers = threads.map(partial(_read_batch, client, table, attributes, pause), batches)
+    return [item for items in answers for item in items]
+
+
+def _read_batch(client: Any, table: str, attributes: Sequence[str], pause: Pause, keys: Sequence[Item]) -> list[Item]:
+    names = {f"#{name}": name for name in attributes}
+    asked: Item = {
+        table: {
+            "Keys": keys,
+            "ConsistentRead": True,
+            "ProjectionExpression": ", ".join(names),
+            "ExpressionAttributeNames": names,
+        }
+    }
+    found: list[Item] = []
+    for seconds in (*PAUSES, None):
+        answer: Item = aws.request(client.batch_get_item, RequestItems=asked)
+        found += answer["Responses"].get(table, [])
+        asked = answer.get("UnprocessedKeys") or {}
+        if not asked:
+            return found
+        if seconds is not None:
+            pause(seconds)
+    raise Unavailable("dynamodb: records were left out again and again")

@@ -1,0 +1,72 @@
+"""Idempotency keys in the DynamoDB table.
+
+──┬──────────────────────────────┬───────────────────┬──►  time
+  │ first use: the id it stands  │ expiresAt: may be │
+  │ for; others meet it          │ used anew         │ deleted, sooner or later
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from task_service.adapters.aws import client as aws
+from task_service.adapters.aws.dynamodb.records import present, read
+from task_service.adapters.aws.dynamodb.values import Item, expiry_value, read_expiry
+from task_service.domain.idempotency import KeyUse
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DynamoDbIdempotencyKeys:
+    """The idempotency keys of one table."""
+
+    client: Any
+    table: str
+
+    def put(self, use: KeyUse, *, now: datetime) -> KeyUse:
+        """Write what a key is used for, unless it is in use; returns what it is used for then."""
+        is_new = "attribute_not_exists(pk)"
+        # The table removes expired records in its own time, which can be days.
+        has_expired = "expiresAt <= :now"
+        try:
+            aws.request(
+                self.client.put_item,
+                TableName=self.table,
+                Item=_to_item(use),
+                ConditionExpression=f"{is_new} OR {has_expired}",
+                ExpressionAttributeValues={":now": expiry_value(now)},
+                # A write whose answer got lost is repeated by the client, and then meets itself.
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as refusal:
+            return _from_item(present(refusal))
+        return use
+
+    def get(self, key_hash: str, *, now: datetime) -> KeyUse | None:
+        """What a key is used for at that time; read consistently."""
+        item = read(self.client, self.table, _key(key_hash))
+        use = _from_item(item) if item else None
+        return use if use is not None and use.expires_at > now else None
+
+
+def _key(key_hash: str) -> Item:
+    return {"pk": {"S": f"IDEMPOTENCY#{key_hash}"}, "sk": {"S": "-"}}
+
+
+def _to_item(use: KeyUse) -> Item:
+    return {
+        **_key(use.key_hash),
+        "id": {"S": use.id},
+        "fingerprint": {"S": use.fingerprint},
+        "expiresAt": expiry_value(use.expires_at),
+    }
+
+
+def _from_item(item: Item) -> KeyUse:
+    return KeyUse(
+        key_hash=item["pk"]["S"].partition("#")[2],
+        id=item["id"]["S"],
+        fingerprint=item["fingerprint"]["S"],
+        expires_at=read_expiry(item["expiresAt"]),
+    )

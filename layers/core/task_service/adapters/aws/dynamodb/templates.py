@@ -1,0 +1,108 @@
+"""Templates in the DynamoDB table; those of one kind are found together through the `kind` index."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from task_service.adapters.aws import client as aws
+from task_service.adapters.aws.dynamodb.records import is_possible, read
+from task_service.adapters.aws.dynamodb.values import Item
+from task_service.domain.template import StoredTemplate
+from task_service.ports import Page
+
+TASK_TEMPLATE: Final = "TASKTEMPLATE"
+LIST_TEMPLATE: Final = "LISTTEMPLATE"
+POLICY: Final = "POLICY"
+EVENT_TASK: Final = "EVENTTASK"
+INDEX: Final = "kind"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DynamoDbTemplates:
+    """The templates of one kind in one table."""
+
+    client: Any
+    table: str
+    kind: str
+
+    def get(self, name: str) -> StoredTemplate | None:
+        """The template of that name; read consistently."""
+        item = read(self.client, self.table, self._key(name))
+        return _from_item(item) if item else None
+
+    def put(self, template: StoredTemplate, *, if_match: str | None, if_new: bool) -> bool | None:
+        """Write it, where the condition holds. Returns whether it is new, or None where it does not hold."""
+        item = {
+            **self._key(template.name),
+            "kind": {"S": self.kind},
+            "name": {"S": template.name},
+            "document": {"S": template.document},
+            "etag": {"S": template.etag},
+        }
+        condition = _unchanged(if_match)
+        if if_new:
+            condition = {"ConditionExpression": "attribute_not_exists(pk)"}
+        try:
+            answer = aws.request(
+                self.client.put_item, TableName=self.table, Item=item, ReturnValues="ALL_OLD", **condition
+            )
+        except ClientError as refusal:
+            if not aws.is_condition_failure(refusal):
+                raise
+            return None
+        return "Attributes" not in answer
+
+    def delete(self, name: str, *, if_match: str | None) -> bool | None:
+        """Delete it. Returns whether there was one, or None where the condition did not hold."""
+        if not is_possible(self._key(name)):
+            return False
+        try:
+            answer = aws.request(
+                self.client.delete_item,
+                TableName=self.table,
+                Key=self._key(name),
+                ReturnValues="ALL_OLD",
+                **_unchanged(if_match),
+            )
+        except ClientError as refusal:
+            if not aws.is_condition_failure(refusal):
+                raise
+            return None
+        return "Attributes" in answer
+
+    def page(self, *, limit: int, after: str | None) -> Page:
+        """Up to `limit` templates with names greater than `after`."""
+        start: Item = {}
+        if after is not None:
+            start = {"ExclusiveStartKey": {**self._key(after), "kind": {"S": self.kind}}}
+        answer = aws.request(
+            self.client.query,
+            TableName=self.table,
+            IndexName=INDEX,
+            KeyConditionExpression="kind = :kind",
+            ExpressionAttributeValues={":kind": {"S": self.kind}},
+            Limit=limit,
+            **start,
+        )
+        last = answer.get("LastEvaluatedKey")
+        return Page(
+            items=[_from_item(item) for item in answer["Items"]],
+            next=last["pk"]["S"].removeprefix(f"{self.kind}#") if last else None,
+        )
+
+    def _key(self, name: str) -> Item:
+        return {"pk": {"S": f"{self.kind}#{name}"}, "sk": {"S": "-"}}
+
+
+def _from_item(item: Item) -> StoredTemplate:
+    return StoredTemplate(name=item["name"]["S"], document=item["document"]["S"], etag=item["etag"]["S"])
+
+
+def _unchanged(if_match: str | None) -> Item:
+    """The condition that the stored version is the one that the editor has seen."""
+    if if_match is None:
+        return {}
+    if if_match == "*":
+        return {"ConditionExpression": "attribute_exists(pk)"}
+    return {"ConditionExpression": "etag = :etag", "ExpressionAttributeValues": {":etag": {"S": if_match}}}

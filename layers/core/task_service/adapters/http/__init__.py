@@ -1,0 +1,1 @@
+"""HTTP targets: called within a time budget, at permitted addresses only."""

@@ -1,0 +1,105 @@
+"""A process that evaluates policies, as the service sees it: asked with a time limit, killed when that ends."""
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from task_service.adapters.policies import pipe
+
+MEMORY_BYTES: Final = 192 * 1024 * 1024
+"""What a policy, its data, its input and its result may take together; an input takes 250 times its size."""
+
+_PROGRAM: Final = """\
+import sys
+sys.path += sys.argv[3:]
+from task_service.adapters.policies.worker import main
+main(float(sys.argv[1]), int(sys.argv[2]))
+"""
+# All that the interpreter needs to start, where it is not built to find its libraries itself, as on Lambda.
+_PASSED_ON: Final = ("LD_LIBRARY_PATH",)
+
+
+class CannotStart(Exception):
+    """The process does not start; the message says why, for the log."""
+
+
+class Limit:
+    """The seconds that are left of so many."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+
+    def __call__(self) -> float:
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+class PolicyProcess:
+    """A running process. It is used by one thread at a time."""
+
+    def __init__(self, *, policy_seconds: float, seconds: float) -> None:
+        """Start it; it is ready within `seconds`. Raises CannotStart."""
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", "-c", _PROGRAM, str(policy_seconds), str(MEMORY_BYTES), *_folders()],
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+                    cwd="/",
+                )
+        except OSError as error:
+            ours.close()
+            raise CannotStart(str(error)) from error
+        self._connection = ours
+        try:
+            self._receive(Limit(seconds))
+        except (EOFError, OSError) as error:
+            raise CannotStart(self._last_words() or repr(error)) from error
+        self._close_errors()
+
+    def ask(self, request: Sequence[bytes], limit: Limit) -> list[bytes]:
+        """The answer. Raises TimeoutError, and EOFError or another OSError where the process has ended."""
+        pipe.send(self._connection, request, limit)
+        return self._receive(limit)
+
+    def kill(self) -> None:
+        """End it, whatever it is doing."""
+        self._connection.close()
+        self._close_errors()
+        self._process.kill()
+        self._process.wait()
+
+    def _receive(self, limit: Limit) -> list[bytes]:
+        return pipe.receive(self._connection, limit)
+
+    def _last_words(self) -> str:
+        """What it said before it ended."""
+        self._process.kill()
+        said = self._process.communicate()[1]
+        self._connection.close()
+        lines = said.decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def _close_errors(self) -> None:
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+
+
+def _folders() -> list[str]:
+    """Where the process finds this package and the interpreter of Rego, which this process never loads."""
+    folders = [str(Path(__file__).parents[2])]
+    found = importlib.util.find_spec("regopy")
+    if found is not None and found.origin is not None:
+        folders.append(str(Path(found.origin).parents[1]))
+    return folders

@@ -1,0 +1,208 @@
+"""Tasks and task lists, as they are described: creating and reading them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from task_service.domain.errors import NotFound, TaskFailed
+from task_service.entrypoints.docs import answers
+from task_service.entrypoints.docs.common import (
+    CACHE_HEADERS,
+    NAME_RULE,
+    PAYLOAD_ERRORS,
+    TASK_ID,
+    TASK_LIST_ID,
+    TASK_LISTS,
+    TASKS,
+    UNAVAILABLE,
+    UNREADABLE_NAME,
+    in_path,
+)
+from task_service.entrypoints.docs.operation import ANY_JSON, Body, Operation, Shape, Success
+from task_service.entrypoints.docs.prefer import creating_list, creating_task, waiting
+
+SOME_ID: Final = "a9d7398a-fbfe-48bd-bb64-c5b7a92a5d5a"
+SOME_LIST_ID: Final = "80e7d5e0-70ca-4337-8d78-d770ba98a3f1"
+
+_BODY: Final = Body(
+    shape=ANY_JSON,
+    description="Any JSON value, read as JSON whatever the Content-Type says. It goes out as it came in.",
+    examples={"an object": {"greeting": "hello"}, "any other value": 42},
+)
+
+TASK_CREATED: Final[Mapping[str, Any]] = {
+    "id": SOME_ID,
+    "name": "hello",
+    "status": "created",
+    "attempts": 0,
+    "responseCode": None,
+    "createdAt": "2026-11-24T06:00:39.051Z",
+    "startedAt": None,
+    "finishedAt": None,
+    "error": None,
+}
+_STARTED: Final = {"status": "pending", "attempts": 1, "startedAt": "2026-11-24T06:00:39.076Z"}
+_FINISHED: Final = {"finishedAt": "2026-11-24T06:00:39.097Z"}
+TASK_DONE: Final = {**TASK_CREATED, **_STARTED, **_FINISHED, "status": "done", "responseCode": 200}
+TASK_FAILED: Final = {
+    **TASK_CREATED,
+    **_STARTED,
+    **_FINISHED,
+    "status": "failed",
+    "responseCode": 404,
+    "error": "the target answered 404",
+}
+
+LIST_ITEM: Final[Mapping[str, Any]] = {
+    "id": SOME_LIST_ID,
+    "name": "three-groups",
+    "status": "created",
+    "createdAt": "2026-11-24T06:00:39.051Z",
+    "finishedAt": None,
+}
+
+
+def operations() -> Iterable[Operation]:
+    """Creating and reading tasks and lists."""
+    yield creating_task(_create_task())
+    yield waiting(_task_result())
+    yield waiting(_task_status())
+    yield creating_list(_create_list(), _list_example("failed", "failed"))
+    yield waiting(_list_status())
+
+
+def _create_task() -> Operation:
+    about_it = {"operationId": "readTaskStatus", "parameters": {"taskID": "$response.body#/taskID"}}
+    return Operation(
+        method="POST",
+        path="/v1/task/{taskName}",
+        id="createTask",
+        tag=TASKS,
+        summary="Create a task",
+        description="Answered once the task is durable: it will run, and can be asked for under its id.",
+        parameters=(in_path("taskName", f"The name of a task template. {NAME_RULE}", "hello"), *CACHE_HEADERS),
+        body=_BODY,
+        answers={
+            200: Success(
+                description="The task is durable, and will run.",
+                shape=answers.TaskCreated,
+                example={"taskID": SOME_ID},
+                links={"status": about_it, "result": {**about_it, "operationId": "readTaskResult"}},
+            )
+        },
+        errors=(UNREADABLE_NAME, *PAYLOAD_ERRORS, NotFound("task template not found"), UNAVAILABLE),
+    )
+
+
+def _task_result() -> Operation:
+    return Operation(
+        method="GET",
+        path="/v1/taskResult/{taskID}",
+        id="readTaskResult",
+        tag=TASKS,
+        summary="Read the result of a task",
+        description="What the target answered or the policies gave, as it came; text that is not JSON is a string.",
+        parameters=(TASK_ID,),
+        answers={200: Success(description="The result.", shape=ANY_JSON, example={"greeting": "hello"})},
+        errors=(
+            UNREADABLE_NAME,
+            NotFound("task is not found"),
+            NotFound("no result, task is not completed"),
+            TaskFailed("task failed: the target answered 404"),
+            TaskFailed("task cancelled: cancelled on request"),
+            UNAVAILABLE,
+        ),
+    )
+
+
+def _task_status() -> Operation:
+    examples = {
+        200: TASK_DONE,
+        201: TASK_CREATED,
+        202: {**TASK_CREATED, **_STARTED},
+        207: TASK_FAILED,
+    }
+    return Operation(
+        method="GET",
+        path="/v1/taskStatus/{taskID}",
+        id="readTaskStatus",
+        tag=TASKS,
+        summary="Read where a task stands",
+        parameters=(TASK_ID,),
+        answers=by_state(answers.TaskStatus, examples),
+        errors=(UNREADABLE_NAME, NotFound("task is not found"), UNAVAILABLE),
+    )
+
+
+def _create_list() -> Operation:
+    link = {"operationId": "readTaskListStatus", "parameters": {"taskListID": "$response.body#/taskListID"}}
+    return Operation(
+        method="POST",
+        path="/v1/taskList/{taskListName}",
+        id="createTaskList",
+        tag=TASK_LISTS,
+        summary="Create a task list",
+        description=(
+            "Answered once the list is durable. The body is the request of its tasks, except of those that follow "
+            "another one in a sequential group: they get the result of that one."
+        ),
+        parameters=(
+            in_path("taskListName", f"The name of a task list template. {NAME_RULE}", "three-groups"),
+            *CACHE_HEADERS,
+        ),
+        body=_BODY,
+        answers={
+            200: Success(
+                description="The list is durable, and will run.",
+                shape=answers.TaskListCreated,
+                example={"taskListID": SOME_LIST_ID},
+                links={"status": link},
+            )
+        },
+        errors=(
+            UNREADABLE_NAME,
+            *PAYLOAD_ERRORS,
+            NotFound("taskList template not found"),
+            NotFound("failed to create tasks for taskList: task template not found: 'send-mail'"),
+            UNAVAILABLE,
+        ),
+    )
+
+
+def _list_status() -> Operation:
+    examples = {
+        200: _list_example("done", "done"),
+        201: _list_example("created", "created"),
+        202: _list_example("pending", "created"),
+        207: _list_example("failed", "failed"),
+    }
+    return Operation(
+        method="GET",
+        path="/v1/taskListStatus/{taskListID}",
+        id="readTaskListStatus",
+        tag=TASK_LISTS,
+        summary="Read where a task list stands",
+        description="With every group and every task, in the order of the template.",
+        parameters=(TASK_LIST_ID,),
+        answers=by_state(answers.TaskListStatus, examples),
+        errors=(UNREADABLE_NAME, NotFound("taskList is not found"), UNAVAILABLE),
+    )
+
+
+def _list_example(list_status: str, task_status: str) -> Any:
+    tasks = [{"id": f"{SOME_LIST_ID}.0.0", "status": task_status}]
+    groups = [{"id": f"{SOME_LIST_ID}.0", "status": list_status, "tasks": tasks}]
+    return {"id": SOME_LIST_ID, "status": list_status, "groups": groups}
+
+
+def by_state(shape: Shape, examples: Mapping[int, Any]) -> dict[int, Success]:
+    """Answers whose HTTP status says where something stands."""
+    descriptions = {
+        200: "It is done.",
+        201: "It is created, and has not started.",
+        202: "It is pending: under way, or waiting for a retry.",
+        207: "It has failed, or is cancelled.",
+    }
+    return {
+        status: Success(description=description, shape=shape, example=examples[status])
+        for status, description in descriptions.items()
+    }

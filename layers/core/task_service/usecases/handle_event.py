@@ -1,0 +1,103 @@
+"""Taking an event: one task for each event that an event task waits for, however often it is delivered."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from task_service.adapters.template_cache import TemplateCache
+from task_service.domain import json_text
+from task_service.domain.cloud_event import CloudEvent, MalformedEvent, from_envelope
+from task_service.domain.errors import NotFound
+from task_service.domain.event_task import CACHE_SET, CacheEntry, EventTask
+from task_service.domain.task import Message
+from task_service.domain.template import TaskTemplate
+from task_service.ports import TaskQueue
+from task_service.usecases.create_task import TaskCreator
+from task_service.usecases.edit_templates import MAX_NAME_BYTES
+
+_NO_TEMPLATE: Final = "the event task's task template does not exist"
+
+
+class Taken(StrEnum):
+    """What became of an event."""
+
+    CREATED = "created"
+    """It has made a task."""
+    REPEATED = "repeated"
+    """It has made its task before; the task's message was sent again."""
+    UNMATCHED = "unmatched"
+    """Nothing is to be done about it; dropped."""
+    MALFORMED = "malformed"
+    """It cannot be understood; dropped."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventHandling:
+    """The outcome of taking an event."""
+
+    taken: Taken
+    reason: str | None = None
+    """Why it was dropped."""
+    event: CloudEvent | None = None
+    task_name: str | None = None
+    message: Message | None = None
+    """The task's first message, which has to be sent before the event is done with."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class EventHandler:
+    """Takes the messages of the event queue."""
+
+    event_tasks: TemplateCache[EventTask]
+    task_templates: TemplateCache[TaskTemplate]
+    creation: TaskCreator
+    queue: TaskQueue
+
+    def take(self, message: str) -> EventHandling:
+        """Write the task that the event in a message asks for.
+
+        Raises Unavailable where the message has to come again; nothing is lost then.
+        """
+        event: CloudEvent | None = None
+        try:
+            event = from_envelope(message)
+            if event.type != CACHE_SET:
+                return _unmatched(event, f"its type is {event.type[:80]!r}, not {CACHE_SET!r}")
+            entry = CacheEntry.of(event)
+        except MalformedEvent as fault:
+            return EventHandling(taken=Taken.MALFORMED, reason=str(fault), event=event)
+        # The table takes no longer keys; none of its event tasks is meant.
+        event_task = self.event_tasks.get(entry.name) if json_text.size(entry.name) <= MAX_NAME_BYTES else None
+        if event_task is None:
+            return _unmatched(event, "no event task waits for its key, namespace and scope")
+        return self._create(event, event_task)
+
+    def send(self, intakes: Iterable[EventHandling]) -> int:
+        """Send the messages of these events' tasks, ten with a request; returns how many there are.
+
+        Raises Unavailable, after which all of these events have to come again.
+        """
+        messages = [intake.message for intake in intakes if intake.message is not None]
+        self.queue.send_all(messages)
+        return len(messages)
+
+    def _create(self, event: CloudEvent, event_task: EventTask) -> EventHandling:
+        template = self.task_templates.get(event_task.task_name)
+        if template is None:
+            return _unmatched(event, _NO_TEMPLATE, event_task)
+        if not template.request_policy:
+            return _unmatched(event, "the event task's task template has no requestPolicy", event_task)
+        try:
+            message, is_new = self.creation.write_once(
+                event_task.task_id(event), event_task.task_name, event_task.request()
+            )
+        except NotFound:
+            return _unmatched(event, _NO_TEMPLATE, event_task)
+        taken = Taken.CREATED if is_new else Taken.REPEATED
+        return EventHandling(taken=taken, event=event, task_name=event_task.task_name, message=message)
+
+
+def _unmatched(event: CloudEvent, reason: str, event_task: EventTask | None = None) -> EventHandling:
+    name = event_task.task_name if event_task else None
+    return EventHandling(taken=Taken.UNMATCHED, reason=reason, event=event, task_name=name)

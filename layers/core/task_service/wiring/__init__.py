@@ -1,0 +1,1 @@
+"""Settings, and the one place where use cases and adapters are put together."""

@@ -1,0 +1,135 @@
+"""Values for tests, each with one line of what matters in it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from task_service.adapters.template_cache import TemplateCache
+from task_service.domain.task import Body, State, Task
+from task_service.domain.task_list import TaskList
+from task_service.domain.template import StoredTemplate, TaskTemplate
+from task_service.testing import (
+    FakeClock,
+    InMemoryBodies,
+    InMemoryLists,
+    InMemoryQueue,
+    InMemoryTasks,
+    InMemoryTemplates,
+    ScriptedPolicies,
+    ScriptedTarget,
+)
+from task_service.usecases.cancel import Canceller
+from task_service.usecases.read_list import ListReader
+from task_service.usecases.read_task import TaskReader
+from task_service.usecases.run_list import ListRunner
+from task_service.usecases.run_task import TaskRunner
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def template(name: str = "greet", **members: Any) -> TaskTemplate:
+    """A template that POSTs to a target, with other members as given, named as in the API."""
+    return TaskTemplate.from_text(document(name, **members))
+
+
+def document(name: str = "greet", **members: Any) -> str:
+    """The JSON document of that template."""
+    default: dict[str, Any] = {"name": name, "url": "http://127.0.0.1:9/greet", "method": "POST"}
+    return json.dumps(default | members)
+
+
+def stored_template(name: str = "greet", *, etag: str = "tag-1", **members: Any) -> StoredTemplate:
+    """The same template, as it is stored."""
+    return StoredTemplate(name=name, document=document(name, **members), etag=etag)
+
+
+def template_cache(templates: InMemoryTemplates, clock: FakeClock) -> TemplateCache[TaskTemplate]:
+    """What remembers task templates for half a minute."""
+    keep = timedelta(seconds=30)
+    return TemplateCache(templates=templates, parse=TaskTemplate.from_text, clock=clock, keep=keep)
+
+
+def task(task_id: str = "task-1", **changes: Any) -> Task:
+    """A task that has just been created."""
+    values: dict[str, Any] = {
+        "id": task_id,
+        "name": "greet",
+        "template": template(),
+        "request": Body(text='{"n":1}'),
+        "cache_namespace": "",
+        "cache_scope": "",
+        "state": State.CREATED,
+        "attempt": 1,
+        "created_at": NOW,
+        "expires_at": NOW + timedelta(days=30),
+    }
+    return Task(**(values | changes))
+
+
+def task_list(list_id: str = "list", **changes: Any) -> TaskList:
+    """A list that has just been created, of a plan that nobody reads."""
+    values: dict[str, Any] = {
+        "id": list_id,
+        "name": "many",
+        "plan": Body(text="{}"),
+        "request": Body(text="1"),
+        "cache_namespace": "",
+        "cache_scope": "",
+        "state": State.CREATED,
+        "created_at": NOW,
+        "expires_at": NOW + timedelta(days=30),
+    }
+    return TaskList(**(values | changes))
+
+
+def attempts(tasks: InMemoryTasks, queue: InMemoryQueue, **changes: Any) -> TaskRunner:
+    """What makes attempts, against a target that answers {}."""
+    values: dict[str, Any] = {
+        "tasks": tasks,
+        "queue": queue,
+        "bodies": InMemoryBodies(),
+        "target": ScriptedTarget(),
+        "policies": ScriptedPolicies(),
+        "clock": FakeClock(NOW),
+        "draw": lambda: 0.5,
+        "pause": lambda seconds: None,
+        "default_max_attempts": 3,
+        "user_agent": "task-service/test",
+    }
+    return TaskRunner(**(values | changes))
+
+
+def list_run(tasks: InMemoryTasks, queue: InMemoryQueue, **changes: Any) -> ListRunner:
+    """What runs task lists, on fakes."""
+    values: dict[str, Any] = {
+        "lists": InMemoryLists(tasks),
+        "tasks": tasks,
+        "queue": queue,
+        "bodies": InMemoryBodies(),
+        "policies": ScriptedPolicies(),
+        "attempts": attempts(tasks, queue),
+        "clock": FakeClock(NOW),
+    }
+    return ListRunner(**(values | changes))
+
+
+def canceller(tasks: InMemoryTasks, queue: InMemoryQueue, **changes: Any) -> Canceller:
+    """What cancels tasks and lists of these fakes."""
+    ports: dict[str, Any] = {
+        "lists": InMemoryLists(tasks),
+        "bodies": InMemoryBodies(),
+        "clock": FakeClock(NOW),
+    } | changes
+    lists = ListReader(lists=ports["lists"], bodies=ports["bodies"], clock=ports["clock"])
+    reading = TaskReader(tasks=tasks, lists=lambda: lists, bodies=ports["bodies"], clock=ports["clock"])
+    return Canceller(tasks=tasks, queue=queue, reading=reading, **ports)
+
+
+def list_document(*groups: str, final_policy: str = "", **members: Any) -> str:
+    """The JSON document of a list template with groups as "sequential 3", whose tasks are t0, t1, t2."""
+    document: dict[str, Any] = {"name": "many", "groups": []}
+    for group in groups:
+        execution, size = group.split()
+        tasks = [f"t{position}" for position in range(int(size))]
+        document["groups"].append({"execution": execution, "tasks": tasks, "finalPolicy": final_policy})
+    return json.dumps(document | members)
