@@ -13,7 +13,7 @@ Every arrow is one conditional write; the conditions stand in `adapters/dynamodb
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from task_service.domain.template import TaskTemplate
@@ -50,52 +50,6 @@ class Body:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
-    """What travels through the queue: attempt `attempt` of task `task_id` is due."""
-
-    task_id: str
-    attempt: int
-    not_before: datetime | None = None
-    """The attempt may not start before; None: at once."""
-    replay: int = 0
-    """Of which replay it is an attempt; 0: of none."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GroupStart:
-    """What travels through the queue where a group of a list is due: the first one, and one that is handed over."""
-
-    list_id: str
-    group: int = 0
-    failed_before: bool = False
-    """Whether a group before this one has failed."""
-    replay: int = 0
-    """Which replay of the list it is; 0: none."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListCancel:
-    """What travels through the queue where a list is being cancelled: whoever does it may die before it is done."""
-
-    list_id: str
-    replay: int = 0
-    """Which replay of the list is cancelled; 0: none."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CacheWrite:
-    """What travels through the queue where something that has ended is still to be written to the cache service."""
-
-    key: str
-    """The id of a task or a list."""
-    is_list: bool
-    namespace: str
-    scope: str
-    attempt: int = 1
-    not_before: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
     """Where a task stands in its list."""
 
@@ -117,10 +71,6 @@ def place_of(task_id: str) -> Place | None:
     place = Place(list_id=list_id, group=int(numbers[0]), position=int(numbers[1]))
     # One task, one id: "1.01" names none.
     return place if place.task_id == task_id else None
-
-
-QueueMessage = Message | GroupStart | ListCancel | CacheWrite
-"""What the task queue carries."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,40 +119,3 @@ class Task:
     def shown_state(self) -> State:
         """The state that clients are told: one that has started and waits for a retry is under way."""
         return State.PENDING if self.state is State.CREATED and self.started_at is not None else self.state
-
-    def message(self) -> Message:
-        """The message that makes this task's next attempt happen."""
-        return Message(task_id=self.id, attempt=self.attempt, not_before=self.not_before, replay=self.replay)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Done:
-    """The task ends well, with this result."""
-
-    result: str
-    response_code: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Failed:
-    """The task ends badly, for this reason."""
-
-    error: str
-    logged: str | None = None
-    """The reason as far as it is logged; None: all of it. What a target says may be nobody else's business."""
-    response_code: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Retry:
-    """The attempt failed; the next one is due after `delay`."""
-
-    delay: timedelta
-    error: str
-    logged: str | None = None
-    """As for one that ends the task."""
-    response_code: int | None = None
-
-
-Decision = Done | Failed | Retry
-"""What follows from an attempt."""

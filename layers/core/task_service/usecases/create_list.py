@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
-from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
-from task_service.domain.task import GroupStart, State
+from task_service.domain.messages import GroupStart
+from task_service.domain.task import State
 from task_service.domain.task_list import MAX_TASKS, Plan, TaskList, TaskListTemplate
 from task_service.domain.template import TaskTemplate
-from task_service.ports import Bodies, Clock, TaskLists, TaskQueue
+from task_service.ports import Bodies, CachedTemplates, Clock, TaskLists, TaskQueue
 from task_service.usecases.create_task import check_payload, take_back
 
 
@@ -18,8 +18,8 @@ from task_service.usecases.create_task import check_payload, take_back
 class ListCreator:
     """Creates task lists."""
 
-    list_templates: TemplateCache[TaskListTemplate]
-    task_templates: TemplateCache[TaskTemplate]
+    list_templates: CachedTemplates[TaskListTemplate]
+    task_templates: CachedTemplates[TaskTemplate]
     lists: TaskLists
     queue: TaskQueue
     bodies: Bodies

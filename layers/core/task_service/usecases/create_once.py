@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from task_service.domain.errors import KeyReused, NotFound
 from task_service.domain.idempotency import KeyUse, fingerprint
-from task_service.domain.task import QueueMessage
+from task_service.domain.messages import QueueMessage
 from task_service.ports import Clock, IdempotencyKeys, TaskQueue
 
 R = TypeVar("R")

@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
-from task_service.adapters.template_cache import TemplateCache
 from task_service.domain import json_text
 from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
-from task_service.domain.task import Message, State, Task
+from task_service.domain.messages import TaskMessage, message_of
+from task_service.domain.task import State, Task
 from task_service.domain.template import TaskTemplate
-from task_service.ports import Bodies, Clock, TaskLists, TaskQueue, Tasks
+from task_service.ports import Bodies, CachedTemplates, Clock, TaskLists, TaskQueue, Tasks
 
 log: Final = logging.getLogger("task")
 
@@ -21,7 +21,7 @@ log: Final = logging.getLogger("task")
 class TaskCreator:
     """Creates tasks."""
 
-    templates: TemplateCache[TaskTemplate]
+    templates: CachedTemplates[TaskTemplate]
     tasks: Tasks
     queue: TaskQueue
     bodies: Bodies
@@ -37,20 +37,20 @@ class TaskCreator:
         task = self.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope)(str(uuid4()))
         self.tasks.add(task)
         try:
-            self.queue.send(task.message())
+            self.queue.send(message_of(task))
         except Unavailable:
             take_back(self.tasks, task.id)
             raise
         return task.id
 
-    def write_once(self, task_id: str, name: str, payload: str) -> tuple[Message, bool]:
+    def write_once(self, task_id: str, name: str, payload: str) -> tuple[TaskMessage, bool]:
         """Write the task of this id, unless there is one; returns its first message, and whether there was none.
 
         For whoever does this again and again until the message is sent too: a record whose message could not be sent
         stays, the next time finds it, and a message too many does no harm. Raises as `create`.
         """
         task = self.draft(name, payload)(task_id)
-        return task.message(), self.tasks.add(task) is None
+        return message_of(task), self.tasks.add(task) is None
 
     # -- the steps, for whoever takes them one by one
 
@@ -89,9 +89,9 @@ class TaskCreator:
         """Whether a task that was found shows that its first message has been taken."""
         return task.shown_state is not State.CREATED
 
-    def first_message(self, task: Task) -> Message:
+    def first_message(self, task: Task) -> TaskMessage:
         """The message that makes a task start."""
-        return task.message()
+        return message_of(task)
 
 
 def take_back(records: Tasks | TaskLists, record_id: str) -> None:

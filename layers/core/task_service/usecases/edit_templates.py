@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from task_service.adapters.template_cache import TemplateCache
 from task_service.domain import json_text
 from task_service.domain.errors import BadRequest, NotFound, PreconditionFailed, TooLarge, TurnedOff
 from task_service.domain.template import StoredTemplate
-from task_service.ports import Templates
+from task_service.ports import CachedTemplates, Templates
 from task_service.usecases.create_task import check_payload
 
 DEFAULT_LIMIT: Final = 50
@@ -32,7 +31,7 @@ class TemplateEditor:
     noun: str
     """What such a template is called."""
     templates: Templates
-    cache: TemplateCache[Any]
+    cache: CachedTemplates[Any]
     writes: bool
     validate: Validate
 

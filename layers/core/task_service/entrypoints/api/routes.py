@@ -116,7 +116,7 @@ class Api:
         """Before every route's handler, and before a wrong method is told."""
         resource, method = str(self._event.get("resource")), self._event["httpMethod"]
         methods = self._handlers.get(resource)
-        if methods and resource not in _HEALTH_ROUTES and (guard := self._services().guard) is not None:
+        if methods and resource not in _HEALTH_ROUTES and (guard := self._services().authorizer) is not None:
             self._caller = guard.admit(request.header(self._event, "Authorization"))
             if method in methods:
                 guard.allow(self._caller, method)
@@ -135,7 +135,7 @@ class Api:
             return None
         from task_service.entrypoints.api.prefer import Wait
 
-        return Wait.asked_for(prefer, lambda: self._services().waiting, self._resolver.lambda_context)
+        return Wait.asked_for(prefer, lambda: self._services().waiter, self._resolver.lambda_context)
 
     def _created(self, creation: Creator[Any], resource: str, name: str, *, metric: str) -> str:
         """The id of what this request creates, or has created before where it has an idempotency key."""
@@ -158,7 +158,7 @@ class Api:
 
     def _create_task(self, taskName: str) -> Response[str]:
         name, wait = request.decoded(taskName), self._wait()
-        task_id = self._created(self._services().creation, "task", name, metric="Created")
+        task_id = self._created(self._services().task_creator, "task", name, metric="Created")
         self._about |= {"task_id": task_id, "task": name}
         if wait is not None:
             self._headers |= wait.headers | {"x-task-id": task_id}
@@ -168,7 +168,7 @@ class Api:
         return _json(200, json.dumps({"taskID": task_id}))
 
     def _task_result(self, taskID: str) -> Response[str]:
-        return _json(200, self._services().reading.result_of(self._task(taskID)))
+        return _json(200, self._services().task_reader.result_of(self._task(taskID)))
 
     def _task_status(self, taskID: str) -> Response[str]:
         task = self._task(taskID)
@@ -179,7 +179,7 @@ class Api:
         self._about["task_id"] = task_id = request.decoded(segment)
         wait = self._wait()
         if wait is None:
-            return self._services().reading.task(task_id)
+            return self._services().task_reader.task(task_id)
         task = wait.task(task_id)
         self._headers |= wait.headers
         return task
