@@ -33,6 +33,7 @@ lint: $(VENV)/dev.stamp .venv-tools/stamp ## style, types, the template
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	PYTHONPATH=layers/core $(BIN)/lint-imports --no-timing
 	bash tests/lint_template.sh
 
 format: $(VENV)/dev.stamp ## put the code into its one shape

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, Protocol
 
@@ -14,7 +14,6 @@ from task_service.domain.errors import Unavailable
 from task_service.domain.messages import CacheWrite, GroupStart, ListCancel, QueueMessage, from_text
 from task_service.domain.outcome import Attempt, Handled, Outcome, Step
 from task_service.domain.retry import Done
-from task_service.wiring.services import utc_now
 
 log: Final = logging.getLogger("task")
 
@@ -44,7 +43,7 @@ class Batch:
 
         See https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html for its form.
         """
-        deadline = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
+        deadline = datetime.now(UTC) + timedelta(milliseconds=context.get_remaining_time_in_millis())
         records = event.get("Records", [])
 
         def step(record: dict[str, Any]) -> Step | None:
