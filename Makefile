@@ -33,7 +33,7 @@ lint: $(VENV)/dev.stamp .venv-tools/stamp ## style, types, the template
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	PYTHONPATH=layers/core $(BIN)/lint-imports --no-timing
+	PYTHONPATH=layers/core $(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache
 	bash tests/lint_template.sh
 
 format: $(VENV)/dev.stamp ## put the code into its one shape
