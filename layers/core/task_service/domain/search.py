@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filter:
-    """What is looked for; None: whatever it is."""
+    """A filter; None: any value fits."""
 
     name: str | None = None
-    """Of the template."""
+    """Name of the template."""
     state: State | None = None
-    """As clients are told."""
+    """The state that clients see."""
     since: datetime | None = None
     """Created then or later."""
     until: datetime | None = None
@@ -28,18 +28,18 @@ class Filter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListSummary:
-    """A task list in one line."""
+    """A task list without its groups."""
 
     id: str
     name: str
     state: State
-    """As clients are told."""
+    """The state that clients see."""
     created_at: datetime
     finished_at: datetime | None
 
     @classmethod
     def of(cls, task_list: "TaskList", *, has_started: bool) -> "ListSummary":
-        """The summary of a list, of which a group has started or not."""
+        """The summary of a list; `has_started`: one of its groups has."""
         under_way = has_started and task_list.state is State.CREATED
         return cls(
             id=task_list.id,

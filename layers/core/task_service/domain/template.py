@@ -16,7 +16,7 @@ _NOT_IN_A_CACHE_NAME: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\u
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetryPolicy:
-    """How often and how soon a failed attempt is repeated; None: the deployment's default."""
+    """How often and how soon a failed attempt is repeated; None: as the deployment is set."""
 
     max_attempts: int | None = None
     min_delay: timedelta = timedelta(seconds=1)
@@ -83,7 +83,7 @@ class StoredTemplate:
 
 
 def is_cache_name(text: str) -> bool:
-    """Whether a header can carry `text` as a namespace or scope of the cache service."""
+    """Whether `text` can be a namespace or scope of the cache service, which travel in headers."""
     return _NOT_IN_A_CACHE_NAME.search(text) is None
 
 

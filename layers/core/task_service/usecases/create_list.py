@@ -41,7 +41,7 @@ class ListCreator:
             raise
         return task_list.id
 
-    # -- the steps, for whoever takes them one by one
+    # -- the steps one by one, for creating with an idempotency key
 
     @property
     def records(self) -> TaskLists:
@@ -51,7 +51,7 @@ class ListCreator:
     def draft(
         self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = ""
     ) -> Callable[[str], TaskList]:
-        """Check what is asked for; what it returns makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
+        """Check the request; returns a function that makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
         check_payload(payload)
         plan = self._plan(name)
 
@@ -60,7 +60,7 @@ class ListCreator:
             return TaskList(
                 id=list_id,
                 name=plan.template.name,
-                # Under a key of its own: a list that is there already keeps the plan that it has.
+                # Under a key of its own: a list that exists already keeps its plan.
                 plan=self.bodies.store(f"requests/{list_id}/plan/{uuid4()}", plan.to_text()),
                 request=self.bodies.store(f"requests/{list_id}", payload),
                 cache_namespace=cache_namespace or plan.template.cache_namespace,
@@ -73,7 +73,7 @@ class ListCreator:
         return task_list
 
     def has_started(self, task_list: TaskList) -> bool:
-        """Whether a list that was found, or what else is written of it, shows that its first message was taken."""
+        """Whether an executor has handled the first message of a list that was found."""
         if task_list.state is not State.CREATED:
             return True
         records = self.lists.records(task_list.id)

@@ -46,13 +46,13 @@ class TaskCreator:
     def write_once(self, task_id: str, name: str, payload: str) -> tuple[TaskMessage, bool]:
         """Write the task of this id, unless there is one; returns its first message, and whether there was none.
 
-        For whoever does this again and again until the message is sent too: a record whose message could not be sent
-        stays, the next time finds it, and a message too many does no harm. Raises as `create`.
+        The caller repeats this until it has sent the message too: a record without a message stays, the next call finds
+        it, and a second message does no harm. Raises as `create`.
         """
         task = self.draft(name, payload)(task_id)
         return message_of(task), self.tasks.add(task) is None
 
-    # -- the steps, for whoever takes them one by one
+    # -- the steps one by one, for creating with an idempotency key
 
     @property
     def records(self) -> Tasks:
@@ -62,7 +62,7 @@ class TaskCreator:
     def draft(
         self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = ""
     ) -> Callable[[str], Task]:
-        """Check what is asked for; what it returns makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
+        """Check the request; returns a function that makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
         check_payload(payload)
         template = self.templates.get(name)
         if template is None:
@@ -86,7 +86,7 @@ class TaskCreator:
         return task
 
     def has_started(self, task: Task) -> bool:
-        """Whether a task that was found shows that its first message has been taken."""
+        """Whether an executor has handled the first message of a task that was found."""
         return task.shown_state is not State.CREATED
 
     def first_message(self, task: Task) -> TaskMessage:
@@ -95,8 +95,10 @@ class TaskCreator:
 
 
 def take_back(records: Tasks | TaskLists, record_id: str) -> None:
-    """Remove a record without a message. Where that fails too it stays until its retention ends: nobody was told its
-    id, and no message will start it."""
+    """Remove a record whose message could not be sent.
+
+    If that fails too, the record stays until its retention ends: no client knows its id, and no message starts it.
+    """
     try:
         records.remove(record_id)
     except Unavailable as error:
