@@ -51,7 +51,7 @@ class ListCreator:
     def draft(
         self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = ""
     ) -> Callable[[str], TaskList]:
-        """Check the request; returns a function that makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
+        """Check the request; returns what makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
         check_payload(payload)
         plan = self._plan(name)
 

@@ -62,7 +62,7 @@ class TaskCreator:
     def draft(
         self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = ""
     ) -> Callable[[str], Task]:
-        """Check the request; returns a function that makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
+        """Check the request; returns what makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
         check_payload(payload)
         template = self.templates.get(name)
         if template is None:
