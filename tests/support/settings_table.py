@@ -26,7 +26,7 @@ def table(template: Template) -> str:
             f"`{setting_name(name)}`",
             _code(str(declared.get("Default", ""))),
             _allowed(declared),
-            " ".join(str(declared["Description"]).split()).replace("|", "\\|"),
+            _plain(str(declared["Description"])),
         )
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
@@ -57,6 +57,11 @@ def _different(values: list[Any]) -> Iterator[str]:
         if value.lower() not in seen:
             seen.add(value.lower())
             yield value
+
+
+def _plain(text: str) -> str:
+    """A text on one line, in which no character means something in Markdown."""
+    return re.sub(r"([|*_<])", r"\\\1", " ".join(text.split()))
 
 
 def _code(text: str) -> str:

@@ -18,7 +18,7 @@ from tests.support.documents import (
     command_blocks,
     links,
 )
-from tests.support.settings_table import SETTINGS, generated
+from tests.support.settings_table import SETTINGS, generated, table
 from tests.support.transcripts import CommandFailed, Transcript
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -93,6 +93,16 @@ def test_every_document_is_linked_from_the_readme() -> None:
 def test_the_settings_are_those_of_the_template() -> None:
     document = SETTINGS.read_text(encoding="utf-8")
     assert document == generated(document, Template.read(PROJECT / "template.yaml")), "make docs writes them anew"
+
+
+def test_a_parameter_is_a_row_that_says_what_is_allowed() -> None:
+    level = {"Description": "How much\n is | logged.", "Default": "INFO", "AllowedValues": ["INFO", "ERROR", "info"]}
+    template = Template({"Parameters": {"LogLevel": level, "MostTasks": {"Description": "Most.", "MinValue": 1}}})
+
+    assert table(template).splitlines()[2:] == [
+        "| `LogLevel` | `LOG_LEVEL` | `INFO` | `INFO`, `ERROR` | How much is \\| logged. |",
+        "| `MostTasks` | `MOST_TASKS` |  | from 1 | Most. |",
+    ]
 
 
 def test_every_make_target_is_explained() -> None:
