@@ -16,7 +16,8 @@ from aws_lambda_powertools import Metrics
 from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.task import Body, State
 from task_service.domain.task_list import TaskListTemplate
-from task_service.entrypoints.api.routes import Api
+from task_service.entrypoints.api.app import Api
+from task_service.entrypoints.api.services import Services
 from task_service.schemas.policy import validate_policy
 from task_service.schemas.template import validate_list_template, validate_task_template
 from task_service.testing import (
@@ -42,7 +43,6 @@ from task_service.usecases.replay import Replayer
 from task_service.usecases.replay_many import BulkReplayer
 from task_service.usecases.search import Searcher
 from task_service.usecases.wait import Waiter
-from task_service.wiring.services import Services
 from tests.support.builders import NOW, stored_template, task, template_cache
 
 RESOURCES = {

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from task_service.domain.errors import Unavailable
 from task_service.domain.idempotency import KeyUse
-from task_service.domain.listed import listed
+from task_service.domain.paging import sort_key
 from task_service.domain.retry import Answered
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import (
@@ -492,7 +492,7 @@ class InMemorySearch:
 
     def _tasks(self) -> dict[str, Entry[Task]]:
         return {
-            listed(task.created_at, task.id): Entry(
+            sort_key(task.created_at, task.id): Entry(
                 name=task.name,
                 state=task.shown_state,
                 created_at=task.created_at,
@@ -505,7 +505,7 @@ class InMemorySearch:
 
     def _lists(self) -> dict[str, Entry[ListSummary]]:
         return {
-            listed(task_list.created_at, task_list.id): self._list_entry(task_list)
+            sort_key(task_list.created_at, task_list.id): self._list_entry(task_list)
             for task_list in self.records.lists.values()
         }
 

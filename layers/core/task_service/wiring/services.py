@@ -27,7 +27,7 @@ from task_service.adapters.aws.dynamodb.templates import (
 from task_service.adapters.aws.s3 import S3Bodies
 from task_service.adapters.aws.sqs import SqsTaskQueue
 from task_service.adapters.template_cache import TemplateCache
-from task_service.domain.template import TaskTemplate
+from task_service.domain.template import TaskTemplate, TemplateKind
 from task_service.usecases.check_readiness import ReadinessCheck
 from task_service.usecases.create_task import TaskCreator
 from task_service.usecases.edit_templates import TemplateEditor, Validate
@@ -185,7 +185,7 @@ class Services:
                 name, payload, longest_timeout=self.settings.executor_timeout - EXECUTOR_MARGIN
             )
 
-        return self._editing("task template", TASK_TEMPLATE, self._task_template_cache, validate)
+        return self._editing(TemplateKind.TASK, TASK_TEMPLATE, self._task_template_cache, validate)
 
     @cached_property
     def list_templates(self) -> TemplateEditor:
@@ -196,7 +196,7 @@ class Services:
 
             return validate_list_template(name, payload)
 
-        return self._editing("taskList template", LIST_TEMPLATE, self._list_template_cache, validate)
+        return self._editing(TemplateKind.TASK_LIST, LIST_TEMPLATE, self._list_template_cache, validate)
 
     @cached_property
     def policies(self) -> TemplateEditor:
@@ -210,7 +210,7 @@ class Services:
             self._embedded_policies.check(name, Policy.from_document(document))
             return document
 
-        return self._editing("policy", POLICY, self._policy_cache, validate)
+        return self._editing(TemplateKind.POLICY, POLICY, self._policy_cache, validate)
 
     @cached_property
     def guard(self) -> Authorizer | None:
@@ -242,7 +242,7 @@ class Services:
 
             return event_task.identify(payload)
 
-        templates = self._editing("event task", EVENT_TASK, self._event_task_cache, validate)
+        templates = self._editing(TemplateKind.EVENT_TASK, EVENT_TASK, self._event_task_cache, validate)
         return EventTaskEditor(templates=templates, identify=identify)
 
     @cached_property
