@@ -1,28 +1,27 @@
 """template.yaml: each function gets the variables that its code reads, no fewer and no more."""
 
-import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache, cached_property
-from itertools import chain
-from pathlib import Path
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 import pytest
 
-from task_service.wiring.services import Services
+from task_service.entrypoints.api.services import Services as ApiServices
+from task_service.wiring.services import from_settings
 from task_service.wiring.settings import Settings
 from tests.support.runtime import PROJECT
 from tests.support.translated import translated
 
-FUNCTIONS: Final = {
-    "ApiFunction": "api",
-    "DocsFunction": "docs",
-    "EventsFunction": "events",
-    "ExecutorFunction": "executor",
-    "FailuresFunction": "failures",
+FUNCTIONS: Final[dict[str, Collection[str]]] = {
+    "ApiFunction": [name for name, member in vars(ApiServices).items() if isinstance(member, property)],
+    "DocsFunction": [],
+    "EventsFunction": ["event_handler"],
+    "ExecutorFunction": ["message_handler"],
+    "FailuresFunction": ["dead_letter_handler"],
 }
-"""The folder of each function."""
+"""The services that each function uses."""
+
+USES_PYDANTIC: Final = {"ApiFunction", "DocsFunction"}
 
 OF_EVERY_FUNCTION: Final = {"LOG_LEVEL", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
 """What Powertools reads, for the logger and the metrics that every function makes."""
@@ -40,9 +39,6 @@ EVERYTHING_ON: Final = {
     "EgressAllow": "10.0.0.0/8",
 }
 """Parameters with which a function reads every variable that it can read."""
-
-LAYER: Final = PROJECT / "layers" / "core"
-WIRING: Final = LAYER / "task_service" / "wiring" / "services.py"
 
 
 class Recorder(Mapping[str, str]):
@@ -91,96 +87,27 @@ def test_a_function_gets_the_variables_that_its_code_reads_and_no_others(
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     given = variables(template, function)
-    code = Code(FUNCTIONS[function])
-    recorder = Recorder(given)
+    read: set[str] = set()
 
-    services = Services(Settings(recorder))
-    for name in code.properties:
-        getattr(services, name)
-    for name in code.settings:
-        getattr(services.settings, name)
+    # With a policy service, and with policies that are evaluated in the function.
+    for policy_service in (given.get("POLICY_ADDR", ""), ""):
+        recorder = Recorder({**given, "POLICY_ADDR": policy_service} if "POLICY_ADDR" in given else given)
+        if used := FUNCTIONS[function]:
+            services = from_settings(Settings(recorder))
+            for name in used:
+                getattr(services, name)
+            if "policies" in used:
+                _ = services.policy_compiler
+        read |= recorder.read
 
-    of_pydantic = {OF_PYDANTIC} if "pydantic" in code.packages else set()
-    assert recorder.read | of_pydantic | OF_EVERY_FUNCTION == given.keys()
+    of_pydantic = {OF_PYDANTIC} if function in USES_PYDANTIC else set()
+    assert read | of_pydantic | OF_EVERY_FUNCTION == given.keys()
 
 
-def test_every_function_has_code_and_logs(template: dict[str, Any]) -> None:
+def test_every_function_is_known_here_with_the_services_that_it_uses(template: dict[str, Any]) -> None:
     functions = [name for name, it in template["Resources"].items() if it["Type"] == "AWS::Lambda::Function"]
     assert sorted(functions) == sorted(FUNCTIONS)
-    for folder in FUNCTIONS.values():
-        assert LAYER / "task_service" / "entrypoints" / "telemetry.py" in Code(folder).modules
-
-
-# ---- what the code reads
-
-
-class Code:
-    """What a function's source says that it uses."""
-
-    def __init__(self, folder: str) -> None:
-        self.modules = set[Path]()
-        self.packages = set[str]()
-        """Everything that it may import, at any time."""
-        self.services = set[str]()
-        """The members of Services that it uses, by way of others too."""
-        self.settings = set[str]()
-        """The settings that these read, at any time."""
-        self._import(PROJECT / "functions" / folder / "app.py")
-        for module in frozenset(self.modules):
-            for name in re.findall(r"services\(\)\.(\w+)", module.read_text(encoding="utf-8")):
-                self._use(name)
-
-    @property
-    def properties(self) -> set[str]:
-        """The properties among its services."""
-        return {name for name in self.services if isinstance(getattr(Services, name), cached_property)}
-
-    def _import(self, module: Path) -> None:
-        if module in self.modules:
-            return
-        self.modules.add(module)
-        tree = _tree(module)
-        # What the wiring imports for a service counts for the functions that use the service.
-        self._follow_imports(tree.body if module == WIRING else ast.walk(tree))
-
-    def _follow_imports(self, nodes: Iterable[ast.AST]) -> None:
-        for name in chain.from_iterable(map(_imported, nodes)):
-            self.packages.add(name.partition(".")[0])
-            path = LAYER.joinpath(*name.split("."))
-            for file in (path.with_suffix(".py"), path / "__init__.py"):
-                if file.is_file():
-                    self._import(file)
-
-    def _use(self, service: str) -> None:
-        if service in self.services:
-            return
-        self.services.add(service)
-        member = _members()[service]
-        self._follow_imports(ast.walk(member))
-        for node in ast.walk(member):
-            match node:
-                case ast.Attribute(value=ast.Attribute(value=ast.Name(id="self"), attr="settings"), attr=setting):
-                    self.settings.add(setting)
-                case ast.Attribute(value=ast.Name(id="self"), attr=name) if name != "settings":
-                    self._use(name)
-
-
-def _imported(node: ast.AST) -> list[str]:
-    """The modules that a statement imports, and what may be modules."""
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.module:
-        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return []
-
-
-@cache
-def _tree(module: Path) -> ast.Module:
-    return ast.parse(module.read_text(encoding="utf-8"))
-
-
-@cache
-def _members() -> Mapping[str, ast.AST]:
-    """The members of Services in the source."""
-    [services] = [node for node in _tree(WIRING).body if isinstance(node, ast.ClassDef) and node.name == "Services"]
-    return {node.name: node for node in services.body if isinstance(node, ast.FunctionDef)}
+    for function, used in FUNCTIONS.items():
+        folder = PROJECT / "functions" / function.removesuffix("Function").lower()
+        named = set(re.findall(r"services\(\)\.(\w+)", (folder / "app.py").read_text(encoding="utf-8")))
+        assert named <= set(used)
