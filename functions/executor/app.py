@@ -12,4 +12,4 @@ batch = Batch(metrics)
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle a batch of messages; names those that have to come again."""
-    return batch.run(event, context, services().execution.handle)
+    return batch.run(event, context, services().message_handler.handle)

@@ -15,9 +15,10 @@ from typing import Any
 from uuid import uuid4
 
 from local.cloud import LocalCloud
-from task_service.adapters.aws.sqs import from_text
+from task_service.domain.messages import from_text
 from task_service.domain.task import State
-from task_service.wiring.services import Services, utc_now
+from task_service.wiring.aws import AwsPlatform
+from task_service.wiring.services import Services, from_settings, utc_now
 from task_service.wiring.settings import Settings
 from tests.bench.table import Row
 
@@ -112,14 +113,14 @@ def rows(cloud: LocalCloud) -> list[Row]:
 
 
 def _single(services: Services, meter: Meter, queue: str) -> tuple[Meter, Meter]:
-    services.creation.create("hello", "{}")  # reads the template, which is remembered from then on
+    services.task_creator.create("hello", "{}")  # reads the template, which is remembered from then on
     _work(services, queue)
     meter.take()
-    task_id = services.creation.create("hello", "{}")
+    task_id = services.task_creator.create("hello", "{}")
     create = meter.take()
     _work(services, queue)
     run = meter.take()
-    assert services.reading.task(task_id).state is State.DONE
+    assert services.task_reader.task(task_id).state is State.DONE
     return create, run
 
 
@@ -127,7 +128,7 @@ def _with_key(services: Services, meter: Meter, queue: str) -> tuple[Meter, Mete
     key = uuid4().hex
 
     def create() -> tuple[str, bool]:
-        return services.keyed_creator.create(services.creation, key, "task", "hello", "{}")
+        return services.keyed_creator.create(services.task_creator, key, "task", "hello", "{}")
 
     meter.take()
     task_id, is_new = create()
@@ -153,15 +154,31 @@ def _list(services: Services, meter: Meter, queue: str, size: int) -> Meter:
 
 def _work(services: Services, url: str) -> None:
     """Handle the messages of the queue until it is empty, as the executor does."""
-    sqs = services._queue.client
+    sqs = queue_client(services)
     while True:
         batch = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         if not batch:
             return
         for message in batch:
             deadline = utc_now() + timedelta(seconds=60)
-            services.execution.handle(from_text(message["Body"]), receipt=message["ReceiptHandle"], deadline=deadline)
+            services.message_handler.handle(
+                from_text(message["Body"]), receipt=message["ReceiptHandle"], deadline=deadline
+            )
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def table_client(services: Services) -> Any:
+    """The DynamoDB client of these use cases."""
+    platform = services.platform
+    assert isinstance(platform, AwsPlatform)
+    return platform.tasks.client
+
+
+def queue_client(services: Services) -> Any:
+    """The SQS client of these use cases."""
+    platform = services.platform
+    assert isinstance(platform, AwsPlatform)
+    return platform.queue.client
 
 
 @contextmanager
@@ -177,14 +194,14 @@ def metered(cloud: LocalCloud) -> Iterator[tuple[Services, Meter, str]]:
         AWS_SECRET_ACCESS_KEY="test",
     )
     try:
-        services = Services(
+        services = from_settings(
             Settings(
                 table=outputs["TableName"], queue_url=queue, bucket=outputs["BucketName"], egress_allow="127.0.0.0/8"
             )
         )
         meter = Meter()
-        meter.watch(services._dynamodb)
-        meter.watch(services._queue.client)
+        meter.watch(table_client(services))
+        meter.watch(queue_client(services))
         yield services, meter, queue
     finally:
         os.environ.clear()

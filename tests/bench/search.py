@@ -16,13 +16,15 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from local.cloud import LocalCloud
+from task_service.domain.messages import message_of
 from task_service.domain.paging import PageRequest
+from task_service.domain.retry import Done, Failed
 from task_service.domain.search import Filter
-from task_service.domain.task import Body, Done, Failed, State, Task
+from task_service.domain.task import Body, State, Task
 from task_service.domain.template import TaskTemplate
 from task_service.entrypoints.api.parameters import search_filter
 from task_service.wiring.services import Services, utc_now
-from tests.bench.cost import Meter, metered
+from tests.bench.cost import Meter, metered, table_client
 from tests.bench.service import Client
 from tests.bench.table import Row, milliseconds, render
 
@@ -83,7 +85,7 @@ def rows(cloud: LocalCloud, client: Client, *, count: int = 10_000) -> list[Row]
         found = [Row(f"{count} tasks, {count // FAILED_OF} of them failed", f"written in {took:.0f} s")]
         found += _costs(services, meter)
         reads, entry_bytes = Reads(), _entry_bytes(services)
-        reads.watch(services._dynamodb)
+        reads.watch(table_client(services))
         for what, (parameters, asked) in QUESTIONS.items():
             aim = "aim: p50 < 100 ms" if parameters.keys() == {"state", "name"} else ""
             found.append(Row(f"{what}: first page", _latency(client, parameters, asked), aim))
@@ -106,7 +108,7 @@ def _filter(*, name: str | None = None, state: str | None = None) -> Filter:
 def _write(services: Services, number: int) -> None:
     """Write a task, and how it ended."""
     task = _task(number)
-    services._tasks.add(task)
+    services.platform.tasks.add(task)
     if number % FAILED_OF == 0:
         _end(services, task, Failed(error="the target answered 500", response_code=500))
     elif number % FAILED_OF == 1:
@@ -131,10 +133,10 @@ def _task(number: int) -> Task:
 def _end(services: Services, task: Task, end: Done | Failed) -> None:
     now = utc_now()
     until = now + timedelta(seconds=60)
-    claim = services._tasks.claim(task.message(), now=now, lease_until=until, holder=task.id)
+    claim = services.platform.tasks.claim(message_of(task), now=now, lease_until=until, holder=task.id)
     assert claim.task is not None
     result = Body(text=end.result) if isinstance(end, Done) else None
-    assert services._tasks.finish(claim.task, end, result=result, now=utc_now())
+    assert services.platform.tasks.finish(claim.task, end, result=result, now=utc_now())
 
 
 def _costs(services: Services, meter: Meter) -> list[Row]:
@@ -143,7 +145,7 @@ def _costs(services: Services, meter: Meter) -> list[Row]:
     for what, end in (("done", Done(result="{}")), ("failed", Failed(error="no"))):
         task = _task(0)
         meter.take()
-        services._tasks.add(task)
+        services.platform.tasks.add(task)
         created = meter.take()
         _end(services, task, end)
         ended = meter.take()
@@ -159,7 +161,7 @@ def _written(meter: Meter) -> str:
 
 def _entry_bytes(services: Services) -> int:
     """The size of an entry of the index of recent tasks; those of the other differ by some bytes."""
-    answer = services._dynamodb.query(
+    answer = table_client(services).query(
         TableName=services.settings.table,
         IndexName="recent",
         KeyConditionExpression="recent = :shard",

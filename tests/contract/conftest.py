@@ -18,6 +18,7 @@ from task_service.adapters.aws.s3 import S3Bodies
 from task_service.adapters.aws.sqs import SqsTaskQueue
 from task_service.ports import Bodies, IdempotencyKeys, TaskLists, Tasks, Templates
 from task_service.testing import InMemoryBodies, InMemoryKeys, InMemoryLists, InMemoryTasks, InMemoryTemplates
+from task_service.wiring.services import utc_now
 
 BOTH = pytest.mark.parametrize("kind", ["fake", "adapter"])
 
@@ -94,5 +95,5 @@ def queue(clients: Clients) -> Iterator[SqsTaskQueue]:
     """A queue that nobody else consumes."""
     client = clients.client("sqs")
     url = client.create_queue(QueueName=f"contract-{uuid4().hex}")["QueueUrl"]
-    yield SqsTaskQueue(client=client, url=url)
+    yield SqsTaskQueue(client=client, url=url, clock=utc_now)
     client.delete_queue(QueueUrl=url)

@@ -6,10 +6,12 @@ from uuid import uuid4
 
 import pytest
 
-from task_service.adapters.aws.sqs import SqsTaskQueue, from_text
+from task_service.adapters.aws.sqs import SqsTaskQueue
 from task_service.domain.errors import NotFound, Unavailable
-from task_service.domain.task import Body, GroupStart, ListCancel, Message
+from task_service.domain.messages import GroupStart, ListCancel, TaskMessage, from_text
+from task_service.domain.task import Body
 from task_service.ports import Bodies
+from task_service.wiring.services import utc_now
 from tests.contract.conftest import BOTH, Clients
 from tests.support.builders import NOW
 
@@ -37,11 +39,11 @@ def test_a_body_that_is_gone_is_not_found(bodies: Bodies) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        Message(task_id="t", attempt=1),
-        Message(task_id="t", attempt=7, not_before=NOW + timedelta(milliseconds=1_234)),
+        TaskMessage(task_id="t", attempt=1),
+        TaskMessage(task_id="t", attempt=7, not_before=NOW + timedelta(milliseconds=1_234)),
     ],
 )
-def test_a_message_arrives_as_it_was_sent(queue: SqsTaskQueue, message: Message) -> None:
+def test_a_message_arrives_as_it_was_sent(queue: SqsTaskQueue, message: TaskMessage) -> None:
     queue.send(message)
     received = receive(queue)
     assert len(received) == 1
@@ -63,7 +65,7 @@ def test_a_lists_message_arrives_as_it_was_sent(queue: SqsTaskQueue, message: Gr
 
 
 def test_many_messages_all_arrive(queue: SqsTaskQueue) -> None:
-    messages = [Message(task_id=f"l.0.{number}", attempt=1) for number in range(25)]
+    messages = [TaskMessage(task_id=f"l.0.{number}", attempt=1) for number in range(25)]
     queue.send_all(messages)
     arrived: list[object] = []
     while len(arrived) < 25:
@@ -74,14 +76,14 @@ def test_many_messages_all_arrive(queue: SqsTaskQueue) -> None:
 
 
 def test_a_delayed_message_is_not_there_yet(queue: SqsTaskQueue) -> None:
-    queue.send(Message(task_id="t", attempt=1), delay_seconds=900)
+    queue.send(TaskMessage(task_id="t", attempt=1), due_at=utc_now() + timedelta(minutes=20))
     assert receive(queue) == []
 
 
 def test_a_postponed_message_comes_back_when_it_is_due(queue: SqsTaskQueue) -> None:
-    queue.send(Message(task_id="t", attempt=1))
+    queue.send(TaskMessage(task_id="t", attempt=1))
     receipt = receive(queue)[0]["ReceiptHandle"]
-    queue.postpone(receipt, seconds=0)
+    queue.postpone(receipt, until=utc_now())
     assert len(receive(queue)) == 1
 
 
@@ -90,13 +92,13 @@ def test_the_queue_answers(queue: SqsTaskQueue) -> None:
 
 
 def test_a_queue_that_is_gone_is_unavailable(queue: SqsTaskQueue, clients: Clients) -> None:
-    gone = SqsTaskQueue(client=clients.client("sqs"), url=queue.url + "-gone")
+    gone = SqsTaskQueue(client=clients.client("sqs"), url=queue.url + "-gone", clock=utc_now)
     with pytest.raises(Unavailable, match="sqs: "):
         gone.ping()
     with pytest.raises(Unavailable):
-        gone.send(Message(task_id="t", attempt=1))
+        gone.send(TaskMessage(task_id="t", attempt=1))
     with pytest.raises(Unavailable):
-        gone.send_all([Message(task_id="t", attempt=1)])
+        gone.send_all([TaskMessage(task_id="t", attempt=1)])
 
 
 def receive(queue: SqsTaskQueue) -> list[dict[str, str]]:

@@ -10,7 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from task_service.domain.task import Body, Done, Failed, Message, Place, Retry, State, Task
+from task_service.domain.messages import TaskMessage
+from task_service.domain.retry import Done, Failed, Retry
+from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.task_list import CHUNK, GroupState, Plan, TaskList, TaskListTemplate
 from task_service.ports import TaskLists, Tasks
 from tests.contract.conftest import BOTH
@@ -38,14 +40,14 @@ def a_list(lists: TaskLists) -> TaskList:
     return a_list
 
 
-def claim(tasks: Tasks, message: Message, *, birth: Task | None = None) -> Task:
+def claim(tasks: Tasks, message: TaskMessage, *, birth: Task | None = None) -> Task:
     claim = tasks.claim(message, now=NOW, lease_until=SOON, holder=uuid4().hex, birth=birth)
     assert claim.won
     assert claim.task is not None
     return claim.task
 
 
-def fail(tasks: Tasks, message: Message, *, birth: Task | None = None) -> Task:
+def fail(tasks: Tasks, message: TaskMessage, *, birth: Task | None = None) -> Task:
     task = claim(tasks, message, birth=birth)
     assert tasks.finish(task, Failed(error="broken", response_code=400), result=None, now=SOON)
     return read(tasks, message.task_id)
@@ -57,8 +59,8 @@ def read(tasks: Tasks, task_id: str) -> Task:
     return found
 
 
-def first(task_id: str, replay: int = 0) -> Message:
-    return Message(task_id=task_id, attempt=1, replay=replay)
+def first(task_id: str, replay: int = 0) -> TaskMessage:
+    return TaskMessage(task_id=task_id, attempt=1, replay=replay)
 
 
 def born(a_list: TaskList, position: int = 0) -> Task:
@@ -102,7 +104,7 @@ def test_a_task_that_waits_for_a_retry_is_cancelled(tasks: Tasks, created: Task)
     cancelled = tasks.cancel(created.id, reason="why", now=SOON).task
     assert cancelled is not None
     assert cancelled.state is State.CANCELLED
-    assert not tasks.claim(Message(task_id=created.id, attempt=2), now=LATER, lease_until=LATER, holder="b").won
+    assert not tasks.claim(TaskMessage(task_id=created.id, attempt=2), now=LATER, lease_until=LATER, holder="b").won
 
 
 @pytest.mark.parametrize("end", [Done(result="1"), Failed(error="broken")])
@@ -176,7 +178,7 @@ def test_of_a_cancellation_and_a_retry_the_cancellation_stays(tasks: Tasks) -> N
             partial(tasks.cancel, raced.id, reason="why", now=SOON),
         )
         assert read(tasks, raced.id).state is State.CANCELLED
-        assert not tasks.claim(Message(task_id=raced.id, attempt=2), now=LATER, lease_until=LATER, holder="b").won
+        assert not tasks.claim(TaskMessage(task_id=raced.id, attempt=2), now=LATER, lease_until=LATER, holder="b").won
 
 
 def test_a_replayed_task_is_as_if_created(tasks: Tasks, created: Task) -> None:

@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from task_service.domain.task import Body, Done, Message, Place, Retry, State, Task
+from task_service.domain.messages import TaskMessage
+from task_service.domain.retry import Done, Retry
+from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.ports import TaskLists, Tasks
 from tests.contract.conftest import BOTH
@@ -43,7 +45,7 @@ def birth(task_list: TaskList, group: int, position: int) -> Task:
 
 
 def claim(tasks: Tasks, born: Task, *, attempt: int = 1) -> Task:
-    message = Message(task_id=born.id, attempt=attempt)
+    message = TaskMessage(task_id=born.id, attempt=attempt)
     claim = tasks.claim(message, now=NOW, lease_until=SOON, holder=uuid4().hex, birth=born)
     assert claim.won
     assert claim.task is not None
@@ -148,12 +150,14 @@ def test_a_lists_task_is_written_when_it_is_first_claimed(tasks: Tasks, created:
     assert (claimed.id, claimed.name, claimed.state) == (born.id, "t", State.PENDING)
     assert (claimed.created_at, claimed.expires_at, claimed.started_at) == (NOW, created.expires_at, NOW)
     assert tasks.get(born.id) == claimed
-    assert not tasks.claim(Message(task_id=born.id, attempt=1), now=NOW, lease_until=SOON, holder="b", birth=born).won
+    assert not tasks.claim(
+        TaskMessage(task_id=born.id, attempt=1), now=NOW, lease_until=SOON, holder="b", birth=born
+    ).won
 
 
 def test_only_a_first_attempt_starts_without_a_record(tasks: Tasks, created: TaskList) -> None:
     born = birth(created, 0, 0)
-    late = Message(task_id=born.id, attempt=2)
+    late = TaskMessage(task_id=born.id, attempt=2)
     refused = tasks.claim(late, now=NOW, lease_until=SOON, holder="a", birth=born)
     assert (refused.won, refused.task) == (False, None)
     assert tasks.get(born.id) is None

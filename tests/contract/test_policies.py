@@ -10,9 +10,10 @@ import pytest
 from task_service.adapters.policies.embedded import EmbeddedPolicies
 from task_service.adapters.policies.remote import RemotePolicies
 from task_service.adapters.template_cache import TemplateCache
+from task_service.domain.call import CallRefused
 from task_service.domain.policy import Policy
 from task_service.domain.template import StoredTemplate
-from task_service.ports import CallRefused, PolicyEngine
+from task_service.ports import PolicyEngine
 from task_service.testing import InMemoryTemplates, ScriptedPolicies
 from task_service.wiring.services import utc_now
 from tests.support.behaviours import response

@@ -10,8 +10,10 @@ from uuid import uuid4
 import pytest
 
 from task_service.adapters.aws.dynamodb.search import MAX_ROUNDS, DynamoDbSearch
+from task_service.domain.messages import TaskMessage, message_of
+from task_service.domain.retry import Done, Failed, Retry
 from task_service.domain.search import Filter, Found, ListSummary
-from task_service.domain.task import Body, Done, Failed, Message, Place, Retry, State, Task
+from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.task_list import TaskList
 from task_service.ports import Search, TaskLists, Tasks
 from task_service.testing import InMemoryLists, InMemorySearch
@@ -61,7 +63,9 @@ class World:
         return created
 
     def claim(self, created: Task) -> Task:
-        claim = self.tasks.claim(created.message(), now=self.day, lease_until=self.day + LATER, holder="a", birth=None)
+        claim = self.tasks.claim(
+            message_of(created), now=self.day, lease_until=self.day + LATER, holder="a", birth=None
+        )
         assert claim.task is not None
         return claim.task
 
@@ -184,7 +188,7 @@ def test_those_of_one_state_are_found(world: World) -> None:
     world.tasks.retry(world.claim(waiting), Retry(delay=LATER, error="busy"), not_before=world.day + LATER)
     done, failed, abandoned = world.done(world.task(3)), world.failed(world.task(4)), world.task(5)
     world.claim(abandoned)
-    assert world.tasks.abandon(abandoned.message(), error="crashed", now=world.day + 2 * LATER).won
+    assert world.tasks.abandon(message_of(abandoned), error="crashed", now=world.day + 2 * LATER).won
 
     assert world.ids(state=State.CREATED) == [created.id]
     assert world.ids(state=State.PENDING) == [waiting.id, pending.id]
@@ -287,7 +291,7 @@ def test_tasks_of_lists_are_not_found_on_their_own(world: World) -> None:
         created_at=world.day,
         expires_at=KEPT_UNTIL,
     )
-    message = Message(task_id=birth.id, attempt=1)
+    message = TaskMessage(task_id=birth.id, attempt=1)
     claimed = world.tasks.claim(message, now=world.day, lease_until=world.day + LATER, holder="a", birth=birth).task
     assert claimed is not None
     assert world.ids() == []

@@ -10,8 +10,10 @@ from local.cloud import LocalCloud
 from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists, list_key
 from task_service.adapters.aws.dynamodb.search import DynamoDbSearch
 from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks, key
+from task_service.domain.messages import message_of
+from task_service.domain.retry import Failed
 from task_service.domain.search import Filter
-from task_service.domain.task import Failed, State, Task
+from task_service.domain.task import State, Task
 from tests.contract.conftest import Clients
 from tests.support import builders
 from tests.support.builders import NOW, task
@@ -61,7 +63,7 @@ def table(cloud: LocalCloud, clients: Clients) -> Table:
 
 def test_a_task_fails_as_ever(table: Table) -> None:
     created = table.task()
-    claim = table.tasks.claim(created.message(), now=NOW, lease_until=SOON, holder="a")
+    claim = table.tasks.claim(message_of(created), now=NOW, lease_until=SOON, holder="a")
     assert claim.task is not None
     assert table.tasks.finish(claim.task, Failed(error="no"), result=None, now=NOW)
     failed = table.tasks.get(created.id)
@@ -72,8 +74,8 @@ def test_a_task_fails_as_ever(table: Table) -> None:
 
 def test_a_task_is_abandoned_as_ever(table: Table) -> None:
     created = table.task()
-    table.tasks.claim(created.message(), now=NOW, lease_until=NOW, holder="a")
-    assert table.tasks.abandon(created.message(), error="crashed", now=SOON).won
+    table.tasks.claim(message_of(created), now=NOW, lease_until=NOW, holder="a")
+    assert table.tasks.abandon(message_of(created), error="crashed", now=SOON).won
     assert table.found(created.name) == []
 
 

@@ -8,7 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from task_service.domain.task import Body, Done, Failed, Message, Retry, State, Task
+from task_service.domain.messages import TaskMessage
+from task_service.domain.retry import Done, Failed, Retry
+from task_service.domain.task import Body, State, Task
 from task_service.ports import Tasks
 from tests.contract.conftest import BOTH
 from tests.support.builders import NOW, task
@@ -29,7 +31,7 @@ def created(tasks: Tasks) -> Task:
 
 def claim(tasks: Tasks, task_id: str, *, attempt: int = 1, holder: str = "a", **times: Any) -> Task:
     claim = tasks.claim(
-        Message(task_id=task_id, attempt=attempt),
+        TaskMessage(task_id=task_id, attempt=attempt),
         now=times.get("now", NOW),
         lease_until=times.get("lease_until", SOON),
         holder=holder,
@@ -88,7 +90,7 @@ def test_a_claim_takes_the_lease(tasks: Tasks, created: Task) -> None:
 def test_a_second_claim_is_refused_and_shows_the_task(tasks: Tasks, created: Task) -> None:
     claimed = claim(tasks, created.id)
     second = tasks.claim(
-        Message(task_id=created.id, attempt=1), now=SOON, lease_until=SOON + timedelta(seconds=60), holder="b"
+        TaskMessage(task_id=created.id, attempt=1), now=SOON, lease_until=SOON + timedelta(seconds=60), holder="b"
     )
     assert not second.won
     assert second.task == claimed
@@ -108,13 +110,13 @@ def test_a_lease_that_has_ended_can_be_taken_over(tasks: Tasks, created: Task) -
 
 @pytest.mark.parametrize("attempt", [0, 2])
 def test_a_claim_of_another_attempt_is_refused(tasks: Tasks, created: Task, attempt: int) -> None:
-    refused = tasks.claim(Message(task_id=created.id, attempt=attempt), now=NOW, lease_until=SOON, holder="a")
+    refused = tasks.claim(TaskMessage(task_id=created.id, attempt=attempt), now=NOW, lease_until=SOON, holder="a")
     assert not refused.won
     assert refused.task == created
 
 
 def test_a_claim_without_a_record_is_refused(tasks: Tasks) -> None:
-    refused = tasks.claim(Message(task_id="nobody", attempt=1), now=NOW, lease_until=SOON, holder="a")
+    refused = tasks.claim(TaskMessage(task_id="nobody", attempt=1), now=NOW, lease_until=SOON, holder="a")
     assert (refused.won, refused.task) == (False, None)
 
 
@@ -179,7 +181,7 @@ def test_who_has_lost_the_lease_changes_nothing(tasks: Tasks, created: Task) -> 
 
 
 def test_an_abandoned_task_is_failed(tasks: Tasks, created: Task) -> None:
-    message = Message(task_id=created.id, attempt=1)
+    message = TaskMessage(task_id=created.id, attempt=1)
     claim(tasks, created.id)
     abandoned = tasks.abandon(message, error="crashed", now=LATER)
     assert abandoned.won
@@ -190,16 +192,16 @@ def test_an_abandoned_task_is_failed(tasks: Tasks, created: Task) -> None:
 
 
 def test_a_task_that_nobody_has_started_is_not_abandoned(tasks: Tasks, created: Task) -> None:
-    refused = tasks.abandon(Message(task_id=created.id, attempt=1), error="crashed", now=LATER)
+    refused = tasks.abandon(TaskMessage(task_id=created.id, attempt=1), error="crashed", now=LATER)
     assert (refused.won, refused.task) == (False, created)
     tasks.retry(claim(tasks, created.id), Retry(delay=timedelta(), error="busy"), not_before=SOON)
-    refused = tasks.abandon(Message(task_id=created.id, attempt=2), error="crashed", now=LATER)
+    refused = tasks.abandon(TaskMessage(task_id=created.id, attempt=2), error="crashed", now=LATER)
     assert (refused.won, refused.task) == (False, read(tasks, created.id))
 
 
 def test_a_task_under_a_lease_is_not_abandoned_before_its_end(tasks: Tasks, created: Task) -> None:
     claimed = claim(tasks, created.id)
-    message = Message(task_id=created.id, attempt=1)
+    message = TaskMessage(task_id=created.id, attempt=1)
     refused = tasks.abandon(message, error="crashed", now=SOON)
     assert (refused.won, refused.task) == (False, claimed)
     assert tasks.abandon(message, error="crashed", now=LATER).won
@@ -208,8 +210,8 @@ def test_a_task_under_a_lease_is_not_abandoned_before_its_end(tasks: Tasks, crea
 
 def test_a_task_in_another_attempt_is_not_abandoned(tasks: Tasks, created: Task) -> None:
     claim(tasks, created.id)
-    assert not tasks.abandon(Message(task_id=created.id, attempt=0), error="crashed", now=LATER).won
-    assert not tasks.abandon(Message(task_id="nobody", attempt=1), error="crashed", now=LATER).won
+    assert not tasks.abandon(TaskMessage(task_id=created.id, attempt=0), error="crashed", now=LATER).won
+    assert not tasks.abandon(TaskMessage(task_id="nobody", attempt=1), error="crashed", now=LATER).won
 
 
 def test_of_many_claims_at_once_one_wins(tasks: Tasks, created: Task) -> None:
@@ -218,7 +220,7 @@ def test_of_many_claims_at_once_one_wins(tasks: Tasks, created: Task) -> None:
 
     def race(holder: str) -> None:
         start.wait()
-        message = Message(task_id=created.id, attempt=1)
+        message = TaskMessage(task_id=created.id, attempt=1)
         if tasks.claim(message, now=NOW, lease_until=SOON, holder=holder).won:
             won.append(holder)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from task_service.domain.call import CallRefused
 from task_service.domain.errors import BadRequest, Unavailable
 from task_service.domain.policy import Policy
-from task_service.ports import CallRefused
 from task_service.testing import InMemoryTemplates
 from tests.integration.conftest import is_running, processes_below, wait_until
 from tests.support.policies import NAME, Embedded

@@ -10,7 +10,7 @@ import pytest
 
 from task_service.adapters.policies.remote import RemotePolicies
 from task_service.domain import json_text
-from task_service.ports import CallRefused
+from task_service.domain.call import CallRefused
 from tests.support import behaviours
 from tests.support.behaviours import answer, hang, in_turn
 from tests.support.targets import HttpTarget

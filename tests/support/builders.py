@@ -8,21 +8,9 @@ from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.task import Body, State, Task
 from task_service.domain.task_list import TaskList
 from task_service.domain.template import StoredTemplate, TaskTemplate
-from task_service.testing import (
-    FakeClock,
-    InMemoryBodies,
-    InMemoryLists,
-    InMemoryQueue,
-    InMemoryTasks,
-    InMemoryTemplates,
-    ScriptedPolicies,
-    ScriptedTarget,
-)
-from task_service.usecases.cancel import Canceller
-from task_service.usecases.read_list import ListReader
-from task_service.usecases.read_task import TaskReader
-from task_service.usecases.run_list import ListRunner
-from task_service.usecases.run_task import TaskRunner
+from task_service.testing import FakeClock, InMemoryPlatform, InMemoryTemplates, ScriptedOutside
+from task_service.wiring.services import Services
+from task_service.wiring.settings import Settings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -82,47 +70,19 @@ def task_list(list_id: str = "list", **changes: Any) -> TaskList:
     return TaskList(**(values | changes))
 
 
-def attempts(tasks: InMemoryTasks, queue: InMemoryQueue, **changes: Any) -> TaskRunner:
-    """What makes attempts, against a target that answers {}."""
+def services(
+    platform: InMemoryPlatform, outside: ScriptedOutside | None = None, *, draw: float = 0.5, **changes: Any
+) -> Services:
+    """The use cases on fakes, made by the composition root; two retries, and a random number that is always `draw`."""
+    settings = Settings(table="t", queue_url="q", bucket="b", max_task_retries=2, **changes.pop("settings", {}))
     values: dict[str, Any] = {
-        "tasks": tasks,
-        "queue": queue,
-        "bodies": InMemoryBodies(),
-        "target": ScriptedTarget(),
-        "policies": ScriptedPolicies(),
-        "clock": FakeClock(NOW),
-        "draw": lambda: 0.5,
+        "platform": platform,
+        "outside": outside or ScriptedOutside(),
+        "clock": platform.clock,
+        "draw": lambda: draw,
         "pause": lambda seconds: None,
-        "default_max_attempts": 3,
-        "user_agent": "task-service/test",
     }
-    return TaskRunner(**(values | changes))
-
-
-def list_run(tasks: InMemoryTasks, queue: InMemoryQueue, **changes: Any) -> ListRunner:
-    """What runs task lists, on fakes."""
-    values: dict[str, Any] = {
-        "lists": InMemoryLists(tasks),
-        "tasks": tasks,
-        "queue": queue,
-        "bodies": InMemoryBodies(),
-        "policies": ScriptedPolicies(),
-        "attempts": attempts(tasks, queue),
-        "clock": FakeClock(NOW),
-    }
-    return ListRunner(**(values | changes))
-
-
-def canceller(tasks: InMemoryTasks, queue: InMemoryQueue, **changes: Any) -> Canceller:
-    """What cancels tasks and lists of these fakes."""
-    ports: dict[str, Any] = {
-        "lists": InMemoryLists(tasks),
-        "bodies": InMemoryBodies(),
-        "clock": FakeClock(NOW),
-    } | changes
-    lists = ListReader(lists=ports["lists"], bodies=ports["bodies"], clock=ports["clock"])
-    reading = TaskReader(tasks=tasks, lists=lambda: lists, bodies=ports["bodies"], clock=ports["clock"])
-    return Canceller(tasks=tasks, queue=queue, reading=reading, **ports)
+    return Services(settings=settings, **(values | changes))
 
 
 def list_document(*groups: str, final_policy: str = "", **members: Any) -> str:

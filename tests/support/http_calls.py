@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from task_service.adapters.http.target import RequestsTarget
-from task_service.domain.retry import Answered
-from task_service.ports import CallRefused, HttpCall
+from task_service.domain.call import Answered, CallRefused, HttpCall
 
 JSON = {"Content-Type": "application/json", "Idempotency-Key": "task-1"}
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from task_service.domain.task import GroupStart, Message, State
+from task_service.domain.messages import GroupStart, TaskMessage
+from task_service.domain.task import State
 from tests.support.builders import NOW, task
 from tests.unit.test_api import Answer, World
 from tests.unit.test_cancel import World as ListWorld
@@ -68,7 +69,7 @@ def test_replaying_answers_with_the_status(world: World) -> None:
         0,
         None,
     )
-    assert [sent.message for sent in world.queue.sent] == [Message(task_id="task-1", attempt=1, replay=1)]
+    assert [sent.message for sent in world.queue.sent] == [TaskMessage(task_id="task-1", attempt=1, replay=1)]
 
 
 def test_replaying_a_list_answers_with_its_summary(world: World) -> None:

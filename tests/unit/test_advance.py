@@ -7,8 +7,8 @@ import pytest
 from task_service.domain.advance import (
     CloseGroup,
     EndList,
-    Event,
     Move,
+    Progress,
     RunTask,
     SendTasks,
     Started,
@@ -35,7 +35,7 @@ def group(index: int = 0, state: State = PENDING, **changes: Any) -> GroupState:
 
 
 @pytest.mark.parametrize(
-    ("plan", "state", "event", "expected"),
+    ("plan", "state", "progress", "expected"),
     [
         (plan("sequential 2"), group(), Started(), RunTask(0)),
         (plan("sequential 2"), group(), TaskEnded(0, True), RunTask(1)),
@@ -63,8 +63,8 @@ def group(index: int = 0, state: State = PENDING, **changes: Any) -> GroupState:
         (plan("parallel 1", "parallel 1"), group(1, DONE, failed_before=True), Started(), EndList(well=False)),
     ],
 )
-def test_what_follows(plan: Plan, state: GroupState, event: Event, expected: Move | None) -> None:
-    assert advance(plan, state, event) == expected
+def test_what_follows(plan: Plan, state: GroupState, progress: Progress, expected: Move | None) -> None:
+    assert advance(plan, state, progress) == expected
 
 
 def test_of_a_large_group_the_tasks_of_outstanding_chunks_are_sent() -> None:

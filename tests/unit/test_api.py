@@ -82,8 +82,8 @@ class World:
         replayer = Replayer(tasks=self.tasks, lists=self.lists, reading=reading, queue=self.queue, clock=clock)
         self.waiting = Waiter(tasks=reading, lists=list_reader, clock=clock, pause=self._pause)
         services = SimpleNamespace(
-            guard=guard,
-            creation=TaskCreator(
+            authorizer=guard,
+            task_creator=TaskCreator(
                 templates=cache,
                 tasks=self.tasks,
                 queue=self.queue,
@@ -101,7 +101,7 @@ class World:
                 retention=timedelta(days=1),
             ),
             keyed_creator=KeyedCreator(keys=self.keys, queue=self.queue, clock=clock, keep=timedelta(days=1)),
-            reading=reading,
+            task_reader=reading,
             canceller=Canceller(
                 tasks=self.tasks, lists=self.lists, reading=reading, bodies=bodies, queue=self.queue, clock=clock
             ),
@@ -109,7 +109,7 @@ class World:
             bulk_replayer=BulkReplayer(searcher=searcher, replayer=replayer),
             list_reader=list_reader,
             searcher=searcher,
-            waiting=self.waiting,
+            waiter=self.waiting,
             task_templates=TemplateEditor(
                 noun="task template",
                 templates=self.templates,

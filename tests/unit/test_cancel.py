@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 
 from task_service.domain.errors import Conflict, NotFound, Unavailable
-from task_service.domain.task import Body, ListCancel, Message, State
+from task_service.domain.messages import ListCancel, TaskMessage
+from task_service.domain.task import Body, State
 from task_service.domain.task_list import CHUNK, Plan, TaskListTemplate
-from task_service.testing import FakeClock, InMemoryBodies, InMemoryLists, InMemoryQueue, InMemoryTasks
-from task_service.usecases.cancel import MENDED_AFTER_SECONDS, Canceller
-from task_service.usecases.read_list import ListReader
-from task_service.usecases.read_task import TaskReader
+from task_service.testing import (
+    FakeClock,
+    InMemoryPlatform,
+    InMemoryTasks,
+)
+from task_service.usecases.cancel import COMPLETED_AFTER, Canceller
 from tests.support import builders
 from tests.support.builders import NOW, list_document, task, template
 
@@ -21,19 +24,18 @@ class World:
 
     def __init__(self, *groups: str, **changes: Any) -> None:
         self.clock = FakeClock(NOW)
-        self.tasks = InMemoryTasks(records={"task-1": task(**changes)})
-        self.lists, self.bodies, self.queue = InMemoryLists(self.tasks), InMemoryBodies(), InMemoryQueue()
+        self.platform = InMemoryPlatform(clock=self.clock, tasks=InMemoryTasks(records={"task-1": task(**changes)}))
+        self.tasks, self.lists = self.platform.tasks, self.platform.lists
+        self.bodies, self.queue = self.platform.bodies, self.platform.queue
         list_template = TaskListTemplate.from_text(list_document(*groups or ("sequential 2",)))
         self.plan = Plan(template=list_template, tasks={name: template(name) for name in list_template.task_names})
         self.list = builders.task_list(plan=Body(text=self.plan.to_text()), cache_namespace="n", cache_scope="s")
         self.lists.add(self.list)
-        self.reading = ListReader(lists=self.lists, bodies=self.bodies, clock=self.clock)
-        self.task_reading = TaskReader(
-            tasks=self.tasks, lists=lambda: self.reading, bodies=self.bodies, clock=self.clock
-        )
+        self.services = builders.services(self.platform)
+        self.reading = self.services.list_reader
 
     def canceller(self) -> Canceller:
-        return builders.canceller(self.tasks, self.queue, lists=self.lists, bodies=self.bodies, clock=self.clock)
+        return self.services.canceller
 
     def states(self) -> list[list[str]]:
         overview = self.reading.overview("list")
@@ -97,7 +99,7 @@ def test_what_has_ended_stays_and_the_rest_of_a_list_is_cancelled() -> None:
         ["cancelled", "cancelled"],
     ]
     claim = world.tasks.claim(
-        Message(task_id="list.1.2", attempt=1), now=NOW, lease_until=NOW, holder="b", birth=task("list.1.2")
+        TaskMessage(task_id="list.1.2", attempt=1), now=NOW, lease_until=NOW, holder="b", birth=task("list.1.2")
     )
     assert not claim.won
 
@@ -198,7 +200,7 @@ def test_a_cancellation_that_breaks_off_is_completed_by_its_message(fault: str, 
     canceller = Canceller(
         tasks=fails(world.tasks),
         lists=fails(world.lists),
-        reading=world.task_reading,
+        reading=world.services.task_reader,
         bodies=world.bodies,
         queue=fails(world.queue),
         clock=world.clock,
@@ -210,7 +212,7 @@ def test_a_cancellation_that_breaks_off_is_completed_by_its_message(fault: str, 
     assert sent == [ListCancel(list_id="list")] * (number > 2 or (number == 2 and fault == "after"))
     for message in sent:
         assert isinstance(message, ListCancel)
-        assert world.canceller().go_on(message) == world.lists.lists["list"]
+        assert world.canceller().complete(message) == world.lists.lists["list"]
         assert world.lists.lists["list"].state is State.CANCELLED
         assert [world.tasks.records[f"list.0.{n}"].state for n in range(3)] == [State.CANCELLED] * 3
         assert world.states() == [["cancelled"] * 4, ["cancelled"] * 2]
@@ -221,11 +223,11 @@ def test_its_message_is_for_that_replay_only() -> None:
     world.lists.start_group(world.list, 0, parallel=0, failed_before=False)
     world.lists.close_group(world.list, 0, well=False, stopped_at=0)
     world.lists.end(world.list, well=False, now=NOW)
-    assert world.canceller().go_on(ListCancel(list_id="list")) is None
+    assert world.canceller().complete(ListCancel(list_id="list")) is None
     opened = world.lists.replay("list", number=1)
-    assert world.canceller().go_on(ListCancel(list_id="list")) is None
+    assert world.canceller().complete(ListCancel(list_id="list")) is None
     assert world.lists.lists["list"] == opened
-    assert world.canceller().go_on(ListCancel(list_id="nobody")) is None
+    assert world.canceller().complete(ListCancel(list_id="nobody")) is None
 
 
 def test_a_list_that_is_replayed_in_between_is_not_said_to_be_cancelled() -> None:
@@ -247,7 +249,7 @@ def test_cancelling_again_sends_no_further_message() -> None:
     first = world.canceller().task_list("list")
     assert world.canceller().task_list("list") == first
     assert [(sent.message, sent.delay_seconds) for sent in world.queue.sent] == [
-        (ListCancel(list_id="list"), MENDED_AFTER_SECONDS)
+        (ListCancel(list_id="list"), COMPLETED_AFTER.total_seconds())
     ]
 
 

@@ -8,27 +8,18 @@ from typing import Any
 
 import pytest
 
-from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.errors import BadRequest, KeyReused, NotFound, TooLarge, Unavailable
 from task_service.domain.idempotency import fingerprint, key_hash, parse_key
 from task_service.domain.identity import Caller
-from task_service.domain.task import GroupStart, Message, State
-from task_service.domain.task_list import TaskListTemplate
+from task_service.domain.messages import GroupStart, TaskMessage
+from task_service.domain.task import State
 from task_service.domain.template import StoredTemplate
 from task_service.testing import (
     FakeClock,
     Faults,
-    InMemoryBodies,
-    InMemoryKeys,
-    InMemoryLists,
-    InMemoryQueue,
-    InMemoryTasks,
-    InMemoryTemplates,
+    InMemoryPlatform,
 )
-from task_service.usecases.create_list import ListCreator
-from task_service.usecases.create_once import KeyedCreator
-from task_service.usecases.create_task import TaskCreator
-from tests.support.builders import list_document, stored_template, template_cache
+from tests.support.builders import list_document, services, stored_template
 
 DAY = timedelta(days=1)
 LARGE = '"' + "x" * 200 + '"'
@@ -39,44 +30,21 @@ class World:
     """Creating with a key, of tasks or of lists."""
 
     kind: str
-    templates: InMemoryTemplates = field(default_factory=InMemoryTemplates)
-    list_templates: InMemoryTemplates = field(default_factory=InMemoryTemplates)
-    tasks: InMemoryTasks = field(default_factory=InMemoryTasks)
-    keys: InMemoryKeys = field(default_factory=InMemoryKeys)
-    queue: InMemoryQueue = field(default_factory=InMemoryQueue)
-    bodies: InMemoryBodies = field(default_factory=InMemoryBodies)
     clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
-        self.lists = InMemoryLists(self.tasks)
+        self.platform = InMemoryPlatform(clock=self.clock)
+        self.templates, self.list_templates = self.platform.task_templates, self.platform.list_templates
+        self.tasks, self.lists, self.keys = self.platform.tasks, self.platform.lists, self.platform.keys
+        self.queue, self.bodies = self.platform.queue, self.platform.bodies
         self.templates.records["t0"] = stored_template("t0")
         self.templates.records["many"] = stored_template("many")
         self.list_templates.records["many"] = StoredTemplate(
             name="many", document=list_document("parallel 1"), etag="1"
         )
-        self.keyed = KeyedCreator(keys=self.keys, queue=self.queue, clock=self.clock, keep=DAY)
-        task_templates = template_cache(self.templates, self.clock)
-        shared: dict[str, Any] = {
-            "queue": self.queue,
-            "bodies": self.bodies,
-            "clock": self.clock,
-            "retention": 30 * DAY,
-        }
-        self.creation: Any = (
-            TaskCreator(templates=task_templates, tasks=self.tasks, **shared)
-            if self.kind == "task"
-            else ListCreator(
-                list_templates=TemplateCache(
-                    templates=self.list_templates,
-                    parse=TaskListTemplate.from_text,
-                    clock=self.clock,
-                    keep=timedelta(seconds=30),
-                ),
-                task_templates=task_templates,
-                lists=self.lists,
-                **shared,
-            )
-        )
+        made = services(self.platform)
+        self.keyed = made.keyed_creator
+        self.creation: Any = made.task_creator if self.kind == "task" else made.list_creator
 
     def create(self, payload: str = "1", *, key: str = "k", name: str = "many", **headers: str) -> str:
         return self.keyed.create(self.creation, key, self.kind, name, payload, **headers)[0]
@@ -94,7 +62,7 @@ class World:
         return [sent.message for sent in self.queue.sent]
 
     def first_message(self, created: str) -> Any:
-        return Message(task_id=created, attempt=1) if self.kind == "task" else GroupStart(list_id=created)
+        return TaskMessage(task_id=created, attempt=1) if self.kind == "task" else GroupStart(list_id=created)
 
     def forget_templates(self) -> None:
         """The template is gone, and nobody remembers it."""
@@ -106,7 +74,7 @@ class World:
         """What the first message leads to has begun."""
         if self.kind == "task":
             now = self.clock.now
-            self.tasks.claim(Message(task_id=created, attempt=1), now=now, lease_until=now + DAY, holder="h")
+            self.tasks.claim(TaskMessage(task_id=created, attempt=1), now=now, lease_until=now + DAY, holder="h")
         else:
             self.lists.start_group(self.lists.lists[created], 0, parallel=1, failed_before=False)
 

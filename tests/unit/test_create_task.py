@@ -6,30 +6,29 @@ from datetime import timedelta
 import pytest
 
 from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
-from task_service.domain.task import Body, Message, State, Task
-from task_service.testing import FakeClock, InMemoryBodies, InMemoryQueue, InMemoryTasks, InMemoryTemplates, Sent
+from task_service.domain.messages import TaskMessage
+from task_service.domain.task import Body, State, Task
+from task_service.testing import (
+    FakeClock,
+    InMemoryPlatform,
+    Sent,
+)
 from task_service.usecases.create_task import TaskCreator
-from tests.support.builders import stored_template, template_cache
+from tests.support.builders import services, stored_template
 
 
 @dataclass
 class World:
-    templates: InMemoryTemplates = field(default_factory=InMemoryTemplates)
-    tasks: InMemoryTasks = field(default_factory=InMemoryTasks)
-    queue: InMemoryQueue = field(default_factory=InMemoryQueue)
-    bodies: InMemoryBodies = field(default_factory=InMemoryBodies)
     clock: FakeClock = field(default_factory=FakeClock)
+
+    def __post_init__(self) -> None:
+        self.platform = InMemoryPlatform(clock=self.clock)
+        self.templates, self.tasks = self.platform.task_templates, self.platform.tasks
+        self.queue, self.bodies = self.platform.queue, self.platform.bodies
 
     @property
     def creation(self) -> TaskCreator:
-        return TaskCreator(
-            templates=template_cache(self.templates, self.clock),
-            tasks=self.tasks,
-            queue=self.queue,
-            bodies=self.bodies,
-            clock=self.clock,
-            retention=timedelta(days=30),
-        )
+        return services(self.platform).task_creator
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def test_a_created_task_is_in_the_table_and_its_message_in_the_queue(world: Worl
     assert task.state is State.CREATED
     assert task.request == Body(text='{"n": 1}')
     assert task.expires_at == world.clock.now + timedelta(days=30)
-    assert world.queue.sent == [Sent(message=Message(task_id=task_id, attempt=1), delay_seconds=0)]
+    assert world.queue.sent == [Sent(message=TaskMessage(task_id=task_id, attempt=1), delay_seconds=0)]
     assert world.tasks.writes == 1
 
 

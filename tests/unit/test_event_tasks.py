@@ -163,7 +163,7 @@ def test_pages_follow_each_other_to_the_end(editing: EventTaskEditor) -> None:
 
 def ask(editing: EventTaskEditor, method: str, body: str = "", **members: Any) -> tuple[int, Any, dict[str, Any]]:
     """Status, body and headers of the API's answer."""
-    services = cast(Services, SimpleNamespace(event_tasks=editing, guard=None))
+    services = cast(Services, SimpleNamespace(event_tasks=editing, authorizer=None))
     event: dict[str, Any] = {
         "httpMethod": method,
         "path": "/v1/eventTasks",

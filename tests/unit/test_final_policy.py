@@ -9,20 +9,22 @@ from typing import Any, Final
 import pytest
 
 from task_service.domain import json_text
-from task_service.domain.retry import Answered
-from task_service.domain.task import Body, GroupStart, State
+from task_service.domain.call import Answered
+from task_service.domain.messages import GroupStart
+from task_service.domain.task import Body, State
 from task_service.domain.task_list import GroupState, Overview, Plan, TaskListTemplate
 from task_service.testing import (
     FakeClock,
     InMemoryBodies,
     InMemoryLists,
-    InMemoryQueue,
+    InMemoryPlatform,
     InMemoryTasks,
+    ScriptedOutside,
     ScriptedPolicies,
     ScriptedTarget,
 )
 from task_service.usecases.read_list import ListReader
-from tests.support.builders import NOW, attempts, list_document, list_run, task_list, template
+from tests.support.builders import NOW, list_document, services, task_list, template
 
 LIST_ID: Final = "80e7d5e0-70ca-4337-8d78-d770ba98a3f1"
 
@@ -43,8 +45,9 @@ class World:
     """A list that runs from its start to its end."""
 
     def __init__(self, *groups: str, results: list[str], policy: str) -> None:
-        tasks, queue = InMemoryTasks(), InMemoryQueue()
-        self.bodies, self.lists = NotedBodies(), InMemoryLists(tasks)
+        self.bodies = NotedBodies()
+        platform = InMemoryPlatform(clock=FakeClock(NOW), bodies=self.bodies)
+        self.lists = platform.lists
         self.inputs: list[str] = []
         self.policy = policy
         target = ScriptedTarget([Answered(status=200, result=result) for result in results])
@@ -54,15 +57,9 @@ class World:
             tasks={name: template(name) for name in names},
         )
         self.lists.add(task_list(plan=Body(text=plan.to_text())))
-        run = list_run(
-            tasks,
-            queue,
-            lists=self.lists,
-            bodies=self.bodies,
-            policies=ScriptedPolicies({"p": self._evaluate}),
-            attempts=attempts(tasks, queue, bodies=self.bodies, target=target),
-        )
-        run.start(GroupStart(list_id="list"), receipt="r", deadline=NOW + timedelta(seconds=300))
+        outside = ScriptedOutside(target=target, policies=ScriptedPolicies({"p": self._evaluate}))
+        handler = services(platform, outside).message_handler
+        handler.handle(GroupStart(list_id="list"), receipt="r", deadline=NOW + timedelta(seconds=300))
 
     def _evaluate(self, text: str) -> str:
         self.inputs.append(text)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from task_service.domain.messages import message_of
 from task_service.domain.task import Body, State
 from tests.support.builders import stored_template
 from tests.unit.test_api import Answer, World, assert_problem
@@ -90,7 +91,7 @@ def test_a_queue_that_does_not_answer_is_503_and_the_retry_sends(world: World) -
     assert create(world).status == 503
     assert world.queue.sent == []
     answer = create(world)
-    assert [sent.message for sent in world.queue.sent] == [world.tasks.records[answer.json["taskID"]].message()]
+    assert [sent.message for sent in world.queue.sent] == [message_of(world.tasks.records[answer.json["taskID"]])]
 
 
 def test_what_is_created_once_is_counted_once(world: World) -> None:

@@ -10,28 +10,31 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from task_service import testing
 from task_service.domain import advance, task_list
+from task_service.domain.call import Answered, CallRefused, HttpCall
 from task_service.domain.errors import Conflict, Unavailable
-from task_service.domain.retry import Answered
-from task_service.domain.task import Body, GroupStart, ListCancel, Message, Place, State, place_of
+from task_service.domain.messages import GroupStart, ListCancel, TaskMessage
+from task_service.domain.outcome import Handled, Outcome, Step
+from task_service.domain.task import Body, Place, State, place_of
 from task_service.domain.task_list import Execution, Overview, Plan, TaskListTemplate
-from task_service.ports import CallRefused, HttpCall
-from task_service.testing import FakeClock, InMemoryBodies, InMemoryLists, InMemoryTasks, ScriptedPolicies
-from task_service.usecases import handle_message as execute_task
-from task_service.usecases.cancel import Canceller
-from task_service.usecases.handle_dead_letter import DeadLetterHandler
+from task_service.testing import (
+    FakeClock,
+    InMemoryBodies,
+    InMemoryLists,
+    InMemoryTasks,
+    ScriptedPolicies,
+    task_lists,
+)
 from task_service.usecases.read_list import ListReader
-from task_service.usecases.read_task import TaskReader
-from task_service.usecases.replay import Replayer
-from task_service.usecases.run_list import ListRunner
-from task_service.usecases.run_task import Event, Handled, Step, TaskRunner
+from task_service.wiring.services import Services
+from task_service.wiring.settings import Settings
 from tests.support import builders
 from tests.support.builders import NOW, list_document, template
 
@@ -48,7 +51,7 @@ BEHAVIOURS = ("ok", "ok", "ok", "mends", "fails", "refused")
 def small_chunks() -> Iterator[None]:
     """Groups of three tasks are large already, so that chunks are among what is simulated."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (task_list, advance, testing):
+        for module in (task_list, advance, task_lists):
             patch.setattr(module, "CHUNK", 2)
         yield
 
@@ -61,7 +64,7 @@ class Died(BaseException):
 class Letter:
     """A message in the queue."""
 
-    message: Message | GroupStart | ListCancel
+    message: TaskMessage | GroupStart | ListCancel
     visible_at: datetime
     receives: int = 0
     dead: bool = False
@@ -178,28 +181,10 @@ class World:
         return True
 
     def _handle(self, letter: Letter) -> Step:
-        tasks, lists, bodies = Mortal(self.tasks, self), Mortal(self.lists, self), Mortal(self.bodies, self)
-        queue, target, policies = Mortal(self, self), Mortal(self, self), Mortal(self.policies, self)
-        made: Any = TaskRunner(
-            tasks=tasks,
-            queue=queue,
-            bodies=bodies,
-            target=target,
-            policies=policies,
-            clock=self.clock,
-            draw=self.fate.random,
-            pause=self.clock.advance,
-            default_max_attempts=2,
-            user_agent="simulation",
-        )
-        run = ListRunner(
-            lists=lists, tasks=tasks, queue=queue, bodies=bodies, policies=policies, attempts=made, clock=self.clock
-        )
-        handler: Any = execute_task.Execution(attempts=made, lists=run, canceller=self._cancelling())
-        if letter.dead:
-            handler = DeadLetterHandler(tasks=tasks, queue=queue, lists=run, clock=self.clock)
+        made = self._services()
+        handler = made.dead_letter_handler if letter.dead else made.message_handler
         step: Step = handler.handle(letter.message, receipt="", deadline=self.processes[-1].deadline)
-        if step.event is Event.CANCELLED:
+        if step.outcome is Outcome.CANCELLED:
             self.cancelled = self.cancelling = True
         return step
 
@@ -208,34 +193,36 @@ class World:
     def cancel(self) -> None:
         """Cancel the list, again and again until there is an answer, or once."""
         self.cancelling = True
-        canceller = self._cancelling()
+        canceller = self._services().canceller
         told = self._ask(lambda: canceller.task_list("list"), insists=not self.gives_up)
         if told is not None:
             self.cancelled = self.cancelled or told
             self.cancelling = self.cancelled
 
-    def _cancelling(self) -> Any:
-        tasks: Any = Mortal(self.tasks, self)
-        lists: Any = Mortal(self.lists, self)
-        queue: Any = Mortal(self, self)
-        return Canceller(
-            tasks=tasks, lists=lists, reading=self._task_reading(), bodies=self.bodies, queue=queue, clock=self.clock
+    def _services(self) -> Services:
+        """The use cases of a process that may die at each of its calls."""
+        platform: Any = SimpleNamespace(
+            tasks=Mortal(self.tasks, self),
+            lists=Mortal(self.lists, self),
+            bodies=Mortal(self.bodies, self),
+            queue=Mortal(self, self),
+            clock=self.clock,
+        )
+        outside: Any = SimpleNamespace(target=Mortal(self, self), policies=Mortal(self.policies, self), cache=None)
+        return Services(
+            settings=Settings(table="t", queue_url="q", bucket="b", max_task_retries=1),
+            platform=platform,
+            outside=outside,
+            clock=self.clock,
+            draw=self.fate.random,
+            pause=self.clock.advance,
         )
 
     def replay(self) -> bool:
         """Replay the list, again and again until there is an answer; returns whether it was possible."""
         self.replays += 1
-        replayer: Any = Replayer(
-            tasks=Mortal(self.tasks, self),
-            lists=Mortal(self.lists, self),
-            reading=self._task_reading(),
-            queue=Mortal(self, self),
-            clock=self.clock,
-        )
+        replayer = self._services().replayer
         return self._ask(lambda: replayer.task_list("list")) is True
-
-    def _task_reading(self) -> TaskReader:
-        return TaskReader(tasks=self.tasks, lists=lambda: self.reading, bodies=self.bodies, clock=self.clock)
 
     def _ask(self, request: Callable[[], object], *, insists: bool = True) -> bool | None:
         """Whether the answer is that it was done; None: there is no answer, and whoever asked has given up."""
@@ -254,15 +241,15 @@ class World:
 
     # -- the queue
 
-    def send(self, message: Message | GroupStart | ListCancel, *, delay_seconds: int = 0) -> None:
-        self.letters.append(Letter(message, self.clock.now + timedelta(seconds=delay_seconds)))
+    def send(self, message: TaskMessage | GroupStart | ListCancel, *, due_at: datetime | None = None) -> None:
+        self.letters.append(Letter(message, due_at or self.clock.now))
 
-    def send_all(self, messages: Sequence[Message]) -> None:
+    def send_all(self, messages: Sequence[TaskMessage]) -> None:
         for message in messages:
             self.send(message)
 
-    def postpone(self, receipt: str, *, seconds: int) -> None:
-        self.processes[-1].letter.visible_at = self.clock.now + timedelta(seconds=seconds)
+    def postpone(self, receipt: str, *, until: datetime) -> None:
+        self.processes[-1].letter.visible_at = until
 
     # -- the targets
 

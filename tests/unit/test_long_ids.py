@@ -7,7 +7,7 @@ import pytest
 from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
 from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
 from task_service.domain.errors import NotFound
-from task_service.testing import InMemoryBodies, InMemoryQueue
+from task_service.testing import InMemoryPlatform
 from tests.support import builders
 
 LONG = "x" * 3_000
@@ -24,11 +24,8 @@ class NoClient:
 @pytest.mark.parametrize("long_id", [LONG, f"{LONG}.0.0", "é" * 1_200])
 def test_they_are_not_found(what: str, long_id: str) -> None:
     tasks, lists = DynamoDbTasks(client=NoClient(), table="t"), DynamoDbTaskLists(client=NoClient(), table="t")
-    canceller: Any = builders.canceller(
-        tasks,  # type: ignore[arg-type]
-        InMemoryQueue(),
-        lists=lists,
-        bodies=InMemoryBodies(),
-    )
+    platform: Any = InMemoryPlatform()
+    platform.tasks, platform.lists = tasks, lists
+    canceller = builders.services(platform).canceller
     with pytest.raises(NotFound):
         getattr(canceller, what)(long_id)

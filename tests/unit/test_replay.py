@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
+from task_service.domain.call import Answered
 from task_service.domain.errors import Conflict, NotFound, Unavailable
-from task_service.domain.retry import Answered
-from task_service.domain.task import GroupStart, Message, State
-from task_service.testing import ScriptedTarget
-from task_service.usecases.handle_dead_letter import DeadLetterHandler
-from task_service.usecases.handle_message import Execution
+from task_service.domain.messages import GroupStart, TaskMessage
+from task_service.domain.outcome import Handled
+from task_service.domain.task import State
+from task_service.testing import ScriptedOutside, ScriptedTarget
 from task_service.usecases.replay import Replayer
-from task_service.usecases.run_task import Handled
-from tests.support.builders import NOW, attempts, list_run, task
+from tests.support import builders
+from tests.support.builders import NOW, task
 from tests.unit import test_cancel
 
 LEASE = timedelta(seconds=60)
@@ -25,21 +25,19 @@ class World(test_cancel.World):
     def __init__(self, *groups: str, **changes: Any) -> None:
         super().__init__(*groups, **({"state": State.FAILED, "error": "x", "attempt": 3} | changes))
         self.target = ScriptedTarget()
+        self.services = builders.services(self.platform, ScriptedOutside(target=self.target))
 
     @property
     def replayer(self) -> Replayer:
-        return Replayer(
-            tasks=self.tasks, lists=self.lists, reading=self.task_reading, queue=self.queue, clock=self.clock
-        )
+        return self.services.replayer
 
     def execute(self) -> None:
         """Handle what is in the queue."""
-        made = attempts(self.tasks, self.queue, target=self.target, bodies=self.bodies, clock=self.clock)
-        execution = Execution(attempts=made, lists=list_run(self.tasks, self.queue), canceller=self.canceller())
+        handler = self.services.message_handler
         while self.queue.sent:
             sent = self.queue.sent.pop(0)
             self.clock.advance(sent.delay_seconds)
-            assert execution.handle(sent.message, receipt="r", deadline=self.clock() + LEASE).handled is Handled.DELETE
+            assert handler.handle(sent.message, receipt="r", deadline=self.clock() + LEASE).handled is Handled.DELETE
 
 
 def test_a_failed_task_starts_again_with_all_its_attempts() -> None:
@@ -47,7 +45,7 @@ def test_a_failed_task_starts_again_with_all_its_attempts() -> None:
     replayed = world.replayer.task("task-1")
     assert (replayed.shown_state, replayed.attempt, replayed.replay) == (State.CREATED, 1, 1)
     assert (replayed.error, replayed.response_code, replayed.started_at, replayed.finished_at) == (None,) * 4
-    assert [sent.message for sent in world.queue.sent] == [Message(task_id="task-1", attempt=1, replay=1)]
+    assert [sent.message for sent in world.queue.sent] == [TaskMessage(task_id="task-1", attempt=1, replay=1)]
     world.execute()
     assert world.tasks.records["task-1"].state is State.DONE
     assert [call.headers["Idempotency-Key"] for call in world.target.calls] == ["task-1"]
@@ -138,10 +136,8 @@ def test_asked_twice_at_once_it_happens_once() -> None:
 
 def test_a_dead_letter_of_a_replay_that_was_not_written_starts_it() -> None:
     world = World(error="of the first time")
-    letters = DeadLetterHandler(
-        tasks=world.tasks, queue=world.queue, lists=list_run(world.tasks, world.queue), clock=world.clock
-    )
-    first = Message(task_id="task-1", attempt=1, replay=1)
+    letters = world.services.dead_letter_handler
+    first = TaskMessage(task_id="task-1", attempt=1, replay=1)
     letters.handle(first, receipt="r", deadline=DEADLINE)
     record = world.tasks.records["task-1"]
     assert (record.state, record.replay) == (State.CREATED, 1)
@@ -192,19 +188,19 @@ def test_a_task_that_a_replay_has_not_come_to_yet_reads_as_its_list_shows_it() -
                 world.lists.end_task(world.list, index, position, well=False, parallel=parallel)
         world.lists.close_group(world.list, index, well=False, stopped_at=None if parallel else 0)
     world.lists.end(world.list, well=False, now=NOW)
-    assert world.task_reading.task("list.1.0").state is State.FAILED
+    assert world.services.task_reader.task("list.1.0").state is State.FAILED
 
     world.replayer.task_list("list")
 
     for task_id in ("list.0.0", "list.0.1", "list.1.0", "list.1.1"):
-        seen = world.task_reading.task(task_id)
+        seen = world.services.task_reader.task(task_id)
         assert (seen.state, seen.attempts, seen.error, seen.started_at) == (State.CREATED, 0, None, None)
     opened = world.lists.lists["list"]
     world.lists.start_group(opened, 0, parallel=0, failed_before=False)
     world.lists.close_group(opened, 0, well=False, stopped_at=0)
     world.tasks.records["list.0.0"] = replace(world.tasks.records["list.0.0"], replay=1)
-    assert world.task_reading.task("list.0.0").state is State.FAILED
-    assert world.task_reading.task("list.1.0").state is State.CREATED
+    assert world.services.task_reader.task("list.0.0").state is State.FAILED
+    assert world.services.task_reader.task("list.1.0").state is State.CREATED
 
 
 @pytest.mark.parametrize("list_is_removed", [True, False])
@@ -216,4 +212,4 @@ def test_a_failed_task_whose_list_is_no_longer_kept_is_not_found_as_a_task(list_
         # The table removes expired records one by one.
         del world.lists.lists["list"]
     with pytest.raises(NotFound, match="task is not found"):
-        world.task_reading.task("list.0.0")
+        world.services.task_reader.task("list.0.0")

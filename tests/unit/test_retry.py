@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from task_service.domain.retry import Answered, Refused, backoff, decide, retry_after
-from task_service.domain.task import Decision, Done, Failed, Retry
+from task_service.domain.call import Answered, CallRefused
+from task_service.domain.retry import Decision, Done, Failed, Retry, backoff, decide, retry_after
 from task_service.domain.template import RetryPolicy
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -15,7 +15,7 @@ POLICY = RetryPolicy(max_attempts=3, min_delay=timedelta(seconds=2), max_delay=t
 
 
 def after(
-    outcome: Answered | Refused,
+    outcome: Answered | CallRefused,
     *,
     attempt: int = 1,
     policy: RetryPolicy = POLICY,
@@ -74,11 +74,11 @@ def test_a_template_without_a_maximum_gets_the_deployments() -> None:
 
 
 def test_what_no_retry_can_mend_fails_at_once() -> None:
-    assert after(Refused(reason="not valid", can_retry=False)) == Failed(error="not valid")
+    assert after(CallRefused(reason="not valid", can_retry=False)) == Failed(error="not valid")
 
 
 def test_a_connection_that_failed_is_retried() -> None:
-    assert isinstance(after(Refused(reason="reset", can_retry=True)), Retry)
+    assert isinstance(after(CallRefused(reason="reset", can_retry=True)), Retry)
 
 
 def test_a_long_answer_is_told_in_part() -> None:

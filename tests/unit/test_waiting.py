@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from task_service.domain.errors import NotFound, Unavailable
+from task_service.domain.messages import QueueMessage
 from task_service.domain.polling import LONGEST_PAUSE, MAX_WAIT, SHORTEST_PAUSE, pause
-from task_service.domain.task import Body, QueueMessage, State
+from task_service.domain.task import Body, State
 from task_service.entrypoints.api.prefer import wait_seconds
 from tests.support.builders import NOW, task
 from tests.unit.test_api import Answer, World, assert_problem
@@ -141,8 +142,8 @@ class TestCreatingATask:
         world = World()
         send = world.queue.send
 
-        def send_and_end(message: QueueMessage, *, delay_seconds: int = 0) -> None:
-            send(message, delay_seconds=delay_seconds)
+        def send_and_end(message: QueueMessage, *, due_at: datetime | None = None) -> None:
+            send(message, due_at=due_at)
             done(world)
 
         world.queue.send = send_and_end  # type: ignore[method-assign]

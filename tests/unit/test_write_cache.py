@@ -6,57 +6,41 @@ from typing import Any
 
 import pytest
 
-from task_service.adapters.aws.sqs import from_text, to_text
+from task_service.domain.call import CallRefused
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import Body, CacheWrite, GroupStart, ListCancel, Message, QueueMessage, State
+from task_service.domain.messages import (
+    CacheWrite,
+    GroupStart,
+    ListCancel,
+    QueueMessage,
+    TaskMessage,
+    from_text,
+    to_text,
+)
+from task_service.domain.outcome import Handled, Outcome, Step
+from task_service.domain.task import Body, State
 from task_service.domain.task_list import Plan, TaskList, TaskListTemplate
-from task_service.ports import CallRefused
 from task_service.testing import (
     FakeClock,
-    InMemoryBodies,
     InMemoryCache,
-    InMemoryLists,
-    InMemoryQueue,
-    InMemoryTasks,
+    InMemoryPlatform,
+    ScriptedOutside,
     ScriptedTarget,
 )
-from task_service.usecases.handle_message import Execution
-from task_service.usecases.read_list import ListReader
-from task_service.usecases.run_task import Event, Handled, Step
-from task_service.usecases.write_cache import REST, CacheWriter
-from tests.support.builders import NOW, attempts, canceller, list_document, list_run, task, task_list, template
+from task_service.usecases.write_cache import REST
+from tests.support.builders import NOW, list_document, services, task, task_list, template
 
 
 class World:
     def __init__(self, **changes: Any) -> None:
-        self.tasks, self.queue, self.cache = InMemoryTasks(), InMemoryQueue(), InMemoryCache()
-        self.target, self.clock, self.bodies = ScriptedTarget(), FakeClock(NOW), InMemoryBodies()
+        self.clock, self.cache, self.target = FakeClock(NOW), InMemoryCache(), ScriptedTarget()
+        self.platform = InMemoryPlatform(clock=self.clock)
+        self.tasks, self.queue = self.platform.tasks, self.platform.queue
+        self.lists, self.bodies = self.platform.lists, self.platform.bodies
         self.tasks.records["t"] = task("t", cache_namespace="n", cache_scope="s", **changes)
-        self.lists = InMemoryLists(self.tasks)
-        writing = CacheWriter(
-            cache=self.cache,
-            tasks=self.tasks,
-            lists=ListReader(lists=self.lists, bodies=self.bodies, clock=self.clock),
-            bodies=self.bodies,
-            queue=self.queue,
-            clock=self.clock,
-            draw=lambda: 0.5,
-        )
-        made = attempts(self.tasks, self.queue, target=self.target, clock=self.clock, bodies=self.bodies)
-        self.execution = Execution(
-            attempts=made,
-            lists=list_run(
-                self.tasks,
-                self.queue,
-                lists=self.lists,
-                attempts=made,
-                bodies=self.bodies,
-                clock=self.clock,
-                cache=writing,
-            ),
-            canceller=canceller(self.tasks, self.queue, lists=self.lists, bodies=self.bodies, clock=self.clock),
-            cache=writing,
-        )
+        outside = ScriptedOutside(target=self.target, cache=self.cache)
+        self.services = services(self.platform, outside)
+        self.handler = self.services.message_handler
 
     def hang(self, seconds: float = 5) -> None:
         """Let the cache service take that long for its refusals, from now on."""
@@ -73,13 +57,13 @@ class World:
         return 1_000 - self.cache.refuses
 
     def handle(self, message: QueueMessage | None = None) -> Step:
-        message = message or Message(task_id="t", attempt=1)
-        return self.execution.handle(message, receipt="r", deadline=self.clock() + timedelta(seconds=60))
+        message = message or TaskMessage(task_id="t", attempt=1)
+        return self.handler.handle(message, receipt="r", deadline=self.clock() + timedelta(seconds=60))
 
 
 def test_a_result_is_written_under_the_tasks_id() -> None:
     world = World()
-    assert world.handle().event is Event.DONE
+    assert world.handle().outcome is Outcome.DONE
     assert world.cache.entries == {"t": ("{}", "n", "s")}
     assert world.queue.sent == []
 
@@ -87,14 +71,14 @@ def test_a_result_is_written_under_the_tasks_id() -> None:
 def test_a_task_that_failed_or_waits_writes_nothing() -> None:
     world = World(attempt=3)
     world.target.answers = [CallRefused("reset", can_retry=True)]
-    assert world.handle(Message(task_id="t", attempt=3)).event is Event.FAILED
+    assert world.handle(TaskMessage(task_id="t", attempt=3)).outcome is Outcome.FAILED
     assert world.cache.entries == {}
 
 
 def test_a_cache_that_refuses_gets_it_later_and_the_target_no_second_call() -> None:
     world = World()
     world.cache.refuses = 3
-    assert world.handle().event is Event.DONE
+    assert world.handle().outcome is Outcome.DONE
     for number in (1, 2, 3):
         sent = world.queue.sent[-1]
         assert isinstance(sent.message, CacheWrite)
@@ -102,7 +86,7 @@ def test_a_cache_that_refuses_gets_it_later_and_the_target_no_second_call() -> N
         assert sent.message.not_before is not None
         world.clock.now = sent.message.not_before
         step = world.handle(sent.message)
-    assert step.event is Event.CACHED
+    assert step.outcome is Outcome.CACHED
     assert world.cache.entries == {"t": ("{}", "n", "s")}
     assert len(world.target.calls) == 1
     assert world.tasks.records["t"].state is State.DONE
@@ -114,7 +98,7 @@ def test_a_refusal_that_nothing_mends_is_the_last(message: CacheWrite | None, ca
     world = World(**state)
     world.cache.refuses, world.cache.refusal = 1, CallRefused("the cache service answered 413", can_retry=False)
     step = world.handle(message)
-    assert (step.handled, step.event) == (Handled.DELETE, Event.GIVEN_UP if message else Event.DONE)
+    assert (step.handled, step.outcome) == (Handled.DELETE, Outcome.GIVEN_UP if message else Outcome.DONE)
     assert world.queue.sent == []
     (said,) = caplog.records
     assert (said.levelname, vars(said)["key"]) == ("ERROR", "t")
@@ -124,10 +108,10 @@ def test_a_refusal_that_nothing_mends_is_the_last(message: CacheWrite | None, ca
 def test_a_cache_that_is_never_there_costs_a_bounded_number_of_messages() -> None:
     world = World(expires_at=NOW + timedelta(days=30))
     world.cache.refuses = 100_000
-    assert world.handle().event is Event.DONE
-    while (step := world.handle(world.queue.sent[-1].message)).event is not Event.UNKNOWN:
+    assert world.handle().outcome is Outcome.DONE
+    while (step := world.handle(world.queue.sent[-1].message)).outcome is not Outcome.UNKNOWN:
         world.clock.advance(world.queue.sent[-1].delay_seconds)
-        assert step.event in (Event.RETRIED, Event.HOPPED)
+        assert step.outcome in (Outcome.RETRIED, Outcome.HOPPED)
     assert world.clock.now >= NOW + timedelta(days=30)
     assert 100_000 - world.cache.refuses < 1_500
     assert len(world.queue.sent) < 4_500
@@ -144,9 +128,9 @@ def test_a_cache_that_hangs_is_left_alone_for_a_while_and_then_tried_once() -> N
     world = World()
     first, second, third = ended(world, "1", "2", "3")
     world.hang()
-    assert world.handle(first).event is Event.RETRIED
+    assert world.handle(first).outcome is Outcome.RETRIED
     rests_until = world.clock.now + REST
-    assert world.handle(second).event is Event.HOPPED
+    assert world.handle(second).outcome is Outcome.HOPPED
     for sent in world.queue.sent:
         assert isinstance(sent.message, CacheWrite)
         assert sent.message.attempt == 2
@@ -156,12 +140,12 @@ def test_a_cache_that_hangs_is_left_alone_for_a_while_and_then_tried_once() -> N
     world.clock.now = rests_until
 
     def meanwhile() -> None:
-        assert world.handle(second).event is Event.HOPPED
+        assert world.handle(second).outcome is Outcome.HOPPED
         world.clock.advance(5)
 
     world.cache.during = meanwhile
-    assert world.handle(first).event is Event.RETRIED
-    assert world.handle(third).event is Event.HOPPED
+    assert world.handle(first).outcome is Outcome.RETRIED
+    assert world.handle(third).outcome is Outcome.HOPPED
     assert world.tries == 2
     last = world.queue.sent[-1].message
     assert isinstance(last, CacheWrite)
@@ -177,10 +161,10 @@ def test_who_finds_another_trying_after_a_rest_comes_again_soon() -> None:
     world.clock.advance(REST.total_seconds())
 
     def meanwhile() -> None:
-        assert world.handle(second).event is Event.HOPPED
+        assert world.handle(second).outcome is Outcome.HOPPED
 
     world.cache.refuses, world.cache.during = 0, meanwhile
-    assert world.handle(first).event is Event.CACHED
+    assert world.handle(first).outcome is Outcome.CACHED
     world.recover()
     sent = world.queue.sent[-1].message
     assert isinstance(sent, CacheWrite)
@@ -188,7 +172,7 @@ def test_who_finds_another_trying_after_a_rest_comes_again_soon() -> None:
     assert sent.not_before is not None
     assert sent.not_before < world.clock.now + REST / 2
     world.clock.now = sent.not_before
-    assert world.handle(sent).event is Event.CACHED
+    assert world.handle(sent).outcome is Outcome.CACHED
 
 
 def test_a_cache_that_answers_again_is_used_again_by_all() -> None:
@@ -197,10 +181,10 @@ def test_a_cache_that_answers_again_is_used_again_by_all() -> None:
     world.hang()
     world.handle(first)
     world.recover()
-    assert world.handle(second).event is Event.HOPPED
+    assert world.handle(second).outcome is Outcome.HOPPED
     world.clock.advance(REST.total_seconds())
-    assert world.handle(first).event is Event.CACHED
-    assert world.handle(second).event is Event.CACHED
+    assert world.handle(first).outcome is Outcome.CACHED
+    assert world.handle(second).outcome is Outcome.CACHED
 
 
 @pytest.mark.parametrize("can_retry", [True, False])
@@ -208,8 +192,8 @@ def test_a_refusal_at_once_keeps_no_other_write_from_being_tried(can_retry: bool
     world = World()
     first, second = ended(world, "1", "2")
     world.cache.refuses, world.cache.refusal = 1, CallRefused("no", can_retry=can_retry)
-    assert world.handle(first).event is not Event.CACHED
-    assert world.handle(second).event is Event.CACHED
+    assert world.handle(first).outcome is not Outcome.CACHED
+    assert world.handle(second).outcome is Outcome.CACHED
 
 
 def test_a_cache_that_refuses_at_once_after_a_rest_is_left_alone_no_longer() -> None:
@@ -219,8 +203,8 @@ def test_a_cache_that_refuses_at_once_after_a_rest_is_left_alone_no_longer() -> 
     world.handle(first)
     world.clock.advance(REST.total_seconds())
     world.cache.refuses, world.cache.during = 1, lambda: None
-    assert world.handle(first).event is Event.RETRIED
-    assert world.handle(second).event is Event.CACHED
+    assert world.handle(first).outcome is Outcome.RETRIED
+    assert world.handle(second).outcome is Outcome.CACHED
 
 
 def test_a_write_that_is_early_is_sent_on() -> None:
@@ -228,14 +212,14 @@ def test_a_write_that_is_early_is_sent_on() -> None:
     early = CacheWrite(
         key="t", is_list=False, namespace="", scope="", attempt=9, not_before=NOW + timedelta(seconds=2_000)
     )
-    assert world.handle(early).event is Event.HOPPED
+    assert world.handle(early).outcome is Outcome.HOPPED
     assert (world.queue.sent[0].message, world.queue.sent[0].delay_seconds) == (early, 900)
 
 
 def test_whoever_died_before_writing_is_made_up_for() -> None:
     world = World(state=State.DONE, result=Body(text='"done"'))
     step = world.handle()
-    assert (step.handled, step.event) == (Handled.DELETE, Event.FINISHED)
+    assert (step.handled, step.outcome) == (Handled.DELETE, Outcome.FINISHED)
     assert world.cache.entries == {"t": ('"done"', "n", "s")}
 
 
@@ -245,7 +229,7 @@ def test_a_queue_that_does_not_take_the_retry_keeps_the_message() -> None:
     world.queue.faults.before = 1
     with pytest.raises(Unavailable):
         world.handle()
-    assert world.handle().event is Event.FINISHED
+    assert world.handle().outcome is Outcome.FINISHED
     assert world.cache.entries == {"t": ("{}", "n", "s")}
     assert len(world.target.calls) == 1
 
@@ -254,7 +238,7 @@ def test_what_is_no_longer_kept_is_dropped() -> None:
     world = World(state=State.DONE, result=Body(text="1"), expires_at=NOW)
     for key in ("t", "nobody"):
         write = CacheWrite(key=key, is_list=key != "t", namespace="", scope="")
-        assert world.handle(write).event is Event.UNKNOWN
+        assert world.handle(write).outcome is Outcome.UNKNOWN
     assert world.cache.entries == {}
 
 
@@ -276,7 +260,7 @@ def test_a_list_that_has_started_again_is_not_written_before_it_ends() -> None:
     world.lists.close_group(made, 0, well=False, stopped_at=0)
     world.lists.end(made, well=False, now=NOW)
     world.lists.replay("list", number=1)
-    assert world.handle(write).event is Event.UNKNOWN
+    assert world.handle(write).outcome is Outcome.UNKNOWN
     assert world.cache.entries == {}
 
 
@@ -284,8 +268,8 @@ def test_a_list_waits_once_for_a_cache_that_hangs() -> None:
     world = World()
     a_list(world, tasks=10)
     world.hang()
-    step = world.execution.handle(GroupStart(list_id="list"), receipt="r", deadline=NOW + timedelta(seconds=60))
-    assert len(step.runs) == 10
+    step = world.handler.handle(GroupStart(list_id="list"), receipt="r", deadline=NOW + timedelta(seconds=60))
+    assert len(step.attempts) == 10
     assert (world.clock.now, world.tries) == (NOW + timedelta(seconds=5), 1)
     sent = [each.message for each in world.queue.sent]
     assert [each.key for each in sent if isinstance(each, CacheWrite)] == [f"list.0.{n}" for n in range(10)] + ["list"]
@@ -296,12 +280,12 @@ def test_the_status_of_a_cancelled_list_is_written_with_its_message() -> None:
     a_list(world)
     world.cache.refuses = 1
     step = world.handle(ListCancel(list_id="list"))
-    assert (step.handled, step.event) == (Handled.DELETE, Event.CANCELLED)
+    assert (step.handled, step.outcome) == (Handled.DELETE, Outcome.CANCELLED)
     write = world.queue.sent[-1].message
     assert isinstance(write, CacheWrite)
     assert write.not_before is not None
     world.clock.now = write.not_before
-    assert world.handle(write).event is Event.CACHED
+    assert world.handle(write).outcome is Outcome.CACHED
     text, *names = world.cache.entries["list"]
     assert (json.loads(text)["status"], names) == ("cancelled", ["n", "s"])
 
@@ -309,15 +293,15 @@ def test_the_status_of_a_cancelled_list_is_written_with_its_message() -> None:
 def test_a_list_that_ended_before_its_cancellation_is_not_written_again() -> None:
     world = World()
     world.lists.end(a_list(world), well=True, now=NOW)
-    assert world.handle(ListCancel(list_id="list")).event is Event.FINISHED
+    assert world.handle(ListCancel(list_id="list")).outcome is Outcome.FINISHED
     assert world.cache.entries == {}
 
 
 def test_without_a_cache_service_a_write_is_dropped() -> None:
     world = World(state=State.DONE, result=Body(text="1"))
-    world.execution.cache = None
-    assert world.handle(CacheWrite(key="t", is_list=False, namespace="", scope="")).event is Event.UNKNOWN
-    assert world.handle().event is Event.FINISHED
+    world.handler.cache.cache = None
+    assert world.handle(CacheWrite(key="t", is_list=False, namespace="", scope="")).outcome is Outcome.UNKNOWN
+    assert world.handle().outcome is Outcome.FINISHED
 
 
 @pytest.mark.parametrize("not_before", [None, NOW])

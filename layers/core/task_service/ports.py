@@ -1,6 +1,6 @@
-"""What the use cases need from outside. Every port has an adapter in `adapters` and a fake in `testing`.
+"""What the use cases need from outside. Every port has adapters in `adapters` and a fake in `testing`.
 
-A port that cannot do its work now raises `domain.errors.Unavailable`; whether it was done after all is then unknown.
+A port that cannot do its work now raises `domain.errors.Unavailable`; the work may have been done all the same.
 """
 
 from __future__ import annotations
@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from task_service.domain.task import Body, Done, Failed, Message, QueueMessage, Retry, State, Task
+from task_service.domain.messages import QueueMessage, TaskMessage
+from task_service.domain.retry import Done, Failed, Retry
+from task_service.domain.task import Body, State, Task
 from task_service.domain.template import StoredTemplate
 
 if TYPE_CHECKING:
     # Not every function needs these.
+    from task_service.domain.call import Answered, HttpCall
     from task_service.domain.idempotency import KeyUse
     from task_service.domain.identity import Caller
-    from task_service.domain.retry import Answered
+    from task_service.domain.policy import Policy
     from task_service.domain.search import Filter, Found, ListSummary
     from task_service.domain.task_list import GroupState, TaskList
 
@@ -38,6 +41,19 @@ class Page:
     items: list[StoredTemplate]
     next: str | None
     """The last name of this page where more follow."""
+
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class CachedTemplates(Protocol[T_co]):
+    """The templates of one kind, read through the memory of a warm function."""
+
+    def get(self, name: str) -> T_co | None:
+        """The template of that name, parsed; it may be out of date by the deployment's TEMPLATE_CACHE_SECONDS."""
+
+    def forget(self, name: str) -> None:
+        """Read that template anew next time."""
 
 
 class Templates(Protocol):
@@ -61,7 +77,7 @@ class Templates(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """The outcome of claiming a task, or of another change that its state may not allow."""
+    """The result of claiming a task, or of another conditional write."""
 
     won: bool
     task: Task | None
@@ -75,7 +91,7 @@ class Tasks(Protocol):
         """Write a task unless there is one of its id, which is returned; None: it is new, and durable."""
 
     def remove(self, task_id: str) -> None:
-        """Take a task back that was promised to nobody."""
+        """Remove a task whose id no client was told."""
 
     def get(self, task_id: str) -> Task | None:
         """The task; read consistently."""
@@ -84,7 +100,7 @@ class Tasks(Protocol):
         """Return where the table answers."""
 
     def claim(
-        self, message: Message, *, now: datetime, lease_until: datetime, holder: str, birth: Task | None = None
+        self, message: TaskMessage, *, now: datetime, lease_until: datetime, holder: str, birth: Task | None = None
     ) -> Claim:
         """Take the lease, if the message's attempt is due or the lease of a crashed holder has ended.
 
@@ -98,11 +114,11 @@ class Tasks(Protocol):
     def retry(self, task: Task, decision: Retry, *, not_before: datetime) -> bool:
         """Give a claimed task back for its next attempt. False: the lease was lost."""
 
-    def abandon(self, message: Message, *, error: str, now: datetime) -> Claim:
-        """Fail a task whose current attempt, the message's, was started by somebody whose lease has ended."""
+    def abandon(self, message: TaskMessage, *, error: str, now: datetime) -> Claim:
+        """Fail a task whose current attempt is the message's, if the lease of its executor has ended."""
 
     def cancel(self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None) -> Claim:
-        """End a task that has not ended; whoever works on it loses its lease.
+        """Cancel a task that has not ended; an executor that works on it loses its lease.
 
         `birth` is the record of a list's task, which is written where there is none.
         """
@@ -113,7 +129,7 @@ class Tasks(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListRecords:
-    """What is written of a list."""
+    """Everything that is stored of a list."""
 
     task_list: TaskList
     groups: Mapping[int, GroupState]
@@ -124,16 +140,16 @@ class ListRecords:
 
 
 class TaskLists(Protocol):
-    """The task lists in the table. What moves a list on is written once, however often it is tried.
+    """The task lists in the table. Every write that advances a list happens once, however often it is tried.
 
-    Whoever moves it on says of which replay, with the list as it was read: a later one has nothing to do with it.
+    The caller passes the list as it was read, with its replay: a write of an earlier replay changes nothing.
     """
 
     def add(self, task_list: TaskList) -> TaskList | None:
         """Write a list unless there is one of its id, which is returned; None: it is new, and durable."""
 
     def remove(self, list_id: str) -> None:
-        """Take a list back that was promised to nobody."""
+        """Remove a list whose id no client was told."""
 
     def get(self, list_id: str) -> TaskList | None:
         """The list; read consistently."""
@@ -194,26 +210,30 @@ class IdempotencyKeys(Protocol):
     """The idempotency keys in the table."""
 
     def put(self, use: KeyUse, *, now: datetime) -> KeyUse:
-        """Write what a key is used for, unless it is in use; returns what it is used for then."""
+        """Write the use of a key, unless it is in use; returns the use that is stored then."""
 
     def get(self, key_hash: str, *, now: datetime) -> KeyUse | None:
-        """What a key is used for at that time, None: it is free; read consistently."""
+        """The use of a key at that time; None: it is free. Read consistently."""
 
 
 class TaskQueue(Protocol):
     """The task queue."""
 
-    def send(self, message: QueueMessage, *, delay_seconds: int = 0) -> None:
-        """Put a message into the queue, at most MAX_DELAY_SECONDS delayed; returns once it is durable."""
+    def send(self, message: QueueMessage, *, due_at: datetime | None = None) -> None:
+        """Put a message into the queue; returns once it is durable.
 
-    def send_all(self, messages: Sequence[Message]) -> None:
+        With `due_at` it is delivered then. A queue with a longest delay may deliver it earlier, so a handler compares
+        the message's own `not_before` with the clock.
+        """
+
+    def send_all(self, messages: Sequence[TaskMessage]) -> None:
         """Put messages into the queue, in as few requests as possible; returns once all are durable."""
 
     def ping(self) -> None:
         """Return where the queue answers."""
 
-    def postpone(self, receipt: str, *, seconds: int) -> None:
-        """Keep a received message, which will not be deleted, from appearing again for that long."""
+    def postpone(self, receipt: str, *, until: datetime) -> None:
+        """Hide a received message, which will not be deleted, until then."""
 
 
 class Bodies(Protocol):
@@ -224,17 +244,6 @@ class Bodies(Protocol):
 
     def load(self, body: Body) -> str:
         """The text of a stored body."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HttpCall:
-    """One HTTP call to a target."""
-
-    method: str
-    url: str
-    headers: dict[str, str]
-    body: str | None
-    """JSON text."""
 
 
 class HttpTarget(Protocol):
@@ -254,6 +263,13 @@ class ResultCache(Protocol):
         """Write a JSON text under a key. Raises CallRefused; whether it was written is then unknown."""
 
 
+class PolicyCompiler(Protocol):
+    """Checks policies that are to be written."""
+
+    def check(self, name: str, policy: Policy) -> None:
+        """Compile a policy. Raises BadRequest, which names the place of the fault, and Unavailable."""
+
+
 class PolicyEngine(Protocol):
     """Evaluates Rego policies."""
 
@@ -268,6 +284,16 @@ class TokenVerifier(Protocol):
         """Who the token is of. Raises domain.errors.Unauthenticated, which says why it is not accepted."""
 
 
+class Secret(Protocol):
+    """The secret of our OAuth client."""
+
+    def __call__(self) -> str:
+        """The secret. Raises Unavailable."""
+
+    def forget(self) -> None:
+        """Read it again next time: a service has not accepted it."""
+
+
 class BearerToken(Protocol):
     """The token with which we call services that ask for one."""
 
@@ -276,13 +302,3 @@ class BearerToken(Protocol):
 
     def forget(self, token: str | None = None) -> None:
         """Get a new one next time: a service has not accepted this one (by default whichever it is)."""
-
-
-class CallRefused(Exception):
-    """A call or an evaluation brought no answer to use."""
-
-    def __init__(self, reason: str, *, can_retry: bool, response_code: int | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.can_retry = can_retry
-        self.response_code = response_code

@@ -9,7 +9,7 @@ import pytest
 
 from task_service.adapters.http.target import RequestsTarget
 from task_service.domain import json_text
-from task_service.domain.retry import Answered
+from task_service.domain.call import Answered
 from tests.support.behaviours import answer, chunks, compressed, failing, hang, raw, response
 from tests.support.http_calls import call, refused
 from tests.support.targets import HttpTarget

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from task_service.adapters.http.connections import Dialler
+from task_service.adapters.http.egress import Egress
 from task_service.adapters.http.target import RequestsTarget
 from task_service.domain import json_text
-from task_service.ports import CallRefused
+from task_service.domain.call import CallRefused
 from tests.support import behaviours
 from tests.support.behaviours import answer, bad_chunks, drip_header, gzip_bomb, raw, response, stream
 from tests.support.http_calls import TOLERANCE, call, refused
@@ -201,7 +203,7 @@ def test_whatever_a_target_sends_a_call_ends_with_json_or_is_refused(
 
 def test_no_connection_is_left_open(target: HttpTarget) -> None:
     before = len(os.listdir("/dev/fd"))
-    with closing(RequestsTarget()) as client:
+    with closing(RequestsTarget(Dialler(permits=Egress().permits))) as client:
         for behave in (answer(), behaviours.reset, behaviours.short_body, drip_header(), bad_chunks()):
             with suppress(CallRefused):
                 call(client, target.on("/a", behave), budget=0.1)

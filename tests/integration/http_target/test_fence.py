@@ -7,9 +7,9 @@ from contextlib import closing
 import pytest
 
 from task_service.adapters.http.connections import Address, Dialler
-from task_service.adapters.http.egress import Egress
+from task_service.adapters.http.egress import Egress, anywhere
 from task_service.adapters.http.target import RequestsTarget
-from task_service.ports import CallRefused
+from task_service.domain.call import CallRefused
 from tests.support.behaviours import answer, redirect
 from tests.support.http_calls import call, refused
 from tests.support.targets import HttpTarget
@@ -115,7 +115,7 @@ def test_and_would_have_been_reached(target: HttpTarget, url: str) -> None:
     target.on("/a", answer())
 
     # Without a fence, to know that it was the fence.
-    with closing(RequestsTarget(Dialler(resolve=names().resolve))) as unfenced:
+    with closing(RequestsTarget(Dialler(permits=anywhere, resolve=names().resolve))) as unfenced:
         assert call(unfenced, url.format(port=target.port)).status == 200
     assert target.connections == 1
 
@@ -334,6 +334,6 @@ def test_a_proxy_of_the_environment_is_no_way_around(
 
 
 def test_the_fence_is_there_unless_somebody_opens_it(target: HttpTarget) -> None:
-    with closing(RequestsTarget()) as default:
+    with closing(RequestsTarget(Dialler(permits=Egress().permits))) as default:
         assert refused(default, target.on("/a", answer())).reason == FENCED
     assert target.connections == 0

@@ -4,7 +4,7 @@ import pytest
 import requests
 
 from task_service.adapters.http.target import RequestsTarget
-from task_service.domain.retry import Answered
+from task_service.domain.call import Answered
 from tests.support.behaviours import answer, chunks, echo, redirect
 from tests.support.http_calls import JSON, call, out_of_time, refused
 from tests.support.targets import HttpTarget

@@ -9,7 +9,7 @@ import pytest
 import requests.adapters
 
 from task_service.adapters.http.target import RequestsTarget
-from task_service.domain.retry import Answered
+from task_service.domain.call import Answered
 from tests.support import behaviours
 from tests.support.behaviours import answer, chunks, drip_body, drip_header, echo, hang, raw, redirect, stream
 from tests.support.certificates import self_signed

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from task_service.ports import BearerToken, CallRefused, Clock, HttpCall, HttpTarget
+from task_service.domain.call import CallRefused, HttpCall
+from task_service.ports import BearerToken, Clock, HttpTarget
 
 BUDGET: Final = timedelta(seconds=5)
 """For one write; whoever waits for it has other things to do."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from task_service.domain.task import State
 from task_service.domain.task_list import CHUNK, Execution, GroupState, Plan
 
-# -- events
+# -- progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,8 @@ class TaskEnded:
     well: bool
 
 
-Event = Started | TaskEnded
+Progress = Started | TaskEnded
+"""What has happened in a group."""
 
 
 # -- moves
@@ -72,8 +73,8 @@ class EndList:
 Move = RunTask | SendTasks | CloseGroup | StartGroup | EndList
 
 
-def advance(plan: Plan, state: GroupState, event: Event) -> Move | None:
-    """What has to happen next after `event` in a group, None: nothing, somebody else's task is under way."""
+def advance(plan: Plan, state: GroupState, progress: Progress) -> Move | None:
+    """What has to happen next after `progress` in a group; None: nothing, another task of it is running."""
     group = plan.groups[state.index]
     if state.state is State.CANCELLED:
         return None
@@ -82,7 +83,7 @@ def advance(plan: Plan, state: GroupState, event: Event) -> Move | None:
         if state.index + 1 < len(plan.groups):
             return StartGroup(state.index + 1, failed_before=failed)
         return EndList(well=not failed)
-    match event:
+    match progress:
         case Started():
             if not group.tasks:
                 return CloseGroup(well=True)
@@ -92,10 +93,10 @@ def advance(plan: Plan, state: GroupState, event: Event) -> Move | None:
                 return CloseGroup(well=not state.failed)
             return SendTasks(outstanding_positions(state.outstanding, len(group.tasks)))
         case TaskEnded() if group.execution is Execution.SEQUENTIAL:
-            is_last = event.position + 1 == len(group.tasks)
-            if event.well and not is_last:
-                return RunTask(event.position + 1)
-            return CloseGroup(well=event.well, stopped_at=None if event.well else event.position)
+            is_last = progress.position + 1 == len(group.tasks)
+            if progress.well and not is_last:
+                return RunTask(progress.position + 1)
+            return CloseGroup(well=progress.well, stopped_at=None if progress.well else progress.position)
         case TaskEnded():
             return None if state.outstanding else CloseGroup(well=not state.failed)
 

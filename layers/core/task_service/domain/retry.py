@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from task_service.domain import json_text
-from task_service.domain.task import Decision, Done, Failed, Retry
+from task_service.domain.call import Answered, CallRefused
 from task_service.domain.template import RetryPolicy
 
 RETRYABLE_STATUSES: Final = frozenset({408, 425, 429})
@@ -19,29 +19,40 @@ _EXCERPT: Final = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answered:
-    """The target answered."""
+class Done:
+    """The task ends well, with this result."""
 
-    status: int
     result: str
-    """Its answer as JSON text."""
-    retry_after: str | None = None
-    """The header of that name."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Refused:
-    """There was no answer to use."""
-
-    reason: str
-    """For people; names no address."""
-    can_retry: bool
-    """Whether another attempt can mend it."""
     response_code: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """The task fails, for this reason."""
+
+    error: str
+    logged: str | None = None
+    """The part of the reason that is logged; None: all of it. What a target answers is never logged."""
+    response_code: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retry:
+    """The attempt failed; the next one is due after `delay`."""
+
+    delay: timedelta
+    error: str
+    logged: str | None = None
+    """As in `Failed`."""
+    response_code: int | None = None
+
+
+Decision = Done | Failed | Retry
+"""What follows from an attempt."""
+
+
 def decide(
-    outcome: Answered | Refused,
+    outcome: Answered | CallRefused,
     *,
     attempt: int,
     policy: RetryPolicy,

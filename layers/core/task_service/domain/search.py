@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filter:
-    """The conditions of a search; None in a field: any value."""
+    """A filter; None: any value fits."""
 
     name: str | None = None
-    """Of the template."""
+    """Name of the template."""
     state: State | None = None
-    """The state that clients are shown."""
+    """The state that clients see."""
     since: datetime | None = None
     """Created then or later."""
     until: datetime | None = None
@@ -33,13 +33,13 @@ class ListSummary:
     id: str
     name: str
     state: State
-    """The state that clients are shown."""
+    """The state that clients see."""
     created_at: datetime
     finished_at: datetime | None
 
     @classmethod
     def of(cls, task_list: "TaskList", *, has_started: bool) -> "ListSummary":
-        """The summary of a list; `has_started`: whether any of its groups has started."""
+        """The summary of a list; `has_started`: one of its groups has."""
         under_way = has_started and task_list.state is State.CREATED
         return cls(
             id=task_list.id,

@@ -9,11 +9,11 @@
       │ └──────────────────────────┼───────────────────────────────────┘
       └────────────────────────────┴──► cancelled
 
-Every arrow is one conditional write; the conditions stand in `adapters/dynamodb_tasks.py`.
+Every arrow is one conditional write; the adapters of `ports.Tasks` state the conditions.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from task_service.domain.template import TaskTemplate
@@ -27,15 +27,15 @@ class State(StrEnum):
     PENDING = "pending"
     """An executor holds a lease and works on it."""
     DONE = "done"
-    """Ended well; there is a result."""
+    """It has a result."""
     FAILED = "failed"
-    """Ended badly; `error` says why."""
+    """It has no result; `error` says why."""
     CANCELLED = "cancelled"
-    """Ended on request."""
+    """A client has cancelled it."""
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing happens to the task any more."""
+        """Whether the task has ended."""
         return self in (State.DONE, State.FAILED, State.CANCELLED)
 
 
@@ -47,52 +47,6 @@ class Body:
     """The text itself, where it is kept in the record."""
     blob: str | None = None
     """Its key in the bucket, where it is not."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
-    """What travels through the queue: attempt `attempt` of task `task_id` is due."""
-
-    task_id: str
-    attempt: int
-    not_before: datetime | None = None
-    """The attempt may not start before; None: at once."""
-    replay: int = 0
-    """Of which replay it is an attempt; 0: of none."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GroupStart:
-    """What travels through the queue where a group of a list is due: the first one, and one that is handed over."""
-
-    list_id: str
-    group: int = 0
-    failed_before: bool = False
-    """Whether a group before this one has failed."""
-    replay: int = 0
-    """Which replay of the list it is; 0: none."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListCancel:
-    """What travels through the queue where a list is being cancelled: whoever does it may die before it is done."""
-
-    list_id: str
-    replay: int = 0
-    """Which replay of the list is cancelled; 0: none."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CacheWrite:
-    """What travels through the queue where something that has ended is still to be written to the cache service."""
-
-    key: str
-    """The id of a task or a list."""
-    is_list: bool
-    namespace: str
-    scope: str
-    attempt: int = 1
-    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +64,7 @@ class Place:
 
 
 def place_of(task_id: str) -> Place | None:
-    """The place that a task's id names, None for a task that is in no list."""
+    """The place that a task's id names; None: the task is in no list."""
     list_id, *numbers = task_id.split(".")
     if len(numbers) != 2 or not all(number.isascii() and number.isdigit() and len(number) < 5 for number in numbers):
         return None
@@ -119,17 +73,13 @@ def place_of(task_id: str) -> Place | None:
     return place if place.task_id == task_id else None
 
 
-QueueMessage = Message | GroupStart | ListCancel | CacheWrite
-"""What the task queue carries."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
     """A task as the table has it."""
 
     id: str
     name: str
-    """Of its template."""
+    """Name of its template."""
     template: TaskTemplate | None = None
     """A snapshot: changing the template does not change a task under way. None in a list: the list's plan has it."""
     request: Body | None = None
@@ -145,9 +95,9 @@ class Task:
     not_before: datetime | None = None
     """When the next attempt is or was due, until it starts."""
     lease_until: datetime | None = None
-    """Until when its holder may work on it, while it is pending."""
+    """Until when its holder may work on it; set while it is pending."""
     holder: str | None = None
-    """Who holds the lease, or held it last."""
+    """Name of the claim that holds the lease, or held it last."""
     started_at: datetime | None = None
     """When its first attempt started."""
     finished_at: datetime | None = None
@@ -157,52 +107,15 @@ class Task:
     error: str | None = None
     """Why the last attempt failed, or why it was cancelled."""
     replay: int = 0
-    """How often it has been started again after it had failed."""
+    """Number of replays so far."""
 
     @property
     def attempts(self) -> int:
-        """How many attempts have started; one that waits has not, also where the task was ended meanwhile."""
+        """Number of attempts that have started; one that waits for its time has not."""
         waits = self.started_at is None or self.not_before is not None
         return self.attempt - waits
 
     @property
     def shown_state(self) -> State:
-        """The state that clients are told: one that has started and waits for a retry is under way."""
+        """The state that clients see: a task that waits for a retry is pending."""
         return State.PENDING if self.state is State.CREATED and self.started_at is not None else self.state
-
-    def message(self) -> Message:
-        """The message that makes this task's next attempt happen."""
-        return Message(task_id=self.id, attempt=self.attempt, not_before=self.not_before, replay=self.replay)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Done:
-    """The task ends well, with this result."""
-
-    result: str
-    response_code: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Failed:
-    """The task ends badly, for this reason."""
-
-    error: str
-    logged: str | None = None
-    """The reason as far as it is logged; None: all of it. What a target says may be nobody else's business."""
-    response_code: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Retry:
-    """The attempt failed; the next one is due after `delay`."""
-
-    delay: timedelta
-    error: str
-    logged: str | None = None
-    """As for one that ends the task."""
-    response_code: int | None = None
-
-
-Decision = Done | Failed | Retry
-"""What follows from an attempt."""

@@ -27,7 +27,7 @@ class TemplateKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetryPolicy:
-    """How often and how soon a failed attempt is repeated; None: the deployment's default."""
+    """How often and how soon a failed attempt is repeated; None: as the deployment is set."""
 
     max_attempts: int | None = None
     min_delay: timedelta = timedelta(seconds=1)
@@ -106,7 +106,7 @@ def document_text(members: Mapping[str, Any]) -> str:
 
 
 def is_cache_name(text: str) -> bool:
-    """Whether a header can carry `text` as a namespace or scope of the cache service."""
+    """Whether `text` can be a namespace or scope of the cache service, which travel in headers."""
     return _NOT_IN_A_CACHE_NAME.search(text) is None
 
 

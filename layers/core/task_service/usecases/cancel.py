@@ -1,22 +1,25 @@
-"""Cancelling: what has not started never does, and what comes of a call that is under way is discarded.
+"""Cancelling: a task that has not started never does, and the result of a call that is still running is discarded.
 
-A task is cancelled with one write. A list takes several, so a message goes first: whoever takes it does what is left to
-do, should the one who was asked have died. With it the list's status goes to the cache service.
+A task is cancelled with one write. A list takes several, so the api function sends a message first: the executor that
+gets it completes the cancellation, if the api function stopped in the middle of it, and writes the list's status to the
+cache service.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from task_service.domain.advance import outstanding_positions
 from task_service.domain.errors import Conflict, NotFound, Unavailable
-from task_service.domain.task import ListCancel, Place, State, Task, place_of
+from task_service.domain.messages import ListCancel
+from task_service.domain.task import Place, State, Task, place_of
 from task_service.domain.task_list import CANCELLED, Execution, GroupState, Plan, TaskList
 from task_service.ports import Bodies, Clock, ListRecords, TaskLists, TaskQueue, Tasks
 from task_service.usecases.read_task import TaskReader
 
-MENDED_AFTER_SECONDS: Final = 5
-"""As a rule all is done by then, and the message finds nothing left to do."""
+COMPLETED_AFTER: Final = timedelta(seconds=5)
+"""Delay of the message; normally the cancellation is complete by then, and the executor finds nothing to do."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -50,11 +53,11 @@ class Canceller:
             raise NotFound.task_list()
         if not task_list.state.is_final:
             message = ListCancel(list_id=list_id, replay=task_list.replay)
-            self.queue.send(message, delay_seconds=MENDED_AFTER_SECONDS)
+            self.queue.send(message, due_at=self.clock() + COMPLETED_AFTER)
         return self._cancel(task_list)
 
-    def go_on(self, message: ListCancel) -> TaskList | None:
-        """Do what is left to do of cancelling a list; None: there is no such list, or it has ended otherwise."""
+    def complete(self, message: ListCancel) -> TaskList | None:
+        """Complete the cancellation of a list; None: there is no such list, or it has ended in another way."""
         task_list = self.lists.get(message.list_id)
         if task_list is None or task_list.expires_at <= self.clock() or task_list.replay != message.replay:
             return None
@@ -77,7 +80,7 @@ class Canceller:
         return cancelled
 
     def _stop(self, task_list: TaskList, records: ListRecords) -> None:
-        """Close the group that is under way, or would be next: whoever moves the list on meets it, and stops."""
+        """Close the group that is running, or would be next: an executor that advances the list finds it and stops."""
         plan = Plan.from_text(self.bodies.load(task_list.plan))
         for index in range(len(plan.groups)):
             if _has_ended(records.groups.get(index), task_list):
@@ -88,14 +91,14 @@ class Canceller:
                 return
 
     def _stop_tasks(self, task_list: TaskList, plan: Plan, group: GroupState, records: ListRecords) -> None:
-        """Cancel the tasks whose messages may be on their way; no other can start in a closed group."""
+        """Cancel the tasks whose messages may be in the queue; no other can start in a closed group."""
         is_sequential = plan.groups[group.index].execution is Execution.SEQUENTIAL
         for position in _unfinished(plan, group, records):
             place = Place(list_id=task_list.id, group=group.index, position=position)
             birth = task_list.first_record(plan, place)
             task = self.tasks.cancel(place.task_id, reason=CANCELLED, now=self.clock(), birth=birth).task
             if is_sequential and task is not None and task.state is not State.DONE:
-                # Nobody gets past a task that is not done.
+                # The tasks after one that is not done cannot start.
                 return
 
 

@@ -1,4 +1,4 @@
-"""Whether the service can do its work now."""
+"""Checking that the service can do its work now."""
 
 from dataclasses import dataclass
 

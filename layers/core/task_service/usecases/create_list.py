@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
-from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.errors import NotFound, Unavailable
 from task_service.domain.limits import check_list_size, check_payload
-from task_service.domain.task import GroupStart, State
+from task_service.domain.messages import GroupStart
+from task_service.domain.task import State
 from task_service.domain.task_list import Plan, TaskList, TaskListTemplate
 from task_service.domain.template import TaskTemplate, TemplateKind
-from task_service.ports import Bodies, Clock, TaskLists, TaskQueue
+from task_service.ports import Bodies, CachedTemplates, Clock, TaskLists, TaskQueue
 from task_service.usecases.create_task import take_back
 
 
@@ -19,8 +19,8 @@ from task_service.usecases.create_task import take_back
 class ListCreator:
     """Creates task lists."""
 
-    list_templates: TemplateCache[TaskListTemplate]
-    task_templates: TemplateCache[TaskTemplate]
+    list_templates: CachedTemplates[TaskListTemplate]
+    task_templates: CachedTemplates[TaskTemplate]
     lists: TaskLists
     queue: TaskQueue
     bodies: Bodies
@@ -42,7 +42,7 @@ class ListCreator:
             raise
         return task_list.id
 
-    # -- the steps, for whoever takes them one by one
+    # -- the steps one by one, for creating with an idempotency key
 
     @property
     def records(self) -> TaskLists:
@@ -52,7 +52,7 @@ class ListCreator:
     def draft(
         self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = ""
     ) -> Callable[[str], TaskList]:
-        """Check what is asked for; what it returns makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
+        """Check the request; returns what makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
         check_payload(payload)
         plan = self._plan(name)
 
@@ -61,7 +61,7 @@ class ListCreator:
             return TaskList(
                 id=list_id,
                 name=plan.template.name,
-                # Under a key of its own: a list that is there already keeps the plan that it has.
+                # Under a key of its own: a list that exists already keeps its plan.
                 plan=self.bodies.store(f"requests/{list_id}/plan/{uuid4()}", plan.to_text()),
                 request=self.bodies.store(f"requests/{list_id}", payload),
                 cache_namespace=cache_namespace or plan.template.cache_namespace,
@@ -74,7 +74,7 @@ class ListCreator:
         return task_list
 
     def has_started(self, task_list: TaskList) -> bool:
-        """Whether a list that was found, or what else is written of it, shows that its first message was taken."""
+        """Whether an executor has handled the first message of a list that was found."""
         if task_list.state is not State.CREATED:
             return True
         records = self.lists.records(task_list.id)

@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.errors import NotFound, PreconditionFailed, TurnedOff
 from task_service.domain.limits import check_document, check_name
 from task_service.domain.paging import PageRequest
 from task_service.domain.template import StoredTemplate
-from task_service.ports import Page, Templates
+from task_service.ports import CachedTemplates, Page, Templates
 
 Validate = Callable[[str, str], Mapping[str, Any]]
 """Checks the document in a payload for a name, and returns its members. Raises BadRequest, TooLarge."""
@@ -22,7 +21,7 @@ class TemplateEditor:
     noun: str
     """The kind as messages name it (`domain.template.TemplateKind`)."""
     templates: Templates
-    cache: TemplateCache[Any]
+    cache: CachedTemplates[Any]
     writes: bool
     """Whether this deployment writes and deletes templates."""
     validate: Validate

@@ -1,23 +1,27 @@
-"""Ending the tasks whose messages crashed their executors too often, so that none stays pending.
+"""Handling dead letters: the failures function ends each task whose message crashed its executor too often.
 
-What nobody has started, or is due to start again, has crashed nobody: its message is sent again.
+A task that no executor has started, or that waits for its next attempt, crashed no executor: its message is sent again.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from task_service.domain.task import CacheWrite, GroupStart, ListCancel, QueueMessage, State, place_of
+from task_service.domain.messages import CacheWrite, GroupStart, ListCancel, QueueMessage, message_of
+from task_service.domain.outcome import Handled, Outcome, Step
+from task_service.domain.task import State, place_of
 from task_service.ports import Clock, TaskQueue, Tasks
 from task_service.usecases.run_list import ListRunner
-from task_service.usecases.run_task import MAX_DELAY_SECONDS, Event, Handled, Step
 
 REASON: Final = "the executor was stopped during every one of its tries, by a crash or by its time limit"
+
+PAUSE: Final = timedelta(minutes=15)
+"""Delay of a message that calls no target, before it is tried again."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DeadLetterHandler:
-    """Takes dead letters."""
+    """Handles dead letters."""
 
     tasks: Tasks
     queue: TaskQueue
@@ -25,27 +29,27 @@ class DeadLetterHandler:
     clock: Clock
 
     def handle(self, message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
-        """Fail the task of a dead letter, if somebody has started it and not come to an end. Raises Unavailable."""
+        """Fail the task of a dead letter if an executor has started it and not ended it. Raises Unavailable."""
         if isinstance(message, CacheWrite | ListCancel):
-            # No target is called for either; it is tried as long as there is a record.
-            self.queue.send(message, delay_seconds=MAX_DELAY_SECONDS)
-            return Step(handled=Handled.DELETE, event=Event.RESENT)
+            # Neither calls a target, so both are tried as long as there is a record.
+            self.queue.send(message, due_at=self.clock() + PAUSE)
+            return Step(handled=Handled.DELETE, outcome=Outcome.RESENT)
         if isinstance(message, GroupStart):
-            return self.lists.move_on(message, deadline=deadline)
+            return self.lists.advance(message, deadline=deadline)
         place = place_of(message.task_id)
         if place is not None:
             return self.lists.abandon(message, place, error=REASON, deadline=deadline)
-        self.lists.attempts.open_replay(message)
+        self.lists.runner.open_replay(message)
         claim = self.tasks.abandon(message, error=REASON, now=self.clock())
         task = claim.task
         if task is None:
-            return Step(handled=Handled.DELETE, event=Event.UNKNOWN)
+            return Step(handled=Handled.DELETE, outcome=Outcome.UNKNOWN)
         if claim.won:
-            return Step(handled=Handled.DELETE, event=Event.FAILED)
+            return Step(handled=Handled.DELETE, outcome=Outcome.FAILED)
         if task.state is State.PENDING:
-            # A duplicate of the message is being worked on; look again later.
-            return Step(handled=Handled.KEEP, event=Event.LEASED)
+            # Another executor works on a duplicate of the message; the failures function looks again later.
+            return Step(handled=Handled.KEEP, outcome=Outcome.LEASED)
         if task.state is State.CREATED and task.replay == message.replay:
-            self.queue.send(task.message())
-            return Step(handled=Handled.DELETE, event=Event.RESENT)
-        return Step(handled=Handled.DELETE, event=Event.FINISHED)
+            self.queue.send(message_of(task))
+            return Step(handled=Handled.DELETE, outcome=Outcome.RESENT)
+        return Step(handled=Handled.DELETE, outcome=Outcome.FINISHED)

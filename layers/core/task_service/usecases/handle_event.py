@@ -1,60 +1,59 @@
-"""Taking an event: one task for each event that an event task waits for, however often it is delivered."""
+"""Handling cache events: one task for each event that an event task waits for, however often it is delivered."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from task_service.adapters.template_cache import TemplateCache
 from task_service.domain import json_text
 from task_service.domain.cloud_event import CloudEvent, MalformedEvent, from_envelope
 from task_service.domain.errors import NotFound
 from task_service.domain.event_task import CACHE_SET, CacheEntry, EventTask
 from task_service.domain.limits import MAX_NAME_BYTES
-from task_service.domain.task import Message
+from task_service.domain.messages import TaskMessage
 from task_service.domain.template import TaskTemplate
-from task_service.ports import TaskQueue
+from task_service.ports import CachedTemplates, TaskQueue
 from task_service.usecases.create_task import TaskCreator
 
 _NO_TEMPLATE: Final = "the event task's task template does not exist"
 
 
-class Taken(StrEnum):
-    """What became of an event."""
+class EventOutcome(StrEnum):
+    """What handling an event came to."""
 
     CREATED = "created"
-    """It has made a task."""
+    """A task was created."""
     REPEATED = "repeated"
-    """It has made its task before; the task's message was sent again."""
+    """Its task exists already; the task's message is sent again."""
     UNMATCHED = "unmatched"
-    """Nothing is to be done about it; dropped."""
+    """No event task waits for it; dropped."""
     MALFORMED = "malformed"
-    """It cannot be understood; dropped."""
+    """It is not a valid event; dropped."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EventHandling:
-    """The outcome of taking an event."""
+    """The result of handling an event."""
 
-    taken: Taken
+    outcome: EventOutcome
     reason: str | None = None
     """Why it was dropped."""
     event: CloudEvent | None = None
     task_name: str | None = None
-    message: Message | None = None
-    """The task's first message, which has to be sent before the event is done with."""
+    message: TaskMessage | None = None
+    """The task's first message, which is sent before the event's message is deleted."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class EventHandler:
-    """Takes the messages of the event queue."""
+    """Handles the messages of the event queue."""
 
-    event_tasks: TemplateCache[EventTask]
-    task_templates: TemplateCache[TaskTemplate]
-    creation: TaskCreator
+    event_tasks: CachedTemplates[EventTask]
+    task_templates: CachedTemplates[TaskTemplate]
+    creator: TaskCreator
     queue: TaskQueue
 
-    def take(self, message: str) -> EventHandling:
+    def handle(self, message: str) -> EventHandling:
         """Write the task that the event in a message asks for.
 
         Raises Unavailable where the message has to come again; nothing is lost then.
@@ -66,19 +65,19 @@ class EventHandler:
                 return _unmatched(event, f"its type is {event.type[:80]!r}, not {CACHE_SET!r}")
             entry = CacheEntry.of(event)
         except MalformedEvent as fault:
-            return EventHandling(taken=Taken.MALFORMED, reason=str(fault), event=event)
+            return EventHandling(outcome=EventOutcome.MALFORMED, reason=str(fault), event=event)
         # The table takes no longer keys; none of its event tasks is meant.
         event_task = self.event_tasks.get(entry.name) if json_text.size(entry.name) <= MAX_NAME_BYTES else None
         if event_task is None:
             return _unmatched(event, "no event task waits for its key, namespace and scope")
         return self._create(event, event_task)
 
-    def send(self, intakes: Iterable[EventHandling]) -> int:
+    def send(self, handlings: Iterable[EventHandling]) -> int:
         """Send the messages of these events' tasks, ten with a request; returns how many there are.
 
         Raises Unavailable, after which all of these events have to come again.
         """
-        messages = [intake.message for intake in intakes if intake.message is not None]
+        messages = [handling.message for handling in handlings if handling.message is not None]
         self.queue.send_all(messages)
         return len(messages)
 
@@ -89,15 +88,15 @@ class EventHandler:
         if not template.request_policy:
             return _unmatched(event, "the event task's task template has no requestPolicy", event_task)
         try:
-            message, is_new = self.creation.write_once(
+            message, is_new = self.creator.write_once(
                 event_task.task_id(event), event_task.task_name, event_task.request()
             )
         except NotFound:
             return _unmatched(event, _NO_TEMPLATE, event_task)
-        taken = Taken.CREATED if is_new else Taken.REPEATED
-        return EventHandling(taken=taken, event=event, task_name=event_task.task_name, message=message)
+        outcome = EventOutcome.CREATED if is_new else EventOutcome.REPEATED
+        return EventHandling(outcome=outcome, event=event, task_name=event_task.task_name, message=message)
 
 
 def _unmatched(event: CloudEvent, reason: str, event_task: EventTask | None = None) -> EventHandling:
     name = event_task.task_name if event_task else None
-    return EventHandling(taken=Taken.UNMATCHED, reason=reason, event=event, task_name=name)
+    return EventHandling(outcome=EventOutcome.UNMATCHED, reason=reason, event=event, task_name=name)

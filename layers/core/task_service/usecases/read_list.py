@@ -40,7 +40,7 @@ class ListReader:
         )
 
     def find(self, list_id: str) -> Overview | None:
-        """The same, None where there is none."""
+        """The same; None: there is no such list."""
         try:
             return self.overview(list_id)
         except NotFound:
@@ -69,7 +69,7 @@ class ListReader:
         return f'{{"id": {json.dumps(list_id)}, "status": "{overview.state.value}", "groups": [{", ".join(groups)}]}}'
 
     def unstarted(self, place: Place) -> Task | None:
-        """A list's task that has no record, because it has not started or never will; None: there is no such task."""
+        """A list's task that has no record because it has not started; None: there is no such task."""
         overview = self.find(place.list_id)
         if overview is None:
             return None
@@ -84,5 +84,5 @@ class ListReader:
         )
 
     def _has_expired(self, task_list: TaskList) -> bool:
-        """Whether its retention has ended; the table removes expired records in its own time, which can be days."""
+        """Whether its retention has ended; the table may remove expired records days later."""
         return task_list.expires_at <= self.clock()

@@ -1,13 +1,15 @@
 """Replaying: what has failed starts again, what is done stays as it is.
 
-The message goes first. It says which replay it starts, and whoever takes it writes that down where it is not written
-yet; so from then on the replay happens once, wherever anybody dies, and however many ask for it at the same time.
+The api function sends the message first. The message carries the number of the replay; the executor that gets it writes
+that number, if the api function stopped before it could. So from then on the replay happens once, whatever crashes, and
+however many clients ask for it at the same time.
 """
 
 from dataclasses import dataclass
 
 from task_service.domain.errors import Conflict, NotFound
-from task_service.domain.task import GroupStart, Message, State, Task
+from task_service.domain.messages import GroupStart, TaskMessage
+from task_service.domain.task import State, Task
 from task_service.domain.task_list import TaskList
 from task_service.ports import Clock, TaskLists, TaskQueue, Tasks
 from task_service.usecases.cancel import refuse_part_of_list
@@ -31,7 +33,7 @@ class Replayer:
         if task.state is not State.FAILED:
             raise Conflict.has_not_failed("task", task.shown_state)
         number = task.replay + 1
-        self.queue.send(Message(task_id=task_id, attempt=1, replay=number))
+        self.queue.send(TaskMessage(task_id=task_id, attempt=1, replay=number))
         return self.tasks.replay(task_id, number=number).task or task
 
     def task_list(self, list_id: str) -> TaskList:

@@ -1,9 +1,9 @@
-"""Running task lists: whoever ends a task moves its list on, with the message still in hand.
+"""Running task lists: the executor that ends a task also advances its list, before it deletes the message.
 
-    a task has ended ──► group: one task less ──► the last one: close the group ──► start the next ──► …
+    a task ends ──► remove it from its group ──► the last one: close the group ──► start the next ──► …
 
-Each of these writes happens once, however often it is tried, so after a crash the message comes again and the same
-walk leads to where it broke off. The decisions are `domain.task_list.advance`; here are the effects.
+Each of these writes happens once, however often it is tried. After a crash the queue delivers the message again, and
+the same walk leads to the place where it stopped. `domain.advance` decides what comes next; here are the effects.
 """
 
 from dataclasses import dataclass, field, replace
@@ -22,20 +22,23 @@ from task_service.domain.advance import (
     TaskEnded,
     advance,
 )
+from task_service.domain.call import CallRefused
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import Body, CacheWrite, GroupStart, Message, Place, State
+from task_service.domain.messages import GroupStart, TaskMessage, message_of
+from task_service.domain.outcome import Attempt, Handled, Outcome, Step
+from task_service.domain.task import Body, Place, State
 from task_service.domain.task_list import Execution, GroupState, Plan, TaskList
-from task_service.ports import Bodies, CallRefused, Clock, PolicyEngine, TaskLists, TaskQueue, Tasks
-from task_service.usecases.run_task import MARGIN, Event, Handled, Run, Step, TaskRunner, Work
+from task_service.ports import Bodies, Clock, PolicyEngine, TaskLists, TaskQueue, Tasks
+from task_service.usecases.run_task import MARGIN, ListTask, TaskRunner
 from task_service.usecases.write_cache import CacheWriter
 
 REMEMBERED: Final = 8
-"""So many lists a warm function remembers; requests of up to 5 MB are among them."""
+"""Number of lists that a warm function keeps in memory; each with a request of up to 5 MB."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Known:
-    """What of a list does not change, until it is replayed."""
+    """The parts of a list that do not change before its next replay."""
 
     task_list: TaskList
     plan: Plan
@@ -44,20 +47,20 @@ class Known:
 
 @dataclass(kw_only=True, slots=True)
 class Walk:
-    """A list on the move, in one invocation."""
+    """The way of one invocation through a list."""
 
     known: Known
     receipt: str
     deadline: datetime
     only_moves_on: bool = False
-    """The message has crashed its executors too often: nothing is run here, messages are sent for what is due, and
-    a final policy that is due counts as failed."""
+    """The message has crashed its executors too often: this invocation runs nothing, sends the messages of what is due,
+    and takes a final policy that is due as failed."""
     group: int = 0
     previous: Body | None = None
-    """Result of the task before, where it is known."""
-    runs: list[Run] = field(default_factory=list)
+    """Result of the task before, if it is known."""
+    attempts: list[Attempt] = field(default_factory=list)
     handled: Handled = Handled.DELETE
-    event: Event = Event.MOVED_ON
+    outcome: Outcome = Outcome.MOVED_ON
 
     @property
     def plan(self) -> Plan:
@@ -71,21 +74,21 @@ class Walk:
 
     @property
     def replay(self) -> int:
-        """The list's replay that is on the move."""
+        """Number of the list's replay that this walk belongs to."""
         return self.known.task_list.replay
 
     def place(self, position: int) -> Place:
         """That position in the group."""
         return Place(list_id=self.list_id, group=self.group, position=position)
 
-    def first_message(self, position: int) -> Message:
+    def first_message(self, position: int) -> TaskMessage:
         """The message that starts the task in that position."""
-        return Message(task_id=self.place(position).task_id, attempt=1, replay=self.replay)
+        return TaskMessage(task_id=self.place(position).task_id, attempt=1, replay=self.replay)
 
     @property
     def step(self) -> Step:
         """What the walk came to."""
-        return Step(handled=self.handled, event=self.event, runs=tuple(self.runs))
+        return Step(handled=self.handled, outcome=self.outcome, attempts=tuple(self.attempts))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -97,10 +100,9 @@ class ListRunner:
     queue: TaskQueue
     bodies: Bodies
     policies: PolicyEngine
-    attempts: TaskRunner
+    runner: TaskRunner
     clock: Clock
-    cache: CacheWriter | None = None
-    """None: there is no cache service."""
+    cache: CacheWriter
     _remembered: dict[str, Known] = field(default_factory=dict, init=False)
 
     def start(self, message: GroupStart, *, receipt: str, deadline: datetime) -> Step:
@@ -108,26 +110,26 @@ class ListRunner:
         try:
             known = self._load(message.list_id, message.replay)
         except Unavailable as reason:
-            return Step(handled=Handled.DELETE, event=self.attempts.put_off(message, reason))
+            return Step(handled=Handled.DELETE, outcome=self.runner.put_off(message, reason))
         if known is None:
             return _UNKNOWN
         walk = Walk(known=known, receipt=receipt, deadline=deadline)
         first = self._start_group(walk, StartGroup(message.group, failed_before=message.failed_before))
         return self._go_on(walk, first)
 
-    def run(self, message: Message, place: Place, *, receipt: str, deadline: datetime) -> Step:
+    def run(self, message: TaskMessage, place: Place, *, receipt: str, deadline: datetime) -> Step:
         """Make an attempt of a list's task, and go on as far as this invocation can. Raises Unavailable."""
         try:
             known = self._load(place.list_id, message.replay)
         except Unavailable as reason:
-            return Step(handled=Handled.DELETE, event=self.attempts.put_off(message, reason))
+            return Step(handled=Handled.DELETE, outcome=self.runner.put_off(message, reason))
         if known is None:
             return _UNKNOWN
         walk = Walk(known=known, receipt=receipt, deadline=deadline, group=place.group)
         return self._go_on(walk, self._take(walk, message, place.position))
 
-    def move_on(self, message: GroupStart, *, deadline: datetime) -> Step:
-        """Send the messages of what is due, after a dead letter that was to start a group. Raises Unavailable."""
+    def advance(self, message: GroupStart, *, deadline: datetime) -> Step:
+        """Send the messages of what is due, for a dead letter that was to start a group. Raises Unavailable."""
         known = self._load(message.list_id, message.replay)
         if known is None:
             return _UNKNOWN
@@ -135,23 +137,23 @@ class ListRunner:
         first = self._start_group(walk, StartGroup(message.group, failed_before=message.failed_before))
         return self._go_on(walk, first)
 
-    def abandon(self, message: Message, place: Place, *, error: str, deadline: datetime) -> Step:
-        """Fail a list's task that nobody works on, and move its list on. Raises Unavailable."""
+    def abandon(self, message: TaskMessage, place: Place, *, error: str, deadline: datetime) -> Step:
+        """Fail a list's task that no executor works on, and advance its list. Raises Unavailable."""
         known = self._load(place.list_id, message.replay)
         if known is None:
             return _UNKNOWN
-        self.attempts.open_replay(message)
+        self.runner.open_replay(message)
         claim = self.tasks.abandon(message, error=error, now=self.clock())
         task = claim.task
         if task is not None and task.state is State.PENDING:
-            # A duplicate of the message is being worked on; look again later.
-            return Step(handled=Handled.KEEP, event=Event.LEASED)
+            # Another executor works on a duplicate of the message; the failures function looks again later.
+            return Step(handled=Handled.KEEP, outcome=Outcome.LEASED)
         if task is None or task.state is State.CREATED:
-            # Nobody has started it.
-            self.queue.send(task.message() if task is not None else message)
-            return Step(handled=Handled.DELETE, event=Event.RESENT)
+            # No executor has started it.
+            self.queue.send(message_of(task) if task is not None else message)
+            return Step(handled=Handled.DELETE, outcome=Outcome.RESENT)
         walk = Walk(known=known, receipt="", deadline=deadline, only_moves_on=True, group=place.group)
-        walk.event = Event.FAILED if claim.won else Event.FINISHED
+        walk.outcome = Outcome.FAILED if claim.won else Outcome.FINISHED
         return self._go_on(walk, self._after_task(walk, place.position, task.state))
 
     def _go_on(self, walk: Walk, move: Move | None) -> Step:
@@ -185,7 +187,10 @@ class ListRunner:
                 return self._close_group(walk, move)
             case EndList():
                 self.lists.end(walk.known.task_list, well=move.well, now=self.clock())
-                self._cache_list(walk)
+                if walk.only_moves_on:
+                    self.cache.list_ended_unwatched(walk.known.task_list)
+                else:
+                    self.cache.list_ended(walk.known.task_list, deadline=walk.deadline)
                 return None
 
     def _start_group(self, walk: Walk, move: StartGroup) -> Move | None:
@@ -201,29 +206,29 @@ class ListRunner:
         place = walk.place(position)
         message = walk.first_message(position)
         if walk.only_moves_on:
-            self.attempts.open_replay(message)
+            self.runner.open_replay(message)
             task = self.tasks.get(place.task_id)
             if task is not None and task.state.is_final:
                 return self._after_task(walk, position, task.state)
-            self._hand_over(walk, task.message() if task is not None else message)
+            self._hand_over(walk, message_of(task) if task is not None else message)
             return None
         if not self._has_time(walk, walk.plan.task_template(place).timeout):
             self._hand_over(walk, message)
             return None
         return self._take(walk, message, position)
 
-    def _take(self, walk: Walk, message: Message, position: int) -> Move | None:
+    def _take(self, walk: Walk, message: TaskMessage, position: int) -> Move | None:
         """Make an attempt of the task in that position."""
         place, previous = walk.place(position), walk.previous
-        work = Work(
+        in_list = ListTask(
             template=walk.plan.task_template(place),
             request=lambda: self._request(walk.known, place, previous),
             birth=walk.known.task_list.first_record(walk.plan, place),
         )
-        taken = self.attempts.take(message, receipt=walk.receipt, deadline=walk.deadline, work=work)
-        walk.handled, walk.event, walk.previous = taken.handled, taken.event, taken.result
-        if taken.run is not None:
-            walk.runs.append(taken.run)
+        taken = self.runner.run(message, receipt=walk.receipt, deadline=walk.deadline, in_list=in_list)
+        walk.handled, walk.outcome, walk.previous = taken.handled, taken.outcome, taken.result
+        if taken.attempt is not None:
+            walk.attempts.append(taken.attempt)
         state = taken.ended
         if state is None:
             return None
@@ -232,37 +237,23 @@ class ListRunner:
         return self._after_task(walk, position, state)
 
     def _cache_task(self, walk: Walk, place: Place, result: Body | None) -> None:
-        if self.cache is None:
-            return
         task_list, template = walk.known.task_list, walk.plan.task_template(place)
-        write = CacheWrite(
-            key=place.task_id,
-            is_list=False,
+        self.cache.task_done(
+            place.task_id,
+            result,
             namespace=task_list.cache_namespace or template.cache_namespace,
             scope=task_list.cache_scope or template.cache_scope,
+            deadline=walk.deadline,
         )
-        self.cache.write(write, result, deadline=walk.deadline)
-
-    def _cache_list(self, walk: Walk) -> None:
-        if self.cache is None:
-            return
-        task_list = walk.known.task_list
-        write = CacheWrite(
-            key=walk.list_id, is_list=True, namespace=task_list.cache_namespace, scope=task_list.cache_scope
-        )
-        if walk.only_moves_on:
-            self.cache.write_later(write)
-        else:
-            self.cache.write(write, None, deadline=walk.deadline)
 
     def _after_task(self, walk: Walk, position: int, ended: State) -> Move | None:
-        """What follows from a task that has ended, now or before."""
+        """The next move after a task that has ended, now or before."""
         if ended is State.CANCELLED:
-            # With its list, over which nobody walks any more.
+            # Its list is cancelled too, and no executor advances it any more.
             return None
         group, well = walk.plan.groups[walk.group], ended is State.DONE
         if group.execution is Execution.SEQUENTIAL:
-            # The tasks' own records say how far the group is; its record is not needed before its end.
+            # The tasks' own records say how far the group is; the group's record is only needed at its end.
             state: GroupState | None = GroupState(index=walk.group, state=State.PENDING, replay=walk.replay)
         else:
             state = self.lists.end_task(
@@ -284,7 +275,7 @@ class ListRunner:
         return _advance(walk, state, Started())
 
     def _evaluate(self, walk: Walk, policy: str) -> tuple[Body | None, str | None]:
-        """The result of a group's final policy, or why there is none."""
+        """The result of a group's final policy, or the reason why there is none."""
         if walk.only_moves_on:
             return None, f"policy {policy!r} could not be evaluated in any of its tries"
         results = self._results(walk)
@@ -303,7 +294,7 @@ class ListRunner:
         return self.bodies.store(f"results/{walk.list_id}.{walk.group}", text), None
 
     def _results(self, walk: Walk) -> str | None:
-        """The array of the results of a group's tasks. None: it is too large, and was not loaded to its end."""
+        """The array of the results of a group's tasks; None: it is too large, so the rest was not loaded."""
         texts: list[str] = []
         size = len("[")
         for body in self.lists.results(walk.list_id, walk.group):
@@ -314,16 +305,16 @@ class ListRunner:
             texts.append(text)
         return f"[{','.join(texts)}]"
 
-    def _hand_over(self, walk: Walk, rest: Message | GroupStart) -> None:
+    def _hand_over(self, walk: Walk, rest: TaskMessage | GroupStart) -> None:
         """Let another invocation go on."""
         self.queue.send(rest)
-        walk.event = Event.HANDED_OVER
+        walk.outcome = Outcome.HANDED_OVER
 
     def _has_time(self, walk: Walk, needed: timedelta = timedelta()) -> bool:
         return self.clock() + needed + 2 * MARGIN <= walk.deadline
 
     def _request(self, known: Known, place: Place, previous: Body | None) -> str:
-        """What a task of a list is given: the list's request, or the result of the task before it."""
+        """The request of a list's task: the list's request, or the result of the task before it."""
         if place.position == 0 or known.plan.groups[place.group].execution is Execution.PARALLEL:
             return known.request
         if previous is None:
@@ -334,27 +325,27 @@ class ListRunner:
         return self.bodies.load(previous)
 
     def _load(self, list_id: str, replay: int) -> Known | None:
-        """What a message of that replay is about; None: there is no such list, or a later replay has begun."""
+        """The list of a message of that replay; None: there is no such list, or a later replay has begun."""
         known = self._remembered.get(list_id)
         if known is None or known.task_list.replay < replay:
             task_list = self.lists.get(list_id)
             if task_list is not None and task_list.replay < replay:
-                # Whoever asked for the replay may have died before writing it.
+                # The api function may have stopped before it wrote the replay.
                 task_list = self.lists.replay(list_id, number=replay)
             if task_list is None:
                 return None
             plan = Plan.from_text(self.bodies.load(task_list.plan))
             known = Known(task_list=task_list, plan=plan, request=self.bodies.load(task_list.request))
             if len(self._remembered) >= REMEMBERED:
-                # A batch's threads share it: what another thread has removed meanwhile is gone all the same.
+                # The threads of a batch share this: another thread may have removed the same entry meanwhile.
                 self._remembered.pop(next(iter(list(self._remembered)), ""), None)
             self._remembered[list_id] = known
         return known if known.task_list.replay == replay else None
 
 
-_UNKNOWN: Final = Step(handled=Handled.DELETE, event=Event.UNKNOWN)
+_UNKNOWN: Final = Step(handled=Handled.DELETE, outcome=Outcome.UNKNOWN)
 
 
 def _advance(walk: Walk, state: GroupState, event: Started | TaskEnded) -> Move | None:
-    """What has to happen next; nothing where the group has gone on to a later replay."""
+    """The next move; None: nothing follows, or the group belongs to a later replay."""
     return advance(walk.plan, state, event) if state.replay == walk.replay else None

@@ -1,4 +1,4 @@
-"""Writing what has ended to the cache service: a step of its own, which never repeats a call of a target."""
+"""Writing what has ended to the cache service: a step of its own, which never repeats a target's call."""
 
 import logging
 from dataclasses import dataclass, field, replace
@@ -6,33 +6,37 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
 
+from task_service.domain.call import CallRefused
+from task_service.domain.messages import CacheWrite
+from task_service.domain.outcome import Handled, Outcome, Step
 from task_service.domain.retry import backoff
-from task_service.domain.task import Body, CacheWrite, State
+from task_service.domain.task import Body, State
+from task_service.domain.task_list import TaskList
 from task_service.domain.template import RetryPolicy
-from task_service.ports import Bodies, CallRefused, Clock, Draw, ResultCache, TaskQueue, Tasks
+from task_service.ports import Bodies, Clock, Draw, ResultCache, TaskQueue, Tasks
 from task_service.usecases.read_list import ListReader
-from task_service.usecases.run_task import Event, Handled, Step, delay_seconds
 
 log: Final = logging.getLogger("task")
 
 RETRY: Final = RetryPolicy(min_delay=timedelta(seconds=2), max_delay=timedelta(hours=1))
-"""As often as it takes, until the retention of what is written ends: with 30 days, some 3,600 messages."""
+"""Retries go on until the retention of the result ends: with 30 days, some 3,600 messages."""
 
 PATIENCE: Final = timedelta(seconds=1)
-"""A refusal that takes no longer holds nobody up."""
+"""A refusal within this time delays no other task."""
 
 REST: Final = timedelta(seconds=30)
-"""For so long a process leaves a cache service alone whose refusal took longer, and all writes to the queue."""
+"""After a slower refusal this process leaves the cache service alone for so long, and sends all writes to the queue."""
 
 TRIAL: Final = timedelta(seconds=10)
-"""For so long all but one thread leave it alone after a rest: longer than the write of that one takes."""
+"""After a rest, one thread tries; the others go on resting for so long, which is longer than one write takes."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class CacheWriter:
     """Writes results and list states to the cache service, once they have ended."""
 
-    cache: ResultCache
+    cache: ResultCache | None
+    """None: there is no cache service, and nothing is written."""
     tasks: Tasks
     lists: ListReader
     bodies: Bodies
@@ -40,50 +44,68 @@ class CacheWriter:
     clock: Clock
     draw: Draw
     _rests_until: datetime | None = field(default=None, init=False)
-    """Until when the cache service is left alone, None where it is not."""
+    """Until when the cache service is left alone; None: it is not."""
     _lock: Lock = field(default_factory=Lock, init=False)
 
-    def handle(self, message: CacheWrite, *, deadline: datetime) -> Step:
-        """Make the write that `message` asks for, or send it on. Raises Unavailable."""
-        if message.not_before is not None and message.not_before > self.clock():
-            self._send(message)
-            return Step(handled=Handled.DELETE, event=Event.HOPPED)
-        text = self._text(message)
-        if text is None:
-            # Its retention has ended, or it has started again.
-            return Step(handled=Handled.DELETE, event=Event.UNKNOWN)
-        return Step(handled=Handled.DELETE, event=self._write(message, text, deadline))
+    def task_done(self, task_id: str, result: Body | None, *, namespace: str, scope: str, deadline: datetime) -> None:
+        """Write the result of a task that is done, at once or, if the cache service refuses, later. Raises Unavailable.
 
-    def write(self, message: CacheWrite, result: Body | None, *, deadline: datetime) -> None:
-        """Write at once what has just ended; where the cache service refuses, later. Raises Unavailable.
-
-        `result` is a task's; a list's status is read.
+        Also for a task that was found done: the executor that ended it may have stopped before this write.
         """
+        message = CacheWrite(key=task_id, is_list=False, namespace=namespace, scope=scope)
+        if self.cache is None:
+            return
         text = self.bodies.load(result) if result is not None else self._text(message)
         if text is not None:
-            self._write(message, text, deadline)
+            self._write(self.cache, message, text, deadline)
 
-    def write_later(self, message: CacheWrite) -> None:
-        """Let an executor write it. Raises Unavailable."""
-        self.queue.send(message)
+    def list_ended(self, task_list: TaskList, *, deadline: datetime) -> None:
+        """Write the status of a list that has ended, at once or, if the cache service refuses, later.
 
-    def _write(self, message: CacheWrite, text: str, deadline: datetime) -> Event:
+        Raises Unavailable.
+        """
+        message = _list_write(task_list)
+        if self.cache is None:
+            return
+        text = self._text(message)
+        if text is not None:
+            self._write(self.cache, message, text, deadline)
+
+    def list_ended_unwatched(self, task_list: TaskList) -> None:
+        """Let an executor write the status of a list that has ended. Raises Unavailable."""
+        if self.cache is not None:
+            self.queue.send(_list_write(task_list))
+
+    def handle(self, message: CacheWrite, *, deadline: datetime) -> Step:
+        """Make the write that `message` asks for, or send it again. Raises Unavailable."""
+        if self.cache is None:
+            return Step(handled=Handled.DELETE, outcome=Outcome.UNKNOWN)
+        if message.not_before is not None and message.not_before > self.clock():
+            self._send(message)
+            return Step(handled=Handled.DELETE, outcome=Outcome.HOPPED)
+        text = self._text(message)
+        if text is None:
+            # Its retention has ended, or it was replayed.
+            return Step(handled=Handled.DELETE, outcome=Outcome.UNKNOWN)
+        return Step(handled=Handled.DELETE, outcome=self._write(self.cache, message, text, deadline))
+
+    def _write(self, cache: ResultCache, message: CacheWrite, text: str, deadline: datetime) -> Outcome:
         if not self._may_try():
             self._send_again(message)
-            return Event.HOPPED
-        refusal = self._try(message, text, deadline)
+            return Outcome.HOPPED
+        refusal = self._try(cache, message, text, deadline)
         if refusal is None:
-            return Event.CACHED
+            return Outcome.CACHED
         about = {"action": "cache", "key": message.key, "attempt": message.attempt, "reason": refusal.reason}
         if not refusal.can_retry:
             log.error("cache write refused, given up", extra=about)
-            return Event.GIVEN_UP
+            return Outcome.GIVEN_UP
         log.warning("cache write refused, comes again", extra=about)
         self._send_again(message)
-        return Event.RETRIED
+        return Outcome.RETRIED
 
     def _may_try(self) -> bool:
-        """Whether the cache service is to be tried now. After a rest one thread does, for all."""
+        """Whether this thread may call the cache service now. After a rest one thread may, for all."""
         with self._lock:
             now = self.clock()
             if self._rests_until is None:
@@ -93,10 +115,10 @@ class CacheWriter:
             self._rests_until = now + TRIAL
             return True
 
-    def _try(self, message: CacheWrite, text: str, deadline: datetime) -> CallRefused | None:
+    def _try(self, cache: ResultCache, message: CacheWrite, text: str, deadline: datetime) -> CallRefused | None:
         started_at = self.clock()
         try:
-            self.cache.write(message.key, text, namespace=message.namespace, scope=message.scope, deadline=deadline)
+            cache.write(message.key, text, namespace=message.namespace, scope=message.scope, deadline=deadline)
         except CallRefused as refusal:
             now = self.clock()
             self._rests_until = now + REST if now - started_at > PATIENCE else None
@@ -111,10 +133,10 @@ class CacheWriter:
         self._send(replace(message, attempt=message.attempt + 1, not_before=not_before))
 
     def _text(self, message: CacheWrite) -> str | None:
-        """What is to be written, None where it is no longer there."""
+        """What is to be written; None: it is no longer there."""
         if message.is_list:
             overview = self.lists.find(message.key)
-            # One that is replayed meanwhile is written when it ends again.
+            # A list that is replayed meanwhile is written when it ends again.
             ended = overview is not None and overview.state.is_final
             return self.lists.status_text(overview) if overview is not None and ended else None
         task = self.tasks.get(message.key)
@@ -123,4 +145,9 @@ class CacheWriter:
         return self.bodies.load(task.result)
 
     def _send(self, message: CacheWrite) -> None:
-        self.queue.send(message, delay_seconds=delay_seconds(message.not_before, self.clock()))
+        self.queue.send(message, due_at=message.not_before)
+
+
+def _list_write(task_list: TaskList) -> CacheWrite:
+    namespace, scope = task_list.cache_namespace, task_list.cache_scope
+    return CacheWrite(key=task_list.id, is_list=True, namespace=namespace, scope=scope)

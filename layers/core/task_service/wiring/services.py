@@ -1,6 +1,6 @@
-"""Wiring: the only place that builds clients, and with `settings` the only one that reads the environment.
+"""The composition root: makes the use cases, and is with `settings` the only place that reads the environment.
 
-What only some requests need is imported where it is wired: a cold start pays for every module that it imports.
+A module that only some requests need is imported where it is used: a cold start pays for every module that it imports.
 """
 
 from __future__ import annotations
@@ -8,24 +8,12 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from task_service import VERSION
-from task_service.adapters.aws import client as aws
-from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
-from task_service.adapters.aws.dynamodb.templates import (
-    EVENT_TASK,
-    LIST_TEMPLATE,
-    POLICY,
-    TASK_TEMPLATE,
-    DynamoDbTemplates,
-)
-from task_service.adapters.aws.s3 import S3Bodies
-from task_service.adapters.aws.sqs import SqsTaskQueue
 from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.template import TaskTemplate, TemplateKind
 from task_service.usecases.check_readiness import ReadinessCheck
@@ -35,13 +23,10 @@ from task_service.usecases.read_task import TaskReader
 from task_service.wiring.settings import Settings
 
 if TYPE_CHECKING:
-    from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
-    from task_service.adapters.identity.oauth import ClientCredentials
-    from task_service.adapters.policies.embedded import EmbeddedPolicies
     from task_service.domain.event_task import EventTask
     from task_service.domain.policy import Policy
     from task_service.domain.task_list import TaskListTemplate
-    from task_service.ports import PolicyEngine
+    from task_service.ports import Clock, Draw, Pause, Templates
     from task_service.usecases.authorize import Authorizer
     from task_service.usecases.cancel import Canceller
     from task_service.usecases.create_list import ListCreator
@@ -49,7 +34,7 @@ if TYPE_CHECKING:
     from task_service.usecases.edit_event_tasks import EventTaskEditor
     from task_service.usecases.handle_dead_letter import DeadLetterHandler
     from task_service.usecases.handle_event import EventHandler
-    from task_service.usecases.handle_message import Execution
+    from task_service.usecases.handle_message import MessageHandler
     from task_service.usecases.read_list import ListReader
     from task_service.usecases.replay import Replayer
     from task_service.usecases.replay_many import BulkReplayer
@@ -58,26 +43,46 @@ if TYPE_CHECKING:
     from task_service.usecases.search import Searcher
     from task_service.usecases.wait import Waiter
     from task_service.usecases.write_cache import CacheWriter
+    from task_service.wiring.outside import Outside
+    from task_service.wiring.platform import Platform
 
-EXECUTOR_MARGIN = timedelta(seconds=10)
-"""What an executor needs beside the longest call: to start it, and to write down how it ended."""
+T = TypeVar("T")
+
+EXECUTOR_MARGIN: Final = timedelta(seconds=10)
+"""Part of the executor's time that no call may take: for starting it, and for writing down how it ended."""
 
 
-@dataclass(frozen=True)
+def utc_now() -> datetime:
+    """The current time."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Services:
-    """The use cases, each wired to its adapters when it is first asked for."""
+    """The use cases of a process, each made when it is first used.
+
+    A test passes the ports that it wants to see: `testing.platform` and `testing.outside` have fakes of all of them.
+    """
 
     settings: Settings
+    platform: Platform
+    outside: Outside | None = None
+    """None: the real ones, made of the settings."""
+    clock: Clock = utc_now
+    draw: Draw = random.random
+    pause: Pause = time.sleep
+
+    # -- tasks and lists
 
     @cached_property
-    def creation(self) -> TaskCreator:
+    def task_creator(self) -> TaskCreator:
         """Creates tasks."""
         return TaskCreator(
-            templates=self._task_template_cache,
-            tasks=self._tasks,
-            queue=self._queue,
-            bodies=self._bodies,
-            clock=utc_now,
+            templates=self._task_templates,
+            tasks=self.platform.tasks,
+            queue=self.platform.queue,
+            bodies=self.platform.bodies,
+            clock=self.clock,
             retention=self.settings.retention,
         )
 
@@ -87,39 +92,46 @@ class Services:
         from task_service.usecases.create_list import ListCreator
 
         return ListCreator(
-            list_templates=self._list_template_cache,
-            task_templates=self._task_template_cache,
-            lists=self._lists,
-            queue=self._queue,
-            bodies=self._bodies,
-            clock=utc_now,
+            list_templates=self._list_templates,
+            task_templates=self._task_templates,
+            lists=self.platform.lists,
+            queue=self.platform.queue,
+            bodies=self.platform.bodies,
+            clock=self.clock,
             retention=self.settings.retention,
         )
 
     @cached_property
     def keyed_creator(self) -> KeyedCreator:
         """Creates tasks and task lists with an idempotency key."""
-        from task_service.adapters.aws.dynamodb.idempotency_keys import DynamoDbIdempotencyKeys
         from task_service.usecases.create_once import KeyedCreator
 
         return KeyedCreator(
-            keys=DynamoDbIdempotencyKeys(client=self._dynamodb, table=self.settings.table),
-            queue=self._queue,
-            clock=utc_now,
+            keys=self.platform.keys,
+            queue=self.platform.queue,
+            clock=self.clock,
             keep=min(self.settings.idempotency, self.settings.retention),
         )
 
     @cached_property
-    def reading(self) -> TaskReader:
-        """Answers questions about tasks."""
-        return TaskReader(tasks=self._tasks, lists=lambda: self.list_reader, bodies=self._bodies, clock=utc_now)
+    def task_reader(self) -> TaskReader:
+        """Reads tasks."""
+        return self._task_reader(self.platform, lambda: self.list_reader)
 
     @cached_property
     def list_reader(self) -> ListReader:
-        """Answers questions about task lists."""
-        from task_service.usecases.read_list import ListReader
+        """Reads task lists."""
+        return self._list_reader(self.platform)
 
-        return ListReader(lists=self._lists, bodies=self._bodies, clock=utc_now)
+    @cached_property
+    def waiter(self) -> Waiter:
+        """Waits for tasks and lists to end."""
+        from task_service.usecases.wait import Waiter
+
+        platform = self.platform.impatient()
+        lists = self._list_reader(platform)
+        tasks = self._task_reader(platform, lambda: lists)
+        return Waiter(tasks=tasks, lists=lists, clock=self.clock, pause=self.pause)
 
     @cached_property
     def canceller(self) -> Canceller:
@@ -127,12 +139,12 @@ class Services:
         from task_service.usecases.cancel import Canceller
 
         return Canceller(
-            tasks=self._tasks,
-            lists=self._lists,
-            reading=self.reading,
-            bodies=self._bodies,
-            queue=self._queue,
-            clock=utc_now,
+            tasks=self.platform.tasks,
+            lists=self.platform.lists,
+            reading=self.task_reader,
+            bodies=self.platform.bodies,
+            queue=self.platform.queue,
+            clock=self.clock,
         )
 
     @cached_property
@@ -140,7 +152,13 @@ class Services:
         """Starts failed tasks and task lists again."""
         from task_service.usecases.replay import Replayer
 
-        return Replayer(tasks=self._tasks, lists=self._lists, reading=self.reading, queue=self._queue, clock=utc_now)
+        return Replayer(
+            tasks=self.platform.tasks,
+            lists=self.platform.lists,
+            reading=self.task_reader,
+            queue=self.platform.queue,
+            clock=self.clock,
+        )
 
     @cached_property
     def bulk_replayer(self) -> BulkReplayer:
@@ -152,27 +170,11 @@ class Services:
     @cached_property
     def searcher(self) -> Searcher:
         """Finds tasks and task lists."""
-        from task_service.adapters.aws.dynamodb.search import DynamoDbSearch
         from task_service.usecases.search import Searcher
 
-        records = DynamoDbSearch(client=self._dynamodb, table=self.settings.table)
-        return Searcher(records=records, clock=utc_now)
+        return Searcher(records=self.platform.search, clock=self.clock)
 
-    @cached_property
-    def waiting(self) -> Waiter:
-        """Waits for tasks and lists to end, with clients of its own: the function's time is limited."""
-        from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
-        from task_service.usecases.read_list import ListReader
-        from task_service.usecases.wait import Waiter
-
-        dynamodb, table = aws.client(self._session, "dynamodb", aws.IMPATIENT), self.settings.table
-        s3 = cache(lambda: aws.client(self._session, "s3", aws.IMPATIENT))
-        bodies = S3Bodies(client=s3, bucket=self.settings.bucket)
-        lists = ListReader(lists=DynamoDbTaskLists(client=dynamodb, table=table), bodies=bodies, clock=utc_now)
-        tasks = TaskReader(
-            tasks=DynamoDbTasks(client=dynamodb, table=table), lists=lambda: lists, bodies=bodies, clock=utc_now
-        )
-        return Waiter(tasks=tasks, lists=lists, clock=utc_now, pause=time.sleep)
+    # -- templates
 
     @cached_property
     def task_templates(self) -> TemplateEditor:
@@ -181,11 +183,10 @@ class Services:
         def validate(name: str, payload: str) -> Mapping[str, Any]:
             from task_service.schemas.template import validate_task_template
 
-            return validate_task_template(
-                name, payload, longest_timeout=self.settings.executor_timeout - EXECUTOR_MARGIN
-            )
+            longest = self.settings.executor_timeout - EXECUTOR_MARGIN
+            return validate_task_template(name, payload, longest_timeout=longest)
 
-        return self._editing(TemplateKind.TASK, TASK_TEMPLATE, self._task_template_cache, validate)
+        return self._editor(TemplateKind.TASK, self.platform.task_templates, self._task_templates, validate)
 
     @cached_property
     def list_templates(self) -> TemplateEditor:
@@ -196,36 +197,21 @@ class Services:
 
             return validate_list_template(name, payload)
 
-        return self._editing(TemplateKind.TASK_LIST, LIST_TEMPLATE, self._list_template_cache, validate)
+        return self._editor(TemplateKind.TASK_LIST, self.platform.list_templates, self._list_templates, validate)
 
     @cached_property
     def policies(self) -> TemplateEditor:
-        """Writes and reads embedded policies."""
+        """Writes and reads policies that are evaluated here."""
 
         def validate(name: str, payload: str) -> Mapping[str, Any]:
             from task_service.domain.policy import Policy
             from task_service.schemas.policy import validate_policy
 
             document = validate_policy(name, payload)
-            self._embedded_policies.check(name, Policy.from_document(document))
+            self._outside.compiler.check(name, Policy.from_document(document))
             return document
 
-        return self._editing(TemplateKind.POLICY, POLICY, self._policy_cache, validate)
-
-    @cached_property
-    def guard(self) -> Authorizer | None:
-        """Lets requests in; None: all of them."""
-        auth = self.settings.auth
-        if auth is None:
-            return None
-        # PyJWT and what it verifies with are 45 ms of import that nobody pays for who does not use them.
-        from task_service.adapters.identity.jwks import Jwks, fetch_from
-        from task_service.adapters.identity.jwt import JwtVerifier
-        from task_service.usecases.authorize import Authorizer
-
-        keys = Jwks(fetch_from(auth.jwk_url), interval=auth.refresh_interval, clock=utc_now)
-        tokens = JwtVerifier(keys=keys, audience=auth.audience, issuer=auth.issuer, clock=utc_now)
-        return Authorizer(tokens=tokens, admin_scope=auth.admin_scope)
+        return self._editor(TemplateKind.POLICY, self.platform.policies, self._policies, validate)
 
     @cached_property
     def event_tasks(self) -> EventTaskEditor:
@@ -242,70 +228,74 @@ class Services:
 
             return event_task.identify(payload)
 
-        templates = self._editing(TemplateKind.EVENT_TASK, EVENT_TASK, self._event_task_cache, validate)
+        templates = self._editor(TemplateKind.EVENT_TASK, self.platform.event_tasks, self._event_tasks, validate)
         return EventTaskEditor(templates=templates, identify=identify)
 
-    @cached_property
-    def event_handler(self) -> EventHandler:
-        """Takes the messages of the event queue."""
-        from task_service.usecases.handle_event import EventHandler
+    # -- requests
 
-        return EventHandler(
-            event_tasks=self._event_task_cache,
-            task_templates=self._task_template_cache,
-            creation=self.creation,
-            queue=self._queue,
-        )
+    @cached_property
+    def authorizer(self) -> Authorizer | None:
+        """Lets requests in; None: all of them."""
+        tokens = self._outside.tokens
+        if tokens is None or self.settings.auth is None:
+            return None
+        from task_service.usecases.authorize import Authorizer
+
+        return Authorizer(tokens=tokens, admin_scope=self.settings.auth.admin_scope)
 
     @cached_property
     def readiness(self) -> ReadinessCheck:
-        """Says whether the service can work."""
-        return ReadinessCheck(tasks=self._tasks, queue=self._queue)
+        """Tells whether the service can work."""
+        return ReadinessCheck(tasks=self.platform.tasks, queue=self.platform.queue)
+
+    # -- queues
 
     @cached_property
-    def execution(self) -> Execution:
-        """Takes the messages of the task queue."""
-        from task_service.usecases.handle_message import Execution
+    def message_handler(self) -> MessageHandler:
+        """Handles the messages of the task queue."""
+        from task_service.usecases.handle_message import MessageHandler
 
-        return Execution(
-            attempts=self._task_runner, lists=self._list_runner, canceller=self.canceller, cache=self._cache_writer
+        return MessageHandler(
+            tasks=self._task_runner, lists=self._list_runner, canceller=self.canceller, cache=self._cache_writer
         )
 
     @cached_property
     def dead_letter_handler(self) -> DeadLetterHandler:
-        """Takes dead letters."""
+        """Handles dead letters."""
         from task_service.usecases.handle_dead_letter import DeadLetterHandler
 
-        return DeadLetterHandler(tasks=self._tasks, queue=self._queue, lists=self._list_runner, clock=utc_now)
+        return DeadLetterHandler(
+            tasks=self.platform.tasks, queue=self.platform.queue, lists=self._list_runner, clock=self.clock
+        )
 
-    def _editing(self, noun: str, kind: str, cache: TemplateCache[Any], validate: Validate) -> TemplateEditor:
-        return TemplateEditor(
-            noun=noun,
-            templates=self._templates(kind),
-            cache=cache,
-            writes=self.settings.template_writes,
-            validate=validate,
+    @cached_property
+    def event_handler(self) -> EventHandler:
+        """Handles the messages of the event queue."""
+        from task_service.usecases.handle_event import EventHandler
+
+        return EventHandler(
+            event_tasks=self._event_tasks,
+            task_templates=self._task_templates,
+            creator=self.task_creator,
+            queue=self.platform.queue,
         )
 
     @cached_property
     def _task_runner(self) -> TaskRunner:
-        from task_service.adapters.http.connections import Dialler
-        from task_service.adapters.http.egress import Egress
-        from task_service.adapters.http.target import RequestsTarget
         from task_service.usecases.run_task import TaskRunner
+        from task_service.wiring.outside import USER_AGENT
 
-        egress = Egress.from_text(self.settings.egress_allow)
         return TaskRunner(
-            tasks=self._tasks,
-            queue=self._queue,
-            bodies=self._bodies,
-            target=RequestsTarget(Dialler(permits=egress.permits)),
-            policies=self._policies,
-            clock=utc_now,
-            draw=random.random,
-            pause=time.sleep,
+            tasks=self.platform.tasks,
+            queue=self.platform.queue,
+            bodies=self.platform.bodies,
+            target=self._outside.target,
+            policies=self._outside.policies,
+            clock=self.clock,
+            draw=self.draw,
+            pause=self.pause,
             default_max_attempts=1 + self.settings.max_task_retries,
-            user_agent=f"task-service/{VERSION}",
+            user_agent=USER_AGENT,
         )
 
     @cached_property
@@ -313,134 +303,92 @@ class Services:
         from task_service.usecases.run_list import ListRunner
 
         return ListRunner(
-            lists=self._lists,
-            tasks=self._tasks,
-            queue=self._queue,
-            bodies=self._bodies,
-            policies=self._policies,
-            attempts=self._task_runner,
-            clock=utc_now,
+            lists=self.platform.lists,
+            tasks=self.platform.tasks,
+            queue=self.platform.queue,
+            bodies=self.platform.bodies,
+            policies=self._outside.policies,
+            runner=self._task_runner,
+            clock=self.clock,
             cache=self._cache_writer,
         )
 
     @cached_property
-    def _cache_writer(self) -> CacheWriter | None:
-        if not self.settings.cache_address:
-            return None
-        from task_service.adapters.cache_service import CacheService
-        from task_service.adapters.http.connections import Dialler
-        from task_service.adapters.http.target import RequestsTarget
+    def _cache_writer(self) -> CacheWriter:
         from task_service.usecases.write_cache import CacheWriter
 
         return CacheWriter(
-            cache=CacheService(
-                address=self.settings.cache_address,
-                # Its address is the operator's own setting.
-                target=RequestsTarget(Dialler()),
-                clock=utc_now,
-                user_agent=f"task-service/{VERSION}",
-                token=self.service_token,
-            ),
-            tasks=self._tasks,
+            cache=self._outside.cache,
+            tasks=self.platform.tasks,
             lists=self.list_reader,
-            bodies=self._bodies,
-            queue=self._queue,
-            clock=utc_now,
-            draw=random.random,
+            bodies=self.platform.bodies,
+            queue=self.platform.queue,
+            clock=self.clock,
+            draw=self.draw,
         )
 
-    @cached_property
-    def _policies(self) -> PolicyEngine:
-        if not self.settings.policy_address:
-            return self._embedded_policies
-        from task_service.adapters.policies.remote import RemotePolicies
+    # -- parts
 
-        return RemotePolicies(
-            address=self.settings.policy_address, user_agent=f"task-service/{VERSION}", token=self.service_token
+    @cached_property
+    def _outside(self) -> Outside:
+        if self.outside is not None:
+            return self.outside
+        from task_service.wiring.outside import RealOutside
+
+        return RealOutside(
+            settings=self.settings, platform=self.platform, stored_policies=lambda: self._policies, clock=self.clock
         )
 
-    @cached_property
-    def _embedded_policies(self) -> EmbeddedPolicies:
-        # What it imports is for those only who have policies.
-        from task_service.adapters.policies.embedded import EmbeddedPolicies
+    def _task_reader(self, platform: Platform, lists: Callable[[], ListReader]) -> TaskReader:
+        return TaskReader(tasks=platform.tasks, lists=lists, bodies=platform.bodies, clock=self.clock)
 
-        return EmbeddedPolicies(policies=self._policy_cache, clock=utc_now, timeout=self.settings.policy_timeout)
+    def _list_reader(self, platform: Platform) -> ListReader:
+        from task_service.usecases.read_list import ListReader
 
-    @cached_property
-    def _policy_cache(self) -> TemplateCache[Policy]:
-        from task_service.domain.policy import Policy
+        return ListReader(lists=platform.lists, bodies=platform.bodies, clock=self.clock)
 
-        templates, keep = self._templates(POLICY), self.settings.template_cache
-        return TemplateCache(templates=templates, parse=Policy.from_text, clock=utc_now, keep=keep)
-
-    @cached_property
-    def service_token(self) -> ClientCredentials | None:
-        """Gets the token for calls of the policy service and the cache service; None: they need none."""
-        oauth = self.settings.oauth
-        if oauth is None:
-            return None
-        from task_service.adapters.aws.secrets import AwsSecret
-        from task_service.adapters.identity.oauth import ClientCredentials
-
-        secret = AwsSecret(oauth.secret_store, oauth.secret_name, lambda service: aws.client(self._session, service))
-        return ClientCredentials(token_url=oauth.token_url, client_id=oauth.client_id, secret=secret, clock=utc_now)
+    def _editor(
+        self, noun: str, templates: Templates, cached: TemplateCache[Any], validate: Validate
+    ) -> TemplateEditor:
+        writes = self.settings.template_writes
+        return TemplateEditor(noun=noun, templates=templates, cache=cached, writes=writes, validate=validate)
 
     @cached_property
-    def _session(self) -> Any:
-        return aws.session()
+    def _task_templates(self) -> TemplateCache[TaskTemplate]:
+        return self._cached(self.platform.task_templates, TaskTemplate.from_text)
 
     @cached_property
-    def _dynamodb(self) -> Any:
-        return aws.client(self._session, "dynamodb")
-
-    @cached_property
-    def _tasks(self) -> DynamoDbTasks:
-        return DynamoDbTasks(client=self._dynamodb, table=self.settings.table)
-
-    @cached_property
-    def _lists(self) -> DynamoDbTaskLists:
-        from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
-
-        return DynamoDbTaskLists(client=self._dynamodb, table=self.settings.table)
-
-    def _templates(self, kind: str) -> DynamoDbTemplates:
-        return DynamoDbTemplates(client=self._dynamodb, table=self.settings.table, kind=kind)
-
-    @cached_property
-    def _task_template_cache(self) -> TemplateCache[TaskTemplate]:
-        templates, keep = self._templates(TASK_TEMPLATE), self.settings.template_cache
-        return TemplateCache(templates=templates, parse=TaskTemplate.from_text, clock=utc_now, keep=keep)
-
-    @cached_property
-    def _list_template_cache(self) -> TemplateCache[TaskListTemplate]:
+    def _list_templates(self) -> TemplateCache[TaskListTemplate]:
         from task_service.domain.task_list import TaskListTemplate
 
-        templates, keep = self._templates(LIST_TEMPLATE), self.settings.template_cache
-        return TemplateCache(templates=templates, parse=TaskListTemplate.from_text, clock=utc_now, keep=keep)
+        return self._cached(self.platform.list_templates, TaskListTemplate.from_text)
 
     @cached_property
-    def _event_task_cache(self) -> TemplateCache[EventTask]:
+    def _event_tasks(self) -> TemplateCache[EventTask]:
         from task_service.domain.event_task import EventTask
 
-        templates, keep = self._templates(EVENT_TASK), self.settings.template_cache
-        return TemplateCache(templates=templates, parse=EventTask.from_text, clock=utc_now, keep=keep)
+        return self._cached(self.platform.event_tasks, EventTask.from_text)
 
     @cached_property
-    def _queue(self) -> SqsTaskQueue:
-        return SqsTaskQueue(client=aws.client(self._session, "sqs"), url=self.settings.queue_url)
+    def _policies(self) -> TemplateCache[Policy]:
+        from task_service.domain.policy import Policy
 
-    @cached_property
-    def _bodies(self) -> S3Bodies:
-        s3 = cache(lambda: aws.client(self._session, "s3"))
-        return S3Bodies(client=s3, bucket=self.settings.bucket)
+        return self._cached(self.platform.policies, Policy.from_text)
+
+    def _cached(self, templates: Templates, parse: Callable[[str], T]) -> TemplateCache[T]:
+        keep = self.settings.template_cache
+        return TemplateCache(templates=templates, parse=parse, clock=self.clock, keep=keep)
 
 
 @cache
 def services() -> Services:
-    """The services of this process, wired by its environment on the first call."""
-    return Services(Settings.from_environment(os.environ))
+    """The services of this process, made by its environment on the first call."""
+    return from_settings(Settings.from_environment(os.environ))
 
 
-def utc_now() -> datetime:
-    """The current time."""
-    return datetime.now(UTC)
+def from_settings(settings: Settings) -> Services:
+    """The services of a deployment, on the platform that its settings name."""
+    from task_service.wiring.aws import AwsPlatform
+
+    platform = AwsPlatform(table=settings.table, queue_url=settings.queue_url, bucket=settings.bucket, clock=utc_now)
+    return Services(settings=settings, platform=platform)

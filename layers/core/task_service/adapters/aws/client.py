@@ -15,7 +15,7 @@ T = TypeVar("T")
 # Standard mode repeats throttled and failed requests with backoff; the times keep a lost connection from eating the
 # whole budget of a function. Parameters are checked by our types and tests, not at every call, and a user agent of our
 # own is not composed anew for every call: together a fifth of what a call costs.
-_CONFIG: Final = Config(
+PATIENT: Final = Config(
     connect_timeout=2,
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 3},
@@ -26,7 +26,7 @@ _CONFIG: Final = Config(
 )
 
 # For whoever asks again anyway, and has an answer to give when time is up: no request takes longer than two seconds.
-IMPATIENT: Final = _CONFIG.merge(
+IMPATIENT: Final = PATIENT.merge(
     Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 1})
 )
 
@@ -36,7 +36,7 @@ def session() -> botocore.session.Session:
     return botocore.session.get_session()
 
 
-def client(session: botocore.session.Session, service: str, config: Config = _CONFIG) -> Any:
+def client(session: botocore.session.Session, service: str, config: Config = PATIENT) -> Any:
     """A client of `service`, as boto3 would make it. AWS_ENDPOINT_URL and the region come from the environment."""
     return session.create_client(service, config=config)
 

@@ -1,14 +1,19 @@
 """The task queue in SQS."""
 
-import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from task_service.adapters.aws import client as aws
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import CacheWrite, GroupStart, ListCancel, Message, QueueMessage
+from task_service.domain.messages import QueueMessage, TaskMessage, to_text
+from task_service.ports import Clock
+
+LONGEST_DELAY: Final = 900
+"""Seconds by which SQS can delay a message
+(https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html)."""
 
 BATCH: Final = 10
 """The most messages of one request
@@ -21,13 +26,15 @@ class SqsTaskQueue:
 
     client: Any
     url: str
+    clock: Clock
 
-    def send(self, message: QueueMessage, *, delay_seconds: int = 0) -> None:
-        """Put a message into the queue; returns once it is durable."""
-        delay = {"DelaySeconds": delay_seconds} if delay_seconds else {}
+    def send(self, message: QueueMessage, *, due_at: datetime | None = None) -> None:
+        """Put a message into the queue, delayed until `due_at` or by LONGEST_DELAY; returns once it is durable."""
+        seconds = min(self._seconds_until(due_at), LONGEST_DELAY) if due_at else 0
+        delay = {"DelaySeconds": seconds} if seconds else {}
         aws.request(self.client.send_message, QueueUrl=self.url, MessageBody=to_text(message), **delay)
 
-    def send_all(self, messages: Sequence[Message]) -> None:
+    def send_all(self, messages: Sequence[TaskMessage]) -> None:
         """Put messages into the queue, ten with a request; returns once all are durable."""
         for start in range(0, len(messages), BATCH):
             batch = messages[start : start + BATCH]
@@ -40,80 +47,15 @@ class SqsTaskQueue:
         """Return where the queue answers."""
         aws.request(self.client.get_queue_attributes, QueueUrl=self.url, AttributeNames=["QueueArn"])
 
-    def postpone(self, receipt: str, *, seconds: int) -> None:
-        """Keep a received message, which will not be deleted, from appearing again for that long."""
+    def postpone(self, receipt: str, *, until: datetime) -> None:
+        """Hide a received message, which will not be deleted, until then."""
         aws.request(
             self.client.change_message_visibility,
             QueueUrl=self.url,
             ReceiptHandle=receipt,
-            VisibilityTimeout=seconds,
+            VisibilityTimeout=self._seconds_until(until),
         )
 
-
-def to_text(message: QueueMessage) -> str:
-    """A message as the body of an SQS message."""
-    body: dict[str, Any]
-    match message:
-        case GroupStart():
-            body = {
-                "list": message.list_id,
-                "group": message.group,
-                "failedBefore": message.failed_before,
-                "replay": message.replay or None,
-            }
-        case ListCancel():
-            body = {"cancel": message.list_id, "replay": message.replay or None}
-        case CacheWrite():
-            body = {
-                "cache": message.key,
-                "isList": message.is_list,
-                "namespace": message.namespace,
-                "scope": message.scope,
-                "attempt": message.attempt,
-                "notBefore": _milliseconds(message.not_before),
-            }
-        case Message():
-            body = {
-                "id": message.task_id,
-                "attempt": message.attempt,
-                "notBefore": _milliseconds(message.not_before),
-                "replay": message.replay or None,
-            }
-    return json.dumps({name: value for name, value in body.items() if value is not None})
-
-
-def from_text(text: str) -> QueueMessage:
-    """The message of an SQS body. Raises ValueError for one that this service has not written."""
-    try:
-        body = json.loads(text)
-        if "list" in body:
-            return GroupStart(
-                list_id=str(body["list"]),
-                group=int(body["group"]),
-                failed_before=bool(body["failedBefore"]),
-                replay=int(body.get("replay", 0)),
-            )
-        if "cancel" in body:
-            return ListCancel(list_id=str(body["cancel"]), replay=int(body.get("replay", 0)))
-        attempt, not_before = int(body["attempt"]), _time(body.get("notBefore"))
-        if "cache" in body:
-            return CacheWrite(
-                key=str(body["cache"]),
-                is_list=bool(body["isList"]),
-                namespace=str(body["namespace"]),
-                scope=str(body["scope"]),
-                attempt=attempt,
-                not_before=not_before,
-            )
-        replay = int(body.get("replay", 0))
-        return Message(task_id=str(body["id"]), attempt=attempt, not_before=not_before, replay=replay)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"not a message of this service: {type(error).__name__}") from error
-
-
-def _milliseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else round(moment.timestamp() * 1000)
-
-
-def _time(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
+    def _seconds_until(self, moment: datetime) -> int:
+        """Whole seconds, rounded up: a message must not come early for a fraction of a second."""
+        return max(0, math.ceil((moment - self.clock()).total_seconds()))

@@ -10,10 +10,10 @@ __all__ = ["BudgetAdapter", "budget"]
 
 
 class BudgetAdapter(HTTPAdapter):
-    """Sends for requests; connections are opened by `dialler`, by default to any address."""
+    """Sends for requests, over connections that `dialler` opens."""
 
-    def __init__(self, *, dialler: Dialler | None = None, **kwargs: Any) -> None:
-        self._dialler = dialler or Dialler()
+    def __init__(self, dialler: Dialler, **kwargs: Any) -> None:
+        self._dialler = dialler
         super().__init__(**kwargs)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:

@@ -72,15 +72,11 @@ def _resolve(host: str, port: int) -> Sequence[Address]:
     return socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
 
 
-def _anywhere(host: str, address: str) -> bool:
-    return True
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dialler:
     """Opens connections, to permitted addresses only: what was looked up and permitted is what is connected to."""
 
-    permits: Permits = _anywhere
+    permits: Permits
     resolve: Resolve = _resolve
 
     def connect(self, host: str, port: int) -> socket.socket:

@@ -64,6 +64,11 @@ def is_public(address: IpAddress) -> bool:
     return address in _GLOBAL_UNICAST and not any(address in network for network in _NOT_PUBLIC_IPV6)
 
 
+def anywhere(host: str, address: str) -> bool:
+    """Permit every address: for those that are the operator's own settings."""
+    return True
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Egress:
     """What is open beside the public addresses; by default nothing."""

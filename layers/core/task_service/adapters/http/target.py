@@ -17,25 +17,22 @@ import urllib3.exceptions
 
 from task_service.adapters.http.budget import BudgetAdapter, budget
 from task_service.adapters.http.connections import Dialler, NotPermitted
-from task_service.adapters.http.egress import Egress
 from task_service.domain import json_text
-from task_service.domain.retry import Answered
-from task_service.ports import CallRefused, HttpCall
+from task_service.domain.call import Answered, CallRefused, HttpCall
 
 _CHUNK: Final = 64 * 1024
 _POOL: Final = 10
 
 
 class RequestsTarget:
-    """Calls HTTP targets, by default at public addresses only; connections are kept and shared, cookies are not.
+    """Calls HTTP targets over connections of `dialler`, which are kept and shared; cookies are not.
 
     With `json_only`, an answer that is not JSON refuses a call that went well otherwise.
     """
 
-    def __init__(self, dialler: Dialler | None = None, *, json_only: bool = False) -> None:
-        dialler = dialler or Dialler(permits=Egress().permits)
+    def __init__(self, dialler: Dialler, *, json_only: bool = False) -> None:
         self._json_only = json_only
-        self._adapter = BudgetAdapter(dialler=dialler, pool_connections=32, pool_maxsize=_POOL, max_retries=0)
+        self._adapter = BudgetAdapter(dialler, pool_connections=32, pool_maxsize=_POOL, max_retries=0)
 
     def call(self, call: HttpCall, *, deadline: datetime) -> Answered:
         """Make the call; it ends before `deadline`, whatever the target does. Raises CallRefused."""

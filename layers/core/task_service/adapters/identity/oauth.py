@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import quote_plus, urlencode
 
 from task_service.adapters.http.endpoint import EndpointFailed, HttpEndpoint
+from task_service.domain.call import CallRefused
 from task_service.domain.errors import Unavailable
-from task_service.ports import CallRefused, Clock, Draw, Pause
+from task_service.ports import Clock, Draw, Pause, Secret
 
 log: Final = logging.getLogger("task")
 
@@ -34,16 +35,6 @@ MARGIN: Final = timedelta(seconds=30)
 UNKNOWN_LIFE: Final = timedelta(minutes=5)
 """How long a token is used that does not say when it expires."""
 MAX_LIFE: Final = timedelta(days=1)
-
-
-class Secret(Protocol):
-    """The client's secret."""
-
-    def __call__(self) -> str:
-        """The secret. Raises Unavailable."""
-
-    def forget(self) -> None:
-        """Read it again next time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)

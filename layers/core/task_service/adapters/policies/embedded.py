@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from task_service.adapters.policies.process import CannotStart, Limit, PolicyProcess
-from task_service.adapters.template_cache import TemplateCache
 from task_service.domain import json_text
+from task_service.domain.call import CallRefused
 from task_service.domain.errors import BadRequest, Unavailable
 from task_service.domain.policy import Policy
-from task_service.ports import CallRefused, Clock
+from task_service.ports import CachedTemplates, Clock
 
 log: Final = logging.getLogger("task")
 
@@ -26,7 +26,7 @@ ENOUGH_SECONDS: Final = 1.0
 class EmbeddedPolicies:
     """Evaluates the policies of one table."""
 
-    def __init__(self, *, policies: TemplateCache[Policy], clock: Clock, timeout: timedelta) -> None:
+    def __init__(self, *, policies: CachedTemplates[Policy], clock: Clock, timeout: timedelta) -> None:
         self._policies = policies
         self._clock = clock
         self._seconds = timeout.total_seconds()

@@ -23,11 +23,11 @@ class Services(Protocol):
     """The use cases that the API calls, each built when a handler first asks for it."""
 
     @property
-    def guard(self) -> "Authorizer | None":
+    def authorizer(self) -> "Authorizer | None":
         """Admits callers; None if authentication is off."""
 
     @property
-    def creation(self) -> "TaskCreator":
+    def task_creator(self) -> "TaskCreator":
         """Creates tasks."""
 
     @property
@@ -39,7 +39,7 @@ class Services(Protocol):
         """Creates tasks and task lists with an idempotency key."""
 
     @property
-    def reading(self) -> "TaskReader":
+    def task_reader(self) -> "TaskReader":
         """Reads tasks."""
 
     @property
@@ -47,7 +47,7 @@ class Services(Protocol):
         """Reads task lists."""
 
     @property
-    def waiting(self) -> "Waiter":
+    def waiter(self) -> "Waiter":
         """Waits for tasks and task lists to end."""
 
     @property

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def create_task(request: Request, services: "Services") -> Response:
     """Create a task; answer with its id, or with its result if the client waits and the task ends in time."""
     name, wait = request.segment("taskName"), Wait.of(request, services)
-    task_id, is_new = create(request, services, services.creation, "task", name)
+    task_id, is_new = create(request, services, services.task_creator, "task", name)
     response = Response.json(json.dumps({"taskID": task_id}))
     if wait is not None:
         response = _result_in_time(wait, task_id) or response
@@ -30,7 +30,7 @@ def create_task(request: Request, services: "Services") -> Response:
 
 def read_task_result(request: Request, services: "Services") -> Response:
     """Answer with the result of a task."""
-    return _read(request, services, lambda task: Response.json(services.reading.result_of(task)))
+    return _read(request, services, lambda task: Response.json(services.task_reader.result_of(task)))
 
 
 def read_task_status(request: Request, services: "Services") -> Response:
@@ -56,7 +56,7 @@ def _read(request: Request, services: "Services", show: Callable[[Task], Respons
     def read() -> Response:
         wait = Wait.of(request, services)
         if wait is None:
-            return show(services.reading.task(task_id))
+            return show(services.task_reader.task(task_id))
         task = wait.task(task_id)
         return response_or_problem(lambda: show(task)).adding(headers=wait.headers)
 

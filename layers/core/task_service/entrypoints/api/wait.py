@@ -45,7 +45,7 @@ class Wait:
         if not seconds:
             return None
         longest = min(timedelta(seconds=seconds), request.remaining_time() - MARGIN)
-        waiter = services.waiting
+        waiter = services.waiter
         return cls(waiter=waiter, until=waiter.clock() + longest, headers={"Preference-Applied": f"wait={seconds}"})
 
     def task(self, task_id: str) -> "Task":

@@ -10,7 +10,7 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from task_service.domain.errors import Unavailable
-from task_service.usecases.handle_event import EventHandler, EventHandling, Taken
+from task_service.usecases.handle_event import EventHandler, EventHandling, EventOutcome
 
 T = TypeVar("T")
 
@@ -20,10 +20,10 @@ BATCH_SIZE: Final = 10
 """The event source's; every event of a batch starts at once."""
 
 _METRICS: Final = {
-    Taken.CREATED: ("EventsTaken", "Created"),
-    Taken.REPEATED: ("EventsRepeated",),
-    Taken.UNMATCHED: ("EventsUnmatched",),
-    Taken.MALFORMED: ("EventsMalformed",),
+    EventOutcome.CREATED: ("EventsTaken", "Created"),
+    EventOutcome.REPEATED: ("EventsRepeated",),
+    EventOutcome.UNMATCHED: ("EventsUnmatched",),
+    EventOutcome.MALFORMED: ("EventsMalformed",),
 }
 
 
@@ -45,18 +45,18 @@ class EventBatch:
         records = event.get("Records", [])
 
         def one(record: dict[str, Any]) -> EventHandling | None:
-            return self._attempt("take", _about(record), lambda: events.take(record["body"]))
+            return self._attempt("take", _about(record), lambda: events.handle(record["body"]))
 
         # One event needs no thread.
-        intakes = [one(records[0])] if len(records) == 1 else list(self._threads.map(one, records))
-        taken = [intake for intake in intakes if intake is not None]
+        handlings = [one(records[0])] if len(records) == 1 else list(self._threads.map(one, records))
+        taken = [handling for handling in handlings if handling is not None]
         sent = self._attempt("send", {"events": len(taken)}, lambda: events.send(taken))
         again: list[str] = []
-        for record, intake in zip(records, intakes, strict=True):
-            if intake is None or (intake.message is not None and sent is None):
+        for record, handling in zip(records, handlings, strict=True):
+            if handling is None or (handling.message is not None and sent is None):
                 again.append(record["messageId"])
             else:
-                self._report(record, intake)
+                self._report(record, handling)
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
 
     def _attempt(self, action: str, about: dict[str, Any], work: Callable[[], T]) -> T | None:
@@ -69,15 +69,15 @@ class EventBatch:
             log.exception("event could not be taken", extra={"action": action, "events_kept": True, **about})
         return None
 
-    def _report(self, record: dict[str, Any], intake: EventHandling) -> None:
-        for name in _METRICS[intake.taken]:
+    def _report(self, record: dict[str, Any], handling: EventHandling) -> None:
+        for name in _METRICS[handling.outcome]:
             self._metrics.add_metric(name, MetricUnit.Count, 1)
-        is_ours = intake.task_name is not None and intake.reason is not None
+        is_ours = handling.task_name is not None and handling.reason is not None
         log.log(
             # Events of other kinds are nobody's fault; an event task without its template is somebody's.
-            logging.WARNING if intake.taken is Taken.MALFORMED or is_ours else logging.INFO,
-            f"event {intake.taken}",
-            extra={"action": "take_event", **_about(record), **_outcome(intake)},
+            logging.WARNING if handling.outcome is EventOutcome.MALFORMED or is_ours else logging.INFO,
+            f"event {handling.outcome}",
+            extra={"action": "take_event", **_about(record), **_outcome(handling)},
         )
 
 
@@ -85,10 +85,10 @@ def _about(record: dict[str, Any]) -> dict[str, Any]:
     return {"message_id": record["messageId"], "receives": record["attributes"]["ApproximateReceiveCount"]}
 
 
-def _outcome(intake: EventHandling) -> dict[str, Any]:
+def _outcome(handling: EventHandling) -> dict[str, Any]:
     """What may be logged of it: ids, shortened where strangers chose them, and the reason."""
-    task_id = intake.message.task_id if intake.message else None
-    outcome = {"task_id": task_id, "task": intake.task_name, "reason": intake.reason}
-    if intake.event is not None:
-        outcome |= {"event_id": intake.event.id[:200], "event_source": intake.event.source[:200]}
+    task_id = handling.message.task_id if handling.message else None
+    outcome = {"task_id": task_id, "task": handling.task_name, "reason": handling.reason}
+    if handling.event is not None:
+        outcome |= {"event_id": handling.event.id[:200], "event_source": handling.event.source[:200]}
     return {name: value for name, value in outcome.items() if value is not None}

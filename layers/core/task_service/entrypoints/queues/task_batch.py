@@ -3,18 +3,17 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, Protocol
 
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from task_service.adapters.aws.sqs import from_text
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import CacheWrite, Done, GroupStart, ListCancel, QueueMessage
-from task_service.usecases.run_task import Event, Handled, Run, Step
-from task_service.wiring.services import utc_now
+from task_service.domain.messages import CacheWrite, GroupStart, ListCancel, QueueMessage, from_text
+from task_service.domain.outcome import Attempt, Handled, Outcome, Step
+from task_service.domain.retry import Done
 
 log: Final = logging.getLogger("task")
 
@@ -44,7 +43,7 @@ class Batch:
 
         See https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html for its form.
         """
-        deadline = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
+        deadline = datetime.now(UTC) + timedelta(milliseconds=context.get_remaining_time_in_millis())
         records = event.get("Records", [])
 
         def step(record: dict[str, Any]) -> Step | None:
@@ -77,27 +76,27 @@ class Batch:
         except Exception:
             log.exception("message could not be handled", extra={"action": "keep", **about})
             return None
-        for run in step.runs:
-            log.info(run.event, extra={"action": "run", **about, **_outcome(run)})
-        if not step.runs or step.event is not step.runs[-1].event:
-            log.info(step.event, extra={"action": "step", **about})
+        for attempt in step.attempts:
+            log.info(attempt.outcome, extra={"action": "run", **about, **_described(attempt)})
+        if not step.attempts or step.outcome is not step.attempts[-1].outcome:
+            log.info(step.outcome, extra={"action": "step", **about})
         return step
 
     def _measure(self, step: Step) -> None:
         add: Callable[..., None] = self._metrics.add_metric
-        if step.event is Event.FAILED and not step.runs:
+        if step.outcome is Outcome.FAILED and not step.attempts:
             # A dead letter's task.
             add("Failed", MetricUnit.Count, 1)
-        for run in step.runs:
-            if run.event is Event.RETRIED:
+        for attempt in step.attempts:
+            if attempt.outcome is Outcome.RETRIED:
                 add("Retried", MetricUnit.Count, 1)
-            elif run.event in (Event.DONE, Event.FAILED):
-                add("Done" if run.event is Event.DONE else "Failed", MetricUnit.Count, 1)
-                if not run.task.replay:
+            elif attempt.outcome in (Outcome.DONE, Outcome.FAILED):
+                add("Done" if attempt.outcome is Outcome.DONE else "Failed", MetricUnit.Count, 1)
+                if not attempt.task.replay:
                     # A replay may come days after the creation.
-                    latency = run.ended_at - run.task.created_at
+                    latency = attempt.ended_at - attempt.task.created_at
                     add("CreateToDone", MetricUnit.Milliseconds, latency.total_seconds() * 1000)
-                add("Attempts", MetricUnit.Count, run.task.attempt)
+                add("Attempts", MetricUnit.Count, attempt.task.attempt)
 
 
 def _about(message: QueueMessage) -> dict[str, Any]:
@@ -110,13 +109,13 @@ def _about(message: QueueMessage) -> dict[str, Any]:
     return {"task_id": message.task_id, "attempt": message.attempt}
 
 
-def _outcome(run: Run) -> dict[str, Any]:
+def _described(attempt: Attempt) -> dict[str, Any]:
     outcome: dict[str, Any] = {
-        "task_id": run.task.id,
-        "task": run.task.name,
-        "attempt": run.task.attempt,
-        "response_code": run.decision.response_code,
+        "task_id": attempt.task.id,
+        "task": attempt.task.name,
+        "attempt": attempt.task.attempt,
+        "response_code": attempt.decision.response_code,
     }
-    if isinstance(run.decision, Done):
+    if isinstance(attempt.decision, Done):
         return outcome
-    return outcome | {"reason": run.decision.logged or run.decision.error}
+    return outcome | {"reason": attempt.decision.logged or attempt.decision.error}

@@ -33,7 +33,9 @@ from task_service.adapters.aws.dynamodb.values import (
     shard_value,
     time_value,
 )
-from task_service.domain.task import Body, Done, Failed, Message, Retry, State, Task, place_of
+from task_service.domain.messages import TaskMessage
+from task_service.domain.retry import Done, Failed, Retry
+from task_service.domain.task import Body, State, Task, place_of
 from task_service.domain.template import TaskTemplate
 from task_service.ports import Claim
 
@@ -67,7 +69,7 @@ class DynamoDbTasks:
         aws.request(self.client.get_item, TableName=self.table, Key=key("-"), ProjectionExpression="pk")
 
     def claim(
-        self, message: Message, *, now: datetime, lease_until: datetime, holder: str, birth: Task | None = None
+        self, message: TaskMessage, *, now: datetime, lease_until: datetime, holder: str, birth: Task | None = None
     ) -> Claim:
         """Take the lease, if the message's attempt is due or the lease of a crashed holder has ended."""
         attempt_is_due = f"#state = :created AND {_is_the_attempt_of(message)}"
@@ -118,7 +120,7 @@ class DynamoDbTasks:
         }
         return self._change_claimed(task, sets, ["#lease"], values, decision.response_code)
 
-    def abandon(self, message: Message, *, error: str, now: datetime) -> Claim:
+    def abandon(self, message: TaskMessage, *, error: str, now: datetime) -> Claim:
         """Fail a task whose current attempt, the message's, was started by somebody whose lease has ended."""
         fail_it = ["#state = :failed", "#error = :error", "finishedAt = :now", *_failed_sets(message.task_id)]
         return self._change(
@@ -272,12 +274,12 @@ def from_item(item: Item) -> Task:
     )
 
 
-def _is_the_attempt_of(message: Message) -> str:
+def _is_the_attempt_of(message: TaskMessage) -> str:
     """The condition that the current attempt is the message's."""
     return f"#attempt = :attempt AND {is_of_replay(message.replay)}"
 
 
-def _attempt_values(message: Message) -> Item:
+def _attempt_values(message: TaskMessage) -> Item:
     return {":attempt": {"N": str(message.attempt)}, **replay_values(message.replay)}
 
 
@@ -318,7 +320,7 @@ def _birth_values(birth: Task | None) -> Item:
     }
 
 
-def _or_unborn(birth: Task | None, message: Message) -> str:
+def _or_unborn(birth: Task | None, message: TaskMessage) -> str:
     """Only a first attempt starts without a record."""
     return _OR_UNBORN if birth is not None and message.attempt == birth.attempt else ""
 

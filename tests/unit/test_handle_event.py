@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -11,16 +10,18 @@ import pytest
 from aws_lambda_powertools import Metrics
 
 from bridge.envelope import envelope
-from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.errors import Unavailable
 from task_service.domain.event_task import EventTask
-from task_service.domain.task import Message
+from task_service.domain.messages import TaskMessage, message_of
 from task_service.domain.template import StoredTemplate
 from task_service.entrypoints.queues.event_batch import EventBatch
-from task_service.testing import FakeClock, InMemoryBodies, InMemoryQueue, InMemoryTasks, InMemoryTemplates
-from task_service.usecases.create_task import TaskCreator
-from task_service.usecases.handle_event import EventHandler, Taken
-from tests.support.builders import stored_template, template_cache
+from task_service.testing import (
+    FakeClock,
+    InMemoryBodies,
+    InMemoryPlatform,
+)
+from task_service.usecases.handle_event import EventHandler, EventOutcome
+from tests.support.builders import services, stored_template
 from tests.support.events import every_mode, malformed, structured
 
 NAME = '["did:web:example.com","Login","Administration"]'
@@ -28,30 +29,16 @@ NAME = '["did:web:example.com","Login","Administration"]'
 
 @dataclass
 class World:
-    event_tasks: InMemoryTemplates = field(default_factory=InMemoryTemplates)
-    templates: InMemoryTemplates = field(default_factory=InMemoryTemplates)
-    tasks: InMemoryTasks = field(default_factory=InMemoryTasks)
-    queue: InMemoryQueue = field(default_factory=InMemoryQueue)
     clock: FakeClock = field(default_factory=FakeClock)
 
+    def __post_init__(self) -> None:
+        self.platform = InMemoryPlatform(clock=self.clock, bodies=InMemoryBodies(inline_bytes=10_000))
+        self.event_tasks, self.templates = self.platform.event_tasks, self.platform.task_templates
+        self.tasks, self.queue = self.platform.tasks, self.platform.queue
+
     @property
-    def intake(self) -> EventHandler:
-        task_templates = template_cache(self.templates, self.clock)
-        return EventHandler(
-            event_tasks=TemplateCache(
-                templates=self.event_tasks, parse=EventTask.from_text, clock=self.clock, keep=timedelta(seconds=30)
-            ),
-            task_templates=task_templates,
-            creation=TaskCreator(
-                templates=task_templates,
-                tasks=self.tasks,
-                queue=self.queue,
-                bodies=InMemoryBodies(inline_bytes=10_000),
-                clock=self.clock,
-                retention=timedelta(days=30),
-            ),
-            queue=self.queue,
-        )
+    def handler(self) -> EventHandler:
+        return services(self.platform).event_handler
 
     def run(self, *messages: str) -> list[str]:
         """Have a batch taken; the positions of what has to come again."""
@@ -61,7 +48,7 @@ class World:
         ]
         metrics = Metrics(namespace="Test", service="task")
         metrics.clear_metrics()
-        answer = EventBatch(metrics).run({"Records": records}, self.intake)
+        answer = EventBatch(metrics).run({"Records": records}, self.handler)
         self.metrics = {name: sum(metric["Value"]) for name, metric in metrics.metric_set.items()}
         metrics.clear_metrics()
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
@@ -97,7 +84,7 @@ def test_an_event_makes_a_task_with_the_request_that_policies_know(world: World)
         "scope": "Administration",
         "TaskName": "greet",
     }
-    assert [sent.message for sent in world.queue.sent] == [Message(task_id=task.id, attempt=1)]
+    assert [sent.message for sent in world.queue.sent] == [TaskMessage(task_id=task.id, attempt=1)]
     assert world.metrics == {"EventsTaken": 1, "Created": 1}
 
 
@@ -106,7 +93,7 @@ def test_an_event_makes_one_task_in_whatever_modes_it_is_delivered(world: World)
     assert world.run(*messages) == []
     assert len(world.tasks.records) == 1
     assert world.tasks.writes == 1
-    assert {sent.message for sent in world.queue.sent} == {task.message() for task in world.tasks.records.values()}
+    assert {sent.message for sent in world.queue.sent} == {message_of(task) for task in world.tasks.records.values()}
 
 
 def test_events_with_different_ids_make_a_task_each(world: World) -> None:
@@ -115,7 +102,7 @@ def test_events_with_different_ids_make_a_task_each(world: World) -> None:
 
 
 def test_a_crash_between_writing_and_sending_loses_nothing(world: World) -> None:
-    world.intake.take(message())
+    world.handler.handle(message())
     assert len(world.tasks.records) == 1
     assert world.queue.sent == []
 
@@ -217,12 +204,12 @@ def test_an_event_task_without_a_fit_template_is_warned_about(
 
 
 def test_a_template_deleted_just_then_is_no_template(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    intake = world.intake
+    intake = world.handler
     answers = iter([SimpleNamespace(request_policy="p"), None])
     monkeypatch.setattr(type(intake.task_templates), "get", lambda *_: next(answers))
     event_tasks = SimpleNamespace(get=lambda _: EventTask.from_text(world.event_tasks.records[NAME].document))
     object.__setattr__(intake, "event_tasks", event_tasks)
-    assert intake.take(message()).taken is Taken.UNMATCHED
+    assert intake.handle(message()).outcome is EventOutcome.UNMATCHED
 
 
 def test_what_strangers_chose_is_logged_short(world: World, caplog: pytest.LogCaptureFixture) -> None:

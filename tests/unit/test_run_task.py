@@ -7,51 +7,42 @@ from typing import Any
 
 import pytest
 
+from task_service import VERSION
+from task_service.domain.call import Answered, CallRefused
 from task_service.domain.errors import Unavailable
-from task_service.domain.retry import Answered
-from task_service.domain.task import Body, Message, State, Task
-from task_service.ports import CallRefused
+from task_service.domain.messages import TaskMessage
+from task_service.domain.outcome import Handled, Step
+from task_service.domain.task import Body, State, Task
 from task_service.testing import (
     FakeClock,
-    InMemoryBodies,
-    InMemoryQueue,
-    InMemoryTasks,
+    InMemoryPlatform,
+    ScriptedOutside,
     ScriptedPolicies,
     ScriptedTarget,
     Sent,
 )
-from task_service.usecases.run_task import Handled, Step, TaskRunner
-from tests.support.builders import NOW, task, template
+from tests.support.builders import NOW, services, task, template
 
 LEASE = timedelta(seconds=60)
 
 
 @dataclass
 class World:
-    tasks: InMemoryTasks = field(default_factory=InMemoryTasks)
-    queue: InMemoryQueue = field(default_factory=InMemoryQueue)
-    bodies: InMemoryBodies = field(default_factory=InMemoryBodies)
     target: ScriptedTarget = field(default_factory=ScriptedTarget)
     policies: ScriptedPolicies = field(default_factory=ScriptedPolicies)
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
     draw: float = 0.5
     pauses: list[float] = field(default_factory=list)
 
-    def handle(self, message: Message | None = None) -> Step:
-        attempts = TaskRunner(
-            tasks=self.tasks,
-            queue=self.queue,
-            bodies=self.bodies,
-            target=self.target,
-            policies=self.policies,
-            clock=self.clock,
-            draw=lambda: self.draw,
-            pause=self._pause,
-            default_max_attempts=3,
-            user_agent="task-service/test",
-        )
-        message = message or Message(task_id="task-1", attempt=1)
-        return attempts.take(message, receipt="receipt-1", deadline=self.clock() + LEASE).step
+    def __post_init__(self) -> None:
+        self.platform = InMemoryPlatform(clock=self.clock)
+        self.tasks, self.queue, self.bodies = self.platform.tasks, self.platform.queue, self.platform.bodies
+
+    def handle(self, message: TaskMessage | None = None) -> Step:
+        outside = ScriptedOutside(target=self.target, policies=self.policies)
+        message = message or TaskMessage(task_id="task-1", attempt=1)
+        handler = services(self.platform, outside, draw=self.draw, pause=self._pause).message_handler
+        return handler.handle(message, receipt="receipt-1", deadline=self.clock() + LEASE)
 
     def _pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -97,7 +88,7 @@ class TestARun:
     def test_a_task_is_claimed_called_and_done_in_two_writes(self, world: World) -> None:
         world.target.answers = [Answered(status=201, result='{"id": 7}')]
         step = world.handle()
-        assert (step.handled, step.event) == (Handled.DELETE, "done")
+        assert (step.handled, step.outcome) == (Handled.DELETE, "done")
         assert world.record.state is State.DONE
         assert world.record.result == Body(text='{"id": 7}')
         assert world.record.response_code == 201
@@ -127,7 +118,7 @@ class TestARun:
 
     def test_the_agent_says_who_calls(self, world: World) -> None:
         world.handle()
-        assert world.target.calls[0].headers["User-Agent"] == "task-service/test"
+        assert world.target.calls[0].headers["User-Agent"] == f"task-service/{VERSION}"
 
     @pytest.mark.parametrize("method", ["GET", "HEAD"])
     def test_get_and_head_send_no_body(self, world: World, method: str) -> None:
@@ -148,7 +139,7 @@ class TestARun:
 
     def test_a_result_beyond_the_limit_fails_the_task_with_the_reason(self, world: World) -> None:
         world.target.answers = [Answered(status=200, result="1" * 5_000_001)]
-        assert world.handle().event == "failed"
+        assert world.handle().outcome == "failed"
         assert world.record.error == "the result is too large: 5000001 bytes, at most 5000000 are allowed"
 
 
@@ -175,7 +166,7 @@ class TestPolicies:
         world.given(template=template(responsePolicy="r", finalPolicy="f", acceptStatus=accept))
         world.target.answers = [Answered(status=status, result='"busy"', retry_after="7")]
         # Whoever asked for one of the policies would hear that there is none.
-        assert world.handle().event == ("failed" if accept else "retried")
+        assert world.handle().outcome == ("failed" if accept else "retried")
         assert world.record.response_code == status
         assert world.record.error == f'the target answered {status}: "busy"'
         assert [sent.delay_seconds >= 7 for sent in world.queue.sent] == ([] if accept else [True])
@@ -192,7 +183,7 @@ class TestPolicies:
         world.given(template=template(responsePolicy="busy"))
         asked: list[str] = []
         world.policies.policies["busy"] = refuses(refused("busy"), asked)
-        assert world.handle().event == "retried"
+        assert world.handle().outcome == "retried"
         assert len(asked) == 5
         assert len(world.target.calls) == 1
 
@@ -207,12 +198,12 @@ class TestPolicies:
         world.given(template=template(responsePolicy="bad"))
         asked: list[str] = []
         world.policies.policies["bad"] = refuses(refused("bad", can_retry=False), asked)
-        assert world.handle().event == "failed"
+        assert world.handle().outcome == "failed"
         assert len(asked) == 1
 
     def test_an_unknown_policy_fails_the_task_at_once(self, world: World) -> None:
         world.given(template=template(requestPolicy="nowhere"))
-        assert world.handle().event == "failed"
+        assert world.handle().outcome == "failed"
         assert world.record.error == "policy 'nowhere' is not known"
 
 
@@ -220,27 +211,27 @@ class TestAFailedAttempt:
     def test_it_is_written_then_sent_with_its_delay(self, world: World) -> None:
         world.target.answers = [Answered(status=503, result="1", retry_after="10")]
         step = world.handle()
-        assert (step.handled, step.event) == (Handled.DELETE, "retried")
+        assert (step.handled, step.outcome) == (Handled.DELETE, "retried")
         due = NOW + timedelta(seconds=11.5)
         assert world.record.state is State.CREATED
         assert world.record.attempt == 2
         assert world.record.not_before == due
         assert world.record.error == "the target answered 503: 1"
-        message = Message(task_id="task-1", attempt=2, not_before=due)
+        message = TaskMessage(task_id="task-1", attempt=2, not_before=due)
         assert world.queue.sent == [Sent(message=message, delay_seconds=12)]
 
     def test_the_last_one_fails_the_task(self, world: World) -> None:
         world.given(attempt=3)
         world.target.answers = [refused("the connection to the target failed")]
-        step = world.handle(Message(task_id="task-1", attempt=3))
-        assert (step.handled, step.event) == (Handled.DELETE, "failed")
+        step = world.handle(TaskMessage(task_id="task-1", attempt=3))
+        assert (step.handled, step.outcome) == (Handled.DELETE, "failed")
         assert world.record.state is State.FAILED
         assert world.record.error == "the connection to the target failed (attempt 3 of 3)"
         assert world.queue.sent == []
 
     def test_a_retry_that_succeeds_leaves_no_error(self, world: World) -> None:
         world.given(attempt=2, error="the target answered 503: 1", response_code=503)
-        assert world.handle(Message(task_id="task-1", attempt=2)).event == "done"
+        assert world.handle(TaskMessage(task_id="task-1", attempt=2)).outcome == "done"
         assert world.record.error is None
         assert world.record.response_code == 200
 
@@ -254,19 +245,19 @@ class TestAFailedAttempt:
         while True:
             world.clock.advance(hops[-1].delay_seconds)
             hop = hops[-1].message
-            assert isinstance(hop, Message)
+            assert isinstance(hop, TaskMessage)
             step = world.handle(hop)
-            if step.event != "hopped":
+            if step.outcome != "hopped":
                 break
             hops.append(world.queue.sent[-1])
         assert [hop.delay_seconds for hop in hops] == [900, 900, 202]
-        assert step.event == "done"
+        assert step.outcome == "done"
         assert len(world.target.calls) == 2
 
     def test_an_early_message_touches_no_record(self, world: World) -> None:
         world.given(attempt=2)
-        message = Message(task_id="task-1", attempt=2, not_before=NOW + timedelta(seconds=5))
-        assert world.handle(message).event == "hopped"
+        message = TaskMessage(task_id="task-1", attempt=2, not_before=NOW + timedelta(seconds=5))
+        assert world.handle(message).outcome == "hopped"
         assert world.tasks.writes == 0
         assert world.queue.sent == [Sent(message=message, delay_seconds=5)]
 
@@ -275,7 +266,7 @@ class TestAMessageThatComesAgain:
     def test_after_its_run_it_calls_nobody(self, world: World) -> None:
         world.handle()
         step = world.handle()
-        assert (step.handled, step.event) == (Handled.DELETE, "finished")
+        assert (step.handled, step.outcome) == (Handled.DELETE, "finished")
         assert len(world.target.calls) == 1
 
     def test_during_its_run_it_goes_back_until_the_lease_has_ended(self, world: World) -> None:
@@ -288,23 +279,23 @@ class TestAMessageThatComesAgain:
 
         world.target.during = deliver_again
         world.handle()
-        assert (steps[0].handled, steps[0].event) == (Handled.KEEP, "leased")
+        assert (steps[0].handled, steps[0].outcome) == (Handled.KEEP, "leased")
         assert world.queue.postponed == [("receipt-1", 40)]
         assert len(world.target.calls) == 1
 
     def test_for_an_attempt_that_is_over_it_sends_the_next_one_again(self, world: World) -> None:
         due = NOW + timedelta(seconds=30)
         world.given(attempt=2, not_before=due)
-        step = world.handle(Message(task_id="task-1", attempt=1))
-        assert (step.handled, step.event) == (Handled.DELETE, "resent")
+        step = world.handle(TaskMessage(task_id="task-1", attempt=1))
+        assert (step.handled, step.outcome) == (Handled.DELETE, "resent")
         assert world.queue.sent == [
-            Sent(message=Message(task_id="task-1", attempt=2, not_before=due), delay_seconds=30)
+            Sent(message=TaskMessage(task_id="task-1", attempt=2, not_before=due), delay_seconds=30)
         ]
         assert world.target.calls == []
 
     def test_without_a_record_it_is_dropped(self, world: World) -> None:
-        step = world.handle(Message(task_id="nobody", attempt=1))
-        assert (step.handled, step.event) == (Handled.DELETE, "unknown")
+        step = world.handle(TaskMessage(task_id="nobody", attempt=1))
+        assert (step.handled, step.outcome) == (Handled.DELETE, "unknown")
 
 
 class TestACrash:
@@ -317,9 +308,9 @@ class TestACrash:
             world.handle()
         world.target.during = lambda: None
 
-        assert world.handle().event == "leased"
+        assert world.handle().outcome == "leased"
         world.clock.advance(61)
-        assert world.handle().event == "done"
+        assert world.handle().outcome == "done"
         assert world.record.attempt == 1
 
     def test_a_holder_that_comes_back_too_late_changes_nothing(self, world: World) -> None:
@@ -327,10 +318,10 @@ class TestACrash:
             world.target.during = lambda: None
             world.clock.advance(61)
             world.target.answers = [Answered(status=200, result='"second"'), Answered(status=200, result='"first"')]
-            assert world.handle().event == "done"
+            assert world.handle().outcome == "done"
 
         world.target.during = be_overtaken
-        assert world.handle().event == "lost"
+        assert world.handle().outcome == "lost"
         assert world.record.result == Body(text='"second"')
 
     def test_between_writing_a_retry_and_sending_it_loses_nothing(self, world: World) -> None:
@@ -341,20 +332,22 @@ class TestACrash:
         assert world.record.attempt == 2
         assert world.queue.sent == []
 
-        assert world.handle().event == "resent"
-        assert world.queue.sent[0].message == Message(task_id="task-1", attempt=2, not_before=world.record.not_before)
+        assert world.handle().outcome == "resent"
+        assert world.queue.sent[0].message == TaskMessage(
+            task_id="task-1", attempt=2, not_before=world.record.not_before
+        )
 
 
 class TestATableThatDoesNotAnswer:
     def test_before_the_call_nothing_happens(self, world: World) -> None:
         world.tasks.faults.before = 1
         step = world.handle()
-        assert (step.handled, step.event) == (Handled.DELETE, "put off")
+        assert (step.handled, step.outcome) == (Handled.DELETE, "put off")
         assert world.target.calls == []
         [sent] = world.queue.sent
-        assert sent.message == Message(task_id="task-1", attempt=1)
+        assert sent.message == TaskMessage(task_id="task-1", attempt=1)
         assert 1 <= sent.delay_seconds <= 21
-        assert world.handle().event == "done"
+        assert world.handle().outcome == "done"
 
     def test_nor_does_anything_where_the_queue_does_not_answer_either(self, world: World) -> None:
         world.tasks.faults.before = 1
@@ -372,7 +365,7 @@ class TestATableThatDoesNotAnswer:
 
         world.target.during = break_the_table
         step = world.handle()
-        assert step.event == ("done" if status == 200 else "retried")
+        assert step.outcome == ("done" if status == 200 else "retried")
         assert world.pauses == [0.1, 0.2, 0.4, 0.8]
         assert len(world.target.calls) == 1
 
@@ -394,13 +387,13 @@ class TestATableThatDoesNotAnswer:
             world.tasks.faults.after = 1
 
         world.target.during = lose_the_next_answer
-        assert world.handle().event == event
+        assert world.handle().outcome == event
         assert len(world.queue.sent) == (1 if event == "retried" else 0)
 
     def test_a_bucket_that_refuses_the_result_is_insisted_on(self, world: World) -> None:
         world.target.answers = [Answered(status=200, result='"' + "x" * 500 + '"')]
         world.bodies.faults.before = 2
-        assert world.handle().event == "done"
+        assert world.handle().outcome == "done"
         assert len(world.target.calls) == 1
 
     def test_a_bucket_that_refuses_the_request_puts_the_task_off_until_its_lease_has_ended(self, world: World) -> None:
@@ -408,9 +401,9 @@ class TestATableThatDoesNotAnswer:
         world.bodies.blobs["requests/task-1"] = "1"
         world.bodies.faults.before = 1
         step = world.handle()
-        assert (step.handled, step.event) == (Handled.DELETE, "put off")
+        assert (step.handled, step.outcome) == (Handled.DELETE, "put off")
         assert world.target.calls == []
         [sent] = world.queue.sent
         world.clock.advance(sent.delay_seconds)
-        assert world.handle().event == "done"
+        assert world.handle().outcome == "done"
         assert world.record.attempt == 1

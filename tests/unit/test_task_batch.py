@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from aws_lambda_powertools import Metrics
 
+from task_service.domain.call import Answered
 from task_service.domain.errors import Unavailable
-from task_service.domain.retry import Answered, decide
-from task_service.domain.task import Done, Failed, Message, QueueMessage, Retry
+from task_service.domain.messages import QueueMessage, TaskMessage
+from task_service.domain.outcome import Attempt, Handled, Outcome, Step
+from task_service.domain.retry import Done, Failed, Retry, decide
 from task_service.domain.template import RetryPolicy
 from task_service.entrypoints.queues.task_batch import Batch
-from task_service.usecases.run_task import Event, Handled, Run, Step
 from tests.support.builders import NOW, task
 
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
@@ -51,13 +52,13 @@ def failures(response: dict[str, Any]) -> list[str]:
 
 def test_only_the_messages_that_have_to_come_again_are_reported(metrics: Metrics) -> None:
     def handle(message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
-        assert isinstance(message, Message)
+        assert isinstance(message, TaskMessage)
         if message.task_id == "down":
             raise Unavailable
         if message.task_id == "broken":
             raise RuntimeError("a bug")
         handled = Handled.KEEP if message.task_id == "leased" else Handled.DELETE
-        return Step(handled=handled, event=Event.FINISHED)
+        return Step(handled=handled, outcome=Outcome.FINISHED)
 
     bodies = [message(task_id) for task_id in ("fine", "down", "broken", "leased", "fine")]
     response = Batch(metrics).run(event(*bodies, "not ours", '{"id":1}', "[]"), CONTEXT, handle)
@@ -76,7 +77,7 @@ def test_the_messages_of_a_batch_run_side_by_side(metrics: Metrics) -> None:
 
     def handle(message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
         together.wait()
-        return Step(handled=Handled.DELETE, event=Event.FINISHED)
+        return Step(handled=Handled.DELETE, outcome=Outcome.FINISHED)
 
     response = Batch(metrics).run(event(*[message(str(n)) for n in range(10)]), CONTEXT, handle)
     assert failures(response) == []
@@ -84,13 +85,13 @@ def test_the_messages_of_a_batch_run_side_by_side(metrics: Metrics) -> None:
 
 def test_what_was_done_is_measured(metrics: Metrics) -> None:
     def handle(message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
-        assert isinstance(message, Message)
-        event = Event(message.task_id)
+        assert isinstance(message, TaskMessage)
+        outcome = Outcome(message.task_id)
         decision: Done | Retry = Done(result="1")
-        if event is Event.RETRIED:
+        if outcome is Outcome.RETRIED:
             decision = Retry(delay=timedelta(), error="busy")
-        run = Run(event=event, task=task(attempt=2), decision=decision, ended_at=NOW.replace(second=1))
-        return Step(handled=Handled.DELETE, event=event, runs=(run,))
+        run = Attempt(outcome=outcome, task=task(attempt=2), decision=decision, ended_at=NOW.replace(second=1))
+        return Step(handled=Handled.DELETE, outcome=outcome, attempts=(run,))
 
     Batch(metrics).run(event(*[message(name) for name in ("done", "failed", "retried", "lost")]), CONTEXT, handle)
     measured = {name: values["Value"] for name, values in metrics.metric_set.items()}
@@ -106,8 +107,8 @@ def test_what_was_done_is_measured(metrics: Metrics) -> None:
 def test_how_long_a_replay_comes_after_the_creation_is_not_measured(metrics: Metrics) -> None:
     def handle(message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
         replayed = task(attempt=1, replay=1)
-        run = Run(event=Event.DONE, task=replayed, decision=Done(result="1"), ended_at=NOW.replace(year=2027))
-        return Step(handled=Handled.DELETE, event=Event.DONE, runs=(run,))
+        run = Attempt(outcome=Outcome.DONE, task=replayed, decision=Done(result="1"), ended_at=NOW.replace(year=2027))
+        return Step(handled=Handled.DELETE, outcome=Outcome.DONE, attempts=(run,))
 
     Batch(metrics).run(event(message("t")), CONTEXT, handle)
     assert {name: values["Value"] for name, values in metrics.metric_set.items()} == {
@@ -125,8 +126,8 @@ def test_what_a_target_says_is_not_logged(metrics: Metrics, caplog: pytest.LogCa
     assert "4111" in decision.error
 
     def handle(message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
-        run = Run(event=Event.FAILED, task=task(), decision=decision, ended_at=NOW)
-        return Step(handled=Handled.DELETE, event=Event.FAILED, runs=(run,))
+        run = Attempt(outcome=Outcome.FAILED, task=task(), decision=decision, ended_at=NOW)
+        return Step(handled=Handled.DELETE, outcome=Outcome.FAILED, attempts=(run,))
 
     caplog.set_level("INFO", logger="task")
     Batch(metrics).run(event(message("t")), CONTEXT, handle)

@@ -6,25 +6,23 @@ from typing import Any, Final
 import pytest
 
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import CacheWrite, ListCancel, Message, QueueMessage, State
-from task_service.testing import FakeClock, InMemoryQueue, InMemoryTasks
-from task_service.usecases.handle_dead_letter import DeadLetterHandler
-from task_service.usecases.run_task import Handled, Step
-from tests.support.builders import NOW, list_run, task
+from task_service.domain.messages import CacheWrite, ListCancel, QueueMessage, TaskMessage
+from task_service.domain.outcome import Handled, Step
+from task_service.domain.task import State
+from task_service.testing import FakeClock, InMemoryPlatform, InMemoryTasks
+from tests.support.builders import NOW, services, task
 
-DEAD_LETTER = Message(task_id="task-1", attempt=2)
+DEAD_LETTER = TaskMessage(task_id="task-1", attempt=2)
 
 
 class World:
     def __init__(self, **changes: Any) -> None:
-        self.tasks = InMemoryTasks(records={"task-1": task(**changes)})
-        self.queue = InMemoryQueue()
+        self.platform = InMemoryPlatform(clock=FakeClock(NOW), tasks=InMemoryTasks(records={"task-1": task(**changes)}))
+        self.tasks, self.queue = self.platform.tasks, self.platform.queue
 
     def handle(self, message: QueueMessage = DEAD_LETTER) -> Step:
-        letters = DeadLetterHandler(
-            tasks=self.tasks, queue=self.queue, lists=list_run(self.tasks, self.queue), clock=FakeClock(NOW)
-        )
-        return letters.handle(message, receipt="receipt-1", deadline=NOW + timedelta(seconds=60))
+        handler = services(self.platform).dead_letter_handler
+        return handler.handle(message, receipt="receipt-1", deadline=NOW + timedelta(seconds=60))
 
 
 CRASHED: Final[dict[str, Any]] = {
@@ -38,7 +36,7 @@ CRASHED: Final[dict[str, Any]] = {
 def test_a_task_whose_executor_has_crashed_is_failed_with_the_reason() -> None:
     world = World(**CRASHED)
     step = world.handle()
-    assert (step.handled, step.event) == (Handled.DELETE, "failed")
+    assert (step.handled, step.outcome) == (Handled.DELETE, "failed")
     record = world.tasks.records["task-1"]
     assert record.state is State.FAILED
     assert record.error is not None
@@ -67,7 +65,7 @@ def test_what_calls_no_target_is_tried_for_as_long_as_it_takes(message: QueueMes
 @pytest.mark.parametrize("state", [State.DONE, State.FAILED, State.CANCELLED])
 def test_one_that_has_ended_stays_as_it_is(state: State) -> None:
     world = World(state=state, attempt=2)
-    assert world.handle().event == "finished"
+    assert world.handle().outcome == "finished"
     assert world.tasks.records["task-1"].state is state
 
 
@@ -76,13 +74,15 @@ def test_one_that_nobody_has_started_gets_its_message_again(attempt: int) -> Non
     world = World(state=State.CREATED, attempt=attempt, not_before=NOW)
     before = world.tasks.records["task-1"]
     step = world.handle()
-    assert (step.handled, step.event) == (Handled.DELETE, "resent")
-    assert [sent.message for sent in world.queue.sent] == [Message(task_id="task-1", attempt=attempt, not_before=NOW)]
+    assert (step.handled, step.outcome) == (Handled.DELETE, "resent")
+    assert [sent.message for sent in world.queue.sent] == [
+        TaskMessage(task_id="task-1", attempt=attempt, not_before=NOW)
+    ]
     assert world.tasks.records["task-1"] == before
 
 
 def test_one_without_a_record_is_dropped() -> None:
-    assert World().handle(Message(task_id="nobody", attempt=1)).event == "unknown"
+    assert World().handle(TaskMessage(task_id="nobody", attempt=1)).outcome == "unknown"
 
 
 def test_a_table_that_does_not_answer_keeps_the_dead_letter() -> None:
@@ -90,4 +90,4 @@ def test_a_table_that_does_not_answer_keeps_the_dead_letter() -> None:
     world.tasks.faults.before = 1
     with pytest.raises(Unavailable):
         world.handle()
-    assert world.handle().event == "failed"
+    assert world.handle().outcome == "failed"

@@ -2,15 +2,32 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
 
+from task_service.adapters.template_cache import TemplateCache
+from task_service.domain.policy import Policy
+from task_service.testing import FakeClock, InMemoryPlatform
 from task_service.wiring.identity_settings import AuthSettings, OAuthSettings
+from task_service.wiring.outside import RealOutside
 from task_service.wiring.services import Services
 from task_service.wiring.settings import Settings
 
 NEEDED = {"TABLE_NAME": "t", "QUEUE_URL": "q", "BUCKET_NAME": "b"}
+
+
+def made(settings: Mapping[str, str] | None = None) -> Services:
+    """The services of a deployment with these settings, on fakes."""
+    return Services(settings=Settings.from_environment(NEEDED | dict(settings or {})), platform=InMemoryPlatform())
+
+
+def outside(settings: Settings) -> RealOutside:
+    """What a deployment with these settings calls outside its platform."""
+    platform, clock = InMemoryPlatform(), FakeClock()
+    policies = TemplateCache(templates=platform.policies, parse=Policy.from_text, clock=clock, keep=timedelta())
+    return RealOutside(settings=settings, platform=platform, stored_policies=lambda: policies, clock=clock)
 
 
 def test_what_is_not_set_has_a_default() -> None:
@@ -70,11 +87,10 @@ def test_the_policy_service_has_an_address_without_a_slash_at_its_end() -> None:
     assert settings.policy_timeout == timedelta(seconds=2)
 
 
-def test_a_key_is_kept_no_longer_than_what_it_stands_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+def test_a_key_is_kept_no_longer_than_what_it_stands_for() -> None:
     settings = {"IDEMPOTENCY_HOURS": "100", "RETENTION_DAYS": "2"}
-    assert Services(Settings.from_environment(NEEDED | settings)).keyed_creator.keep == timedelta(days=2)
-    assert Services(Settings.from_environment(NEEDED)).keyed_creator.keep == timedelta(hours=24)
+    assert made(settings).keyed_creator.keep == timedelta(days=2)
+    assert made().keyed_creator.keep == timedelta(hours=24)
 
 
 def test_a_missing_setting_is_named() -> None:
@@ -95,7 +111,7 @@ def test_everybody_is_let_in_unless_authentication_is_on() -> None:
     # As deployed by the template: the other settings are there all the same.
     off = AUTH | {"AUTH_ENABLED": "off", "AUTH_JWK_URL": "", "AUTH_REFRESH_INTERVAL": "1h"}
     assert Settings.from_environment(NEEDED | off).auth is None
-    assert Services(Settings.from_environment(NEEDED)).guard is None
+    assert made().authorizer is None
 
 
 def test_authentication_has_defaults() -> None:
@@ -140,8 +156,8 @@ def test_what_is_wrong_about_authentication_is_named(name: str, value: str, mess
 def test_what_nobody_uses_is_not_imported() -> None:
     script = (
         "import sys; from task_service.entrypoints.api.app import Api\n"
-        "from task_service.wiring.services import Services; from task_service.wiring.settings import Settings\n"
-        "assert Services(Settings(table='t', queue_url='q', bucket='b')).guard is None\n"
+        "from task_service.wiring.services import from_settings; from task_service.wiring.settings import Settings\n"
+        "assert from_settings(Settings(table='t', queue_url='q', bucket='b')).authorizer is None\n"
         "ours = {'entrypoints.api.tasks', 'entrypoints.api.cancel_and_replay', 'entrypoints.api.prefer',"
         " 'usecases.wait', 'domain.polling', 'domain.search', 'usecases.create_once', 'domain.idempotency',"
         " 'domain.task_list'}\n"
@@ -173,8 +189,8 @@ def test_the_services_that_we_call_get_a_token_where_there_is_one() -> None:
     for off in ({"OAUTH_TOKEN_URL": ""}, {"AUTH_ENABLED": "off"}):
         settings = Settings.from_environment(NEEDED | OAUTH | off)
         assert settings.oauth is None
-        assert Services(settings).service_token is None
-    assert Services(Settings.from_environment(NEEDED | OAUTH)).service_token is not None
+        assert outside(settings).service_token is None
+    assert outside(Settings.from_environment(NEEDED | OAUTH)).service_token is not None
 
 
 @pytest.mark.parametrize(

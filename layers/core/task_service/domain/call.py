@@ -1,0 +1,38 @@
+"""A call of something outside, an HTTP target or a policy engine, and the two ways in which it can end."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HttpCall:
+    """One HTTP call of a target."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: str | None
+    """JSON text; None: the call has no body."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answered:
+    """The target answered."""
+
+    status: int
+    result: str
+    """Its answer as JSON text."""
+    retry_after: str | None = None
+    """Value of its Retry-After header."""
+
+
+class CallRefused(Exception):
+    """The call gave no answer that can be used."""
+
+    def __init__(self, reason: str, *, can_retry: bool, response_code: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        """For people; it names no address."""
+        self.can_retry = can_retry
+        """Whether a later attempt can succeed."""
+        self.response_code = response_code
+        """HTTP status, where the target sent one."""

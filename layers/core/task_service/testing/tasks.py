@@ -1,0 +1,197 @@
+"""The tasks in memory."""
+
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar
+
+from task_service.domain.messages import TaskMessage
+from task_service.domain.retry import Done, Failed, Retry
+from task_service.domain.task import Body, State, Task
+from task_service.ports import Claim
+from task_service.testing.faults import Faults
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass
+class InMemoryTasks:
+    """The tasks of a table."""
+
+    records: dict[str, Task] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+    writes: int = 0
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def add(self, task: Task) -> Task | None:
+        """Write a task unless there is one of its id, which is returned."""
+
+        def change() -> Task | None:
+            present = self.records.get(task.id)
+            if present is None:
+                self._put(task)
+            return present
+
+        return self._change(change)
+
+    def remove(self, task_id: str) -> None:
+        """Take a task back."""
+        self.faults.around(lambda: self.records.pop(task_id, None))
+
+    def get(self, task_id: str) -> Task | None:
+        """The task."""
+        return self.faults.around(lambda: self.records.get(task_id))
+
+    def ping(self) -> None:
+        """Return where the table answers."""
+        self.faults.around(lambda: None)
+
+    def claim(
+        self, message: TaskMessage, *, now: datetime, lease_until: datetime, holder: str, birth: Task | None = None
+    ) -> Claim:
+        """Take the lease, if the message's attempt is due or the lease of a crashed holder has ended."""
+
+        def change() -> Claim:
+            task = self.records.get(message.task_id, birth)
+            if task is None or (task is birth and message.attempt != birth.attempt):
+                return Claim(won=False, task=None)
+            due = task.state is State.CREATED and _is_the_attempt(task, message)
+            if not (due or _lease_has_ended(task, now)):
+                return Claim(won=task.state is State.PENDING and task.holder == holder, task=task)
+            return Claim(
+                won=True,
+                task=self._put(
+                    replace(
+                        task,
+                        state=State.PENDING,
+                        lease_until=lease_until,
+                        holder=holder,
+                        started_at=task.started_at or now,
+                        not_before=None,
+                    )
+                ),
+            )
+
+        return self._change(change)
+
+    def finish(self, task: Task, end: Done | Failed, *, result: Body | None, now: datetime) -> bool:
+        """End a claimed task."""
+        done = isinstance(end, Done)
+        return self._change_claimed(
+            task,
+            lambda record: replace(
+                record,
+                state=State.DONE if done else State.FAILED,
+                finished_at=now,
+                lease_until=None,
+                result=result if result is not None else record.result,
+                error=end.error if isinstance(end, Failed) else None,
+                response_code=end.response_code,
+            ),
+        )
+
+    def retry(self, task: Task, decision: Retry, *, not_before: datetime) -> bool:
+        """Give a claimed task back for its next attempt."""
+        return self._change_claimed(
+            task,
+            lambda record: replace(
+                record,
+                state=State.CREATED,
+                attempt=task.attempt + 1,
+                not_before=not_before,
+                lease_until=None,
+                error=decision.error,
+                response_code=decision.response_code,
+            ),
+        )
+
+    def abandon(self, message: TaskMessage, *, error: str, now: datetime) -> Claim:
+        """Fail a task whose current attempt is the message's, if the lease of its executor has ended."""
+
+        def change() -> Claim:
+            task = self.records.get(message.task_id)
+            if task is None or not _lease_has_ended(task, now) or not _is_the_attempt(task, message):
+                return Claim(won=False, task=task)
+            failed = replace(
+                task,
+                state=State.FAILED,
+                error=error,
+                finished_at=now,
+                lease_until=None,
+                holder=None,
+            )
+            return Claim(won=True, task=self._put(failed))
+
+        return self._change(change)
+
+    def cancel(self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None) -> Claim:
+        """Cancel a task that has not ended; an executor that works on it loses its lease."""
+
+        def change() -> Claim:
+            task = self.records.get(task_id, birth)
+            waits = task and birth and task.state is State.FAILED and task.replay < birth.replay
+            if task is None or (task.state.is_final and not waits):
+                return Claim(won=False, task=task)
+            cancelled = replace(
+                task,
+                state=State.CANCELLED,
+                error=reason,
+                finished_at=now,
+                lease_until=None,
+                holder=None,
+            )
+            return Claim(won=True, task=self._put(cancelled))
+
+        return self._change(change)
+
+    def replay(self, task_id: str, *, number: int) -> Claim:
+        """Give a failed task back for the first attempt of that replay, unless that was done before."""
+
+        def change() -> Claim:
+            task = self.records.get(task_id)
+            if task is None or task.state is not State.FAILED or task.replay >= number:
+                return Claim(won=False, task=task)
+            again = replace(
+                task,
+                state=State.CREATED,
+                attempt=1,
+                replay=number,
+                not_before=None,
+                started_at=None,
+                finished_at=None,
+                response_code=None,
+                error=None,
+            )
+            return Claim(won=True, task=self._put(again))
+
+        return self._change(change)
+
+    def _change(self, change: Callable[[], T]) -> T:
+        with self._lock:
+            return self.faults.around(change)
+
+    def _change_claimed(self, task: Task, changed: Callable[[Task], Task]) -> bool:
+        def change() -> bool:
+            record = self.records.get(task.id)
+            if record is None or record.holder != task.holder:
+                return False
+            if record.state is State.PENDING:
+                self._put(changed(record))
+            return True
+
+        return self._change(change)
+
+    def _put(self, task: Task) -> Task:
+        self.writes += 1
+        self.records[task.id] = task
+        return task
+
+
+def _is_the_attempt(task: Task, message: TaskMessage) -> bool:
+    return task.attempt == message.attempt and task.replay == message.replay
+
+
+def _lease_has_ended(task: Task, now: datetime) -> bool:
+    return task.state is State.PENDING and task.lease_until is not None and task.lease_until < now

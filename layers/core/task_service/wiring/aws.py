@@ -1,0 +1,127 @@
+"""The ports on AWS: one table, one queue, one bucket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from task_service.adapters.aws import client as aws
+from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
+from task_service.adapters.aws.dynamodb.templates import (
+    EVENT_TASK,
+    LIST_TEMPLATE,
+    POLICY,
+    TASK_TEMPLATE,
+    DynamoDbTemplates,
+)
+from task_service.adapters.aws.s3 import S3Bodies
+from task_service.adapters.aws.sqs import SqsTaskQueue
+from task_service.ports import Clock
+
+if TYPE_CHECKING:
+    # A cold start pays for every module that it imports, and only some requests need these.
+    from task_service.adapters.aws.dynamodb.idempotency_keys import DynamoDbIdempotencyKeys
+    from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
+    from task_service.adapters.aws.dynamodb.search import DynamoDbSearch
+    from task_service.adapters.aws.secrets import AwsSecret
+    from task_service.wiring.identity_settings import OAuthSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwsPlatform:
+    """The ports of one deployed stack."""
+
+    table: str
+    queue_url: str
+    bucket: str
+    clock: Clock
+    config: Any = field(default=aws.PATIENT)
+    """How long the clients wait, and how often they repeat a request."""
+
+    @cached_property
+    def tasks(self) -> DynamoDbTasks:
+        """The tasks."""
+        return DynamoDbTasks(client=self._dynamodb, table=self.table)
+
+    @cached_property
+    def lists(self) -> DynamoDbTaskLists:
+        """The task lists."""
+        from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
+
+        return DynamoDbTaskLists(client=self._dynamodb, table=self.table)
+
+    @cached_property
+    def search(self) -> DynamoDbSearch:
+        """Finds tasks and lists."""
+        from task_service.adapters.aws.dynamodb.search import DynamoDbSearch
+
+        return DynamoDbSearch(client=self._dynamodb, table=self.table)
+
+    @cached_property
+    def keys(self) -> DynamoDbIdempotencyKeys:
+        """The idempotency keys."""
+        from task_service.adapters.aws.dynamodb.idempotency_keys import DynamoDbIdempotencyKeys
+
+        return DynamoDbIdempotencyKeys(client=self._dynamodb, table=self.table)
+
+    @cached_property
+    def queue(self) -> SqsTaskQueue:
+        """The task queue."""
+        return SqsTaskQueue(client=self._client("sqs"), url=self.queue_url, clock=self.clock)
+
+    @cached_property
+    def bodies(self) -> S3Bodies:
+        """Bodies and results."""
+        return S3Bodies(client=self._s3, bucket=self.bucket)
+
+    @property
+    def task_templates(self) -> DynamoDbTemplates:
+        """The task templates."""
+        return self._templates(TASK_TEMPLATE)
+
+    @property
+    def list_templates(self) -> DynamoDbTemplates:
+        """The task list templates."""
+        return self._templates(LIST_TEMPLATE)
+
+    @property
+    def event_tasks(self) -> DynamoDbTemplates:
+        """The event tasks."""
+        return self._templates(EVENT_TASK)
+
+    @property
+    def policies(self) -> DynamoDbTemplates:
+        """The policies that are evaluated here."""
+        return self._templates(POLICY)
+
+    def secret(self, oauth: OAuthSettings) -> AwsSecret:
+        """The secret of the OAuth client."""
+        from task_service.adapters.aws.secrets import AwsSecret
+
+        return AwsSecret(oauth.secret_store, oauth.secret_name, self._client)
+
+    def impatient(self) -> AwsPlatform:
+        """The same records, read without retries."""
+        return replace(self, config=aws.IMPATIENT)
+
+    def _templates(self, kind: str) -> DynamoDbTemplates:
+        return DynamoDbTemplates(client=self._dynamodb, table=self.table, kind=kind)
+
+    def _client(self, service: str) -> Any:
+        return aws.client(self._session, service, self.config)
+
+    @cached_property
+    def _session(self) -> Any:
+        return aws.session()
+
+    @cached_property
+    def _dynamodb(self) -> Any:
+        return self._client("dynamodb")
+
+    def _s3(self) -> Any:
+        return self._s3_client
+
+    @cached_property
+    def _s3_client(self) -> Any:
+        return self._client("s3")
