@@ -39,7 +39,7 @@ class Api:
         return response.to_gateway()
 
     def _respond(self, request: Request) -> Response:
-        """Call the handler of a request. Raises NotFound, MethodNotAllowed, the authorizer's errors and the handler's."""
+        """Call the handler of a request. Raises NotFound, MethodNotAllowed, and what authorizer and handler raise."""
         methods = {} if request.has_stray_slash else routes.methods_of(request.resource)
         if not methods:
             raise NotFound
