@@ -210,7 +210,7 @@ class World:
         )
         outside: Any = SimpleNamespace(target=Mortal(self, self), policies=Mortal(self.policies, self), cache=None)
         return Services(
-            settings=Settings(table="t", queue_url="q", bucket="b", max_task_retries=1),
+            settings=Settings.from_environment({"EXECUTOR_MAX_TASK_RETRIES": "1"}),
             platform=platform,
             outside=outside,
             clock=self.clock,

@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filter:
-    """A filter; None: any value fits."""
+    """The conditions of a search; None in a field: any value."""
 
     name: str | None = None
     """Name of the template."""
     state: State | None = None
-    """The state that clients see."""
+    """The state that clients are shown."""
     since: datetime | None = None
     """Created then or later."""
     until: datetime | None = None
@@ -33,13 +33,13 @@ class ListSummary:
     id: str
     name: str
     state: State
-    """The state that clients see."""
+    """The state that clients are shown."""
     created_at: datetime
     finished_at: datetime | None
 
     @classmethod
     def of(cls, task_list: "TaskList", *, has_started: bool) -> "ListSummary":
-        """The summary of a list; `has_started`: one of its groups has."""
+        """The summary of a list; `has_started`: whether any of its groups has started."""
         under_way = has_started and task_list.state is State.CREATED
         return cls(
             id=task_list.id,
