@@ -39,16 +39,16 @@ class Api:
         return response.to_gateway()
 
     def _respond(self, request: Request) -> Response:
-        """Call the handler of a request. Raises NotFound, MethodNotAllowed, the guard's errors and the handler's."""
+        """Call the handler of a request. Raises NotFound, MethodNotAllowed, and what authorizer and handler raise."""
         methods = {} if request.has_stray_slash else routes.methods_of(request.resource)
         if not methods:
             raise NotFound
         services, route = self._services(), methods.get(request.method)
-        if request.resource not in routes.OPEN and (guard := services.authorizer) is not None:
+        if request.resource not in routes.OPEN and (authorizer := services.authorizer) is not None:
             # Before a wrong method is refused: strangers do not learn which methods there are.
-            caller = guard.admit(bearer_token(request.header("Authorization")))
+            caller = authorizer.admit(bearer_token(request.header("Authorization")))
             if route is not None and request.method in routes.ADMIN_METHODS:
-                guard.check_admin(caller)
+                authorizer.check_admin(caller)
             request = replace(request, caller=caller)
         if route is None:
             raise MethodNotAllowed(headers={"Allow": ", ".join(methods)})

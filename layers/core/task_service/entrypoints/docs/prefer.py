@@ -45,8 +45,8 @@ _LOCATION: Final = Header(
 )
 
 
-def waiting(operation: Operation) -> Operation:
-    """An operation that reads, with Prefer."""
+def add_wait(operation: Operation) -> Operation:
+    """Add Prefer to an operation that reads."""
     return replace(
         operation,
         parameters=(*operation.parameters, _WAIT),
@@ -62,9 +62,9 @@ def waiting(operation: Operation) -> Operation:
     )
 
 
-def creating_task(operation: Operation) -> Operation:
-    """The operation that creates a task, with Prefer and Idempotency-Key."""
-    answer, headers = operation.answers[200], _created("x-task-id", "the task")
+def add_task_creation(operation: Operation) -> Operation:
+    """Add Prefer and Idempotency-Key to the operation that creates a task."""
+    answer, headers = operation.answers[200], _creation_headers("x-task-id", "the task")
     shape = {"anyOf": [{"$ref": "#/components/schemas/TaskCreated"}, ANY_JSON]}
     described = replace(
         answer,
@@ -75,16 +75,16 @@ def creating_task(operation: Operation) -> Operation:
     )
     error_headers = {name: headers[name] for name in ("Preference-Applied", "x-task-id")}
     return replace(
-        _creating(operation, {200: described}, FAILED, WAS_CANCELLED), error_headers={FAILED.status: error_headers}
+        _add_creation(operation, {200: described}, FAILED, WAS_CANCELLED), error_headers={FAILED.status: error_headers}
     )
 
 
-def creating_list(operation: Operation, failed_status: Any) -> Operation:
-    """The operation that creates a list, with Prefer and Idempotency-Key.
+def add_list_creation(operation: Operation, failed_status: Any) -> Operation:
+    """Add Prefer and Idempotency-Key to the operation that creates a list.
 
     `failed_status` is an example of a list's status after it failed.
     """
-    answer, headers = operation.answers[200], _created("x-task-list-id", "the list")
+    answer, headers = operation.answers[200], _creation_headers("x-task-list-id", "the list")
     refs = [{"$ref": f"#/components/schemas/{name}"} for name in ("TaskListCreated", "TaskListStatus")]
     described = replace(
         answer,
@@ -99,10 +99,10 @@ def creating_list(operation: Operation, failed_status: Any) -> Operation:
         example=failed_status,
         headers=headers,
     )
-    return _creating(operation, {200: described, 207: failed})
+    return _add_creation(operation, {200: described, 207: failed})
 
 
-def _creating(operation: Operation, described: Mapping[int, Success], *errors: Any) -> Operation:
+def _add_creation(operation: Operation, described: Mapping[int, Success], *errors: Any) -> Operation:
     no_key = raised_by(lambda: parse_key(""))
     return replace(
         operation,
@@ -112,6 +112,6 @@ def _creating(operation: Operation, described: Mapping[int, Success], *errors: A
     )
 
 
-def _created(name: str, noun: str) -> dict[str, Header]:
+def _creation_headers(name: str, noun: str) -> dict[str, Header]:
     identity = Header(description=f"With `Prefer`: the id of {noun}.", schema={"type": "string"}, is_certain=False)
     return {"Preference-Applied": _APPLIED, "Content-Location": _LOCATION, name: identity}

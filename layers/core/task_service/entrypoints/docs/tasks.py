@@ -19,7 +19,7 @@ from task_service.entrypoints.docs.common import (
     in_path,
 )
 from task_service.entrypoints.docs.operation import ANY_JSON, Body, Operation, Shape, Success
-from task_service.entrypoints.docs.prefer import FAILED, WAS_CANCELLED, creating_list, creating_task, waiting
+from task_service.entrypoints.docs.prefer import FAILED, WAS_CANCELLED, add_list_creation, add_task_creation, add_wait
 
 SOME_ID: Final = "a9d7398a-fbfe-48bd-bb64-c5b7a92a5d5a"
 SOME_LIST_ID: Final = "80e7d5e0-70ca-4337-8d78-d770ba98a3f1"
@@ -64,11 +64,11 @@ LIST_ITEM: Final[Mapping[str, Any]] = {
 
 def operations() -> Iterable[Operation]:
     """Create and read tasks and lists."""
-    yield creating_task(_create_task())
-    yield waiting(_task_result())
-    yield waiting(_task_status())
-    yield creating_list(_create_list(), _list_example("failed", "failed"))
-    yield waiting(_list_status())
+    yield add_task_creation(_create_task())
+    yield add_wait(_task_result())
+    yield add_wait(_task_status())
+    yield add_list_creation(_create_list(), _list_example("failed", "failed"))
+    yield add_wait(_list_status())
 
 
 def _create_task() -> Operation:
