@@ -48,8 +48,6 @@ class World:
     def claim(self, created: Task) -> Task:
         lease_until = self.day + LATER
         claim = self.tasks.claim(message_of(created), now=self.day, lease_until=lease_until, holder="a", birth=None)
-            message_of(created), now=self.day, lease_until=self.day + LATER, holder="a", birth=None
-        )
         assert claim.task is not None
         return claim.task
 
