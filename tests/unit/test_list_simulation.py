@@ -38,6 +38,8 @@ from task_service.wiring.settings import Settings
 from tests.support import builders
 from tests.support.builders import NOW, list_document, template
 
+pytestmark = pytest.mark.slow
+
 LEASE = timedelta(seconds=60)
 VISIBILITY = timedelta(seconds=90)
 MAX_RECEIVES = 5

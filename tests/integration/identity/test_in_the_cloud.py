@@ -23,6 +23,8 @@ from tests.support.behaviours import answer, redirect
 from tests.support.targets import HttpTarget
 from tests.support.tokens import ADMIN, AUDIENCE, BAD, ISSUER, Issuer
 
+pytestmark = pytest.mark.slow
+
 ISSUED_BY = Issuer()
 OPEN = ("/liveness", "/readiness")
 SECRET = "s3cret-of-the-environment"
