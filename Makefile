@@ -27,7 +27,7 @@ unit: $(VENV)/dev.stamp ## the tests of seconds
 	$(BIN)/pytest -x -q tests/unit
 
 test: $(VENV)/dev.stamp $(VENV)/browser.stamp .venv-tools/stamp lint ## lint, types and every test
-	$(BIN)/pytest -q -n 4 --dist loadfile tests
+	$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder tests
 
 lint: $(VENV)/dev.stamp .venv-tools/stamp ## style, types, the template
 	$(BIN)/ruff format --check .
