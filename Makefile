@@ -44,6 +44,7 @@ bench: $(VENV)/dev.stamp ## measure; the table also goes to tests/bench/results.
 
 build: .venv-tools/stamp ## the deployable artefacts, into .aws-sam; needs a Python 3.13 with pip
 	PATH="$(CURDIR)/.venv-tools/bin:$$PATH" .venv-tools/bin/sam build
+	.venv-tools/bin/python layers/core/pin.py .aws-sam/build
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .venv-tools .build .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis

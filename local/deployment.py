@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from local.artifacts import RUNNING, Artifact, Workshop
+from local.artifacts import Artifact, Workshop
 from local.aws import Endpoint
 from local.gaps import fill_gaps
 from local.secrets import keep_secret
@@ -81,7 +81,6 @@ def _local_defaults() -> dict[str, str]:
     """The parameters whose default fits AWS but not this machine."""
     return {
         "Architecture": "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64",
-        "PythonRuntime": f"python{RUNNING}",
         "TemplateWrites": "on",
         # Every batch that runs at the same time is a process here.
         "MaximumConcurrency": "4",

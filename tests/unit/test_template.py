@@ -111,6 +111,12 @@ def test_every_function_has_code_and_logs(template: dict[str, Any]) -> None:
         assert LAYER / "task_service" / "entrypoints" / "telemetry.py" in Code(folder).modules
 
 
+def test_the_dashboard_shows_every_function(template: dict[str, Any]) -> None:
+    widgets = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for function in FUNCTIONS:
+        assert widgets.count(f'"${{{function}}}"') == len(("Duration", "Errors", "ConcurrentExecutions"))
+
+
 # ---- loops
 
 
