@@ -21,8 +21,7 @@ def pin(build: Path) -> None:
     """Leave the parameters of the template in `build` one value each: what the layer there was built for."""
     path = build / "template.yaml"
     template: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    values = built_for(build / "CoreLayer" / "python")
-    for name, value in values.items():
+    for name, value in built_for(build / "CoreLayer" / "python").items():
         parameter = template["Parameters"][name]
         if value not in parameter["AllowedValues"]:
             sys.exit(f"pin.py: the layer is built for {value}, but {name} is one of {parameter['AllowedValues']}")
@@ -34,9 +33,7 @@ def built_for(libraries: Path) -> dict[str, str]:
     """The values of the template's parameters for which these libraries were compiled."""
     found = {match.groups() for path in libraries.rglob("*.so") if (match := COMPILED.fullmatch(path.name))}
     if len(found) != 1:
-        sys.exit(
-            f"pin.py: {libraries} must be compiled for one runtime and processor, not for {sorted(found) or 'none'}"
-        )
+        sys.exit(f"pin.py: the layer must be compiled for one runtime and processor, not for {sorted(found) or 'none'}")
     major, minor, machine = found.pop()
     return {"PythonRuntime": f"python{major}.{minor}", "Architecture": ARCHITECTURES[machine]}
 
