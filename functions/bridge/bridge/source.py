@@ -22,6 +22,7 @@ log = logging.getLogger("bridge")
 
 RECONNECT_SECONDS = 1
 CHECK_SECONDS = 5.0
+FLUSH_SECONDS = 2
 _FAULTS = (nats.errors.Error, OSError)
 """What networks and servers do; time running out is an OSError."""
 
@@ -95,7 +96,7 @@ class Source:
         """Have NATS know what has been acknowledged."""
         if self._client is not None and self._client.is_connected:
             with suppress(*_FAULTS):
-                await self._client.flush()
+                await self._client.flush(FLUSH_SECONDS)
 
     async def _connect(self, client: Client, closed: asyncio.Event) -> None:
         self._is_denied = False

@@ -10,9 +10,10 @@ from typing import Any
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from bridge.metrics import Metrics
+from bridge.settings import SettingsError
 
 log = logging.getLogger("bridge")
 
@@ -40,9 +41,10 @@ class EventQueue:
     """One SQS queue."""
 
     def __init__(self, url: str, metrics: Metrics, *, region: str | None, senders: int) -> None:
+        """Raises SettingsError."""
         self._url = url
         self._metrics = metrics
-        self._client: Any = botocore.session.get_session().create_client("sqs", region_name=region, config=_CONFIG)
+        self._client = _client(region)
         self._threads = ThreadPoolExecutor(senders, thread_name_prefix="sqs")
         self.fault: str | None = None
         """Why the latest request failed; None where it did not."""
@@ -65,8 +67,8 @@ class EventQueue:
         return refusals
 
     def close(self) -> None:
-        """Keep no connection and no thread."""
-        self._threads.shutdown()
+        """Keep no connection. A request that SQS has not answered yet is not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
     def _send(self, bodies: Sequence[str]) -> list[Refusal | None]:
@@ -80,6 +82,15 @@ class EventQueue:
         taken = {entry.get("Id") for entry in answer.get("Successful") or ()}
         codes = {entry.get("Id"): str(entry.get("Code", "unknown")) for entry in answer.get("Failed") or ()}
         return [None if str(number) in taken else _refusal(codes.get(str(number))) for number in range(len(bodies))]
+
+
+def _client(region: str | None) -> Any:
+    try:
+        return botocore.session.get_session().create_client("sqs", region_name=region, config=_CONFIG)
+    except NoRegionError:
+        raise SettingsError("AWS_REGION is not set: the region of the event queue") from None
+    except BotoCoreError as error:
+        raise SettingsError(f"the client of SQS cannot be made: {error}") from error
 
 
 def _refusal(code: str | None) -> Refusal:
