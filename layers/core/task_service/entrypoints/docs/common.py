@@ -59,14 +59,23 @@ PAGING: Final = (
 IF_MATCH: Final = Parameter(
     name="If-Match",
     where="header",
-    description="The `ETag` of the version to change, or `*` for any. Answered with 412 if another one is stored.",
-    schema={"type": "string", "pattern": r'^(\*|"[^",]*")$'},
+    description=(
+        "The `ETag` of the version to change, several separated by commas, or `*` for any. "
+        "Answered with 412 if another one is stored."
+    ),
+    schema={"type": "string", "pattern": r'^(\*|"[^",]*"(, ?"[^",]*")*)$'},
 )
 IF_NONE_MATCH: Final = Parameter(
     name="If-None-Match",
     where="header",
     description="`*`: answered with 412 if there is one already.",
     schema={"type": "string", "enum": ["*"]},
+)
+IF_CHANGED: Final = Parameter(
+    name="If-None-Match",
+    where="header",
+    description="The `ETag` of the version that the client has. Answered with 304 if it is still the same.",
+    schema={"type": "string", "pattern": r'^(\*|"[^",]*")$'},
 )
 
 ETAG: Final = Header(
