@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -58,6 +59,16 @@ class _Process(ABC):
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    def freeze(self) -> None:
+        """Have it do nothing, with its connections open, until it is thawed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Have it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> int:
         """Ask it to end; its exit code."""
@@ -157,6 +168,23 @@ def publish(server: str, events: Sequence[Published], subject: str = "external",
         await client.close()
 
     asyncio.run(run())
+
+
+def publish_raw(server: str, *messages: bytes) -> None:
+    """Send the protocol's own bytes, as no client would write them; the server has taken all of them on return."""
+    host, _, port = server.removeprefix("nats://").partition(":")
+    with socket.create_connection((host, int(port)), WITHIN_SECONDS) as connection:
+        # A second PONG says that what is before its PING has been read.
+        connection.sendall(b'CONNECT {"verbose":false,"headers":true}\r\nPING\r\n' + b"".join(messages) + b"PING\r\n")
+        answer = b""
+        while answer.count(b"PONG\r\n") < 2:
+            answer += (more := connection.recv(65_536))
+            assert more, answer
+
+
+def headed(block: bytes, payload: bytes, subject: bytes = b"external") -> bytes:
+    """A message with this header block, as a publisher sends it."""
+    return b"HPUB %s %d %d\r\n%s%s\r\n" % (subject, len(block), len(block) + len(payload), block, payload)
 
 
 def publish_durably(

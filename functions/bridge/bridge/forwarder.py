@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bridge.buffer import BATCH, Buffer, Delivery, Event
 from bridge.envelope import MAX_BYTES
-from bridge.metrics import BUFFER_FULL, REFUSED, STOPPED, TOO_LARGE, Metrics
+from bridge.metrics import BUFFER_FULL, MALFORMED, REFUSED, STOPPED, TOO_LARGE, Metrics
 from bridge.sqs import Refusal
 
 log = logging.getLogger("bridge")
@@ -47,12 +47,17 @@ class Forwarder:
         event = Event(body, delivery)
         self._metrics.received.inc()
         if len(body) > MAX_BYTES:
-            await self._drop(event, TOO_LARGE, f"{len(body)} bytes as a message, SQS takes {MAX_BYTES}")
+            await self._drop(delivery, TOO_LARGE, f"{len(body)} bytes as a message, SQS takes {MAX_BYTES}")
         elif self._pause and len(self._buffer) >= PROBES and await self._give_back(event, self._pause):
             # While SQS refuses, JetStream keeps the events; a few here are enough to notice when it takes them again.
             return
         elif not self._buffer.offer(event) and not await self._give_back(event, FIRST_PAUSE):
-            await self._drop(event, BUFFER_FULL, "SQS takes none, and the buffer is full")
+            await self._drop(delivery, BUFFER_FULL, "SQS takes none, and the buffer is full")
+
+    async def refuse(self, delivery: Delivery, fault: str) -> None:
+        """Drop a message that no event can be read from, now or later."""
+        self._metrics.received.inc()
+        await self._drop(delivery, MALFORMED, fault)
 
     async def give_up(self) -> None:
         """Let go of what is not sent, once `run` has ended: back to NATS, or lost and counted where it cannot be."""
@@ -83,17 +88,17 @@ class Forwarder:
                 self._metrics.sent.inc()
                 await event.delivery.accept()
             elif refusal.is_hopeless:
-                await self._drop(event, REFUSED, refusal.code)
+                await self._drop(event.delivery, REFUSED, refusal.code)
             elif not await self._give_back(event, self._pause):
                 again.append(event)
                 continue
             self._buffer.done(event)
         return again
 
-    async def _drop(self, event: Event, reason: str, detail: str) -> None:
+    async def _drop(self, delivery: Delivery, reason: str, detail: str) -> None:
         self._metrics.dropped.labels(reason).inc()
         log.error("event dropped", extra={"action": "drop", "reason": reason, "detail": detail})
-        await event.delivery.drop()
+        await delivery.drop()
 
     async def _give_back(self, event: Event, seconds: float) -> bool:
         given = await event.delivery.give_back(seconds)
