@@ -1,6 +1,5 @@
 """The keys that tokens are signed with: a JSON Web Key Set, fetched, kept and refreshed."""
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ import jwt
 from jwt.algorithms import get_default_algorithms
 
 from task_service.adapters.http.endpoint import EndpointFailed, HttpEndpoint
+from task_service.domain import strict_json
 from task_service.domain.errors import Unavailable
 from task_service.ports import Clock
 
@@ -116,10 +116,7 @@ def fetch_from(url: str) -> Callable[[], bytes]:
 
 def parse(text: bytes) -> tuple[Key, ...]:
     """The usable keys of a key set. Raises ValueError where there are none."""
-    try:
-        content = json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    content = strict_json.loads(text)
     members = content.get("keys") if isinstance(content, dict) else None
     if not isinstance(members, list):
         raise ValueError("it is no JSON Web Key Set")
