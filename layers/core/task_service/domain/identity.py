@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from task_service.domain.errors import Unauthenticated
+
 LEEWAY_SECONDS: Final = 30
 """By how much the issuer's clock may be ahead. A token that has expired, has expired."""
 
@@ -28,25 +30,25 @@ class Caller:
 
 
 def claim_fault(claims: Mapping[str, Any], *, audience: str, issuer: str, now: float) -> str | None:
-    """Why a token of these claims is not accepted at a time, in words that follow "the token"; None: it is.
+    """Why a token of these claims is not accepted at a time, None: it is.
 
     An empty audience or issuer is not checked. See RFC 7519, 4.1.
     """
     for name, (is_right, expected) in _TYPES.items():
         if name in claims and not is_right(claims[name]):
-            return f"has a claim {name} that is not {expected}"
+            return f"the token has a claim {name} that is not {expected}"
     required = {"exp": True, "iss": bool(issuer), "aud": bool(audience)}
     for name, is_required in required.items():
         if is_required and name not in claims:
-            return f"has no claim {name}"
+            return f"the token has no claim {name}"
     if claims["exp"] <= now:
-        return "has expired"
+        return Unauthenticated.EXPIRED
     if any(claims.get(name, now) > now + LEEWAY_SECONDS for name in ("nbf", "iat")):
-        return "is not valid yet"
+        return "the token is not valid yet"
     if issuer and claims["iss"] != issuer:
-        return "is of another issuer"
+        return "the token is of another issuer"
     if audience and audience not in _list(claims["aud"]):
-        return "is for another audience"
+        return "the token is for another audience"
     return None
 
 

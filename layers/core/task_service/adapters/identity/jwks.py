@@ -79,7 +79,7 @@ class Jwks:
         self._refresh()
         yield from (key for key in self._fitting(key_id, algorithm) if key not in here)
         if not self._keys:
-            raise Unavailable("the keys that tokens are verified with are not available")
+            raise Unavailable.token_keys()
 
     def _fitting(self, key_id: str | None, algorithm: str) -> tuple[Key, ...]:
         fitting = (key for key in self._keys if algorithm in key.algorithms and key_id in (None, key.id))

@@ -36,15 +36,15 @@ class JwtVerifier:
         try:
             claims = self._claims(token)
         except strict_json.AmbiguousJson as error:
-            raise Unauthenticated(_AMBIGUOUS, error="invalid_token") from error
+            raise Unauthenticated.invalid_token(_AMBIGUOUS) from error
         except jwt.PyJWTError as error:
-            raise Unauthenticated(_reason(error), error="invalid_token") from error
+            raise Unauthenticated.invalid_token(_reason(error)) from error
         # Numbers and nesting beyond what Python makes of them.
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise Unauthenticated(_MALFORMED, error="invalid_token") from error
+            raise Unauthenticated.invalid_token(_MALFORMED) from error
         fault = claim_fault(claims, audience=self.audience, issuer=self.issuer, now=self.clock().timestamp())
         if fault is not None:
-            raise Unauthenticated(f"the token {fault}", error="invalid_token")
+            raise Unauthenticated.invalid_token(fault)
         return Caller.from_claims(claims)
 
     def _claims(self, token: str) -> dict[str, Any]:
