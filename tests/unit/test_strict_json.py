@@ -1,7 +1,6 @@
 """JSON that the service reads itself: what can be understood in two ways is refused, and says why in our own words."""
 
 import json
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -77,10 +76,6 @@ def test_the_fault_is_told_in_our_own_words(text: str, words: str) -> None:
 def test_a_number_within_the_bound_is_read(digits: int) -> None:
     assert loads("9" * digits) == int("9" * digits)
     assert loads("-" + "9" * digits) == -int("9" * digits)
-
-
-def test_another_reader_of_fractions_can_be_given() -> None:
-    assert loads("[1e999, 0.10]", parse_float=Decimal) == [Decimal("1e999"), Decimal("0.10")]
 
 
 @pytest.mark.parametrize(

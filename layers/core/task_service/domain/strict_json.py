@@ -7,7 +7,6 @@ parsers that choose differently read two documents; so all of these are refused 
 import json
 import math
 from collections import Counter
-from collections.abc import Callable
 from typing import Any, Final
 
 from task_service.domain.json_text import InvalidJson, describe, refuse_constant
@@ -24,8 +23,8 @@ _SHOWN: Final = 80
 """Characters of a member's name that a refusal repeats."""
 
 
-def loads(text: str | bytes, *, parse_float: Callable[[str], Any] | None = None) -> Any:
-    """The value of a JSON text in UTF-8; `parse_float` reads numbers with a fraction or an exponent.
+def loads(text: str | bytes) -> Any:
+    """The value of a JSON text in UTF-8.
 
     Raises InvalidJson, which says what is wrong and, where the parser tells, at which place.
     """
@@ -37,9 +36,8 @@ def loads(text: str | bytes, *, parse_float: Callable[[str], Any] | None = None)
             raise InvalidJson(f"not UTF-8 at byte {error.start}") from None
     if text.startswith("\ufeff"):
         raise InvalidJson("byte order mark at line 1 column 1")
-    decoder = _DECODER if parse_float is None else _decoder(parse_float)
     try:
-        return decoder.decode(text)
+        return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise InvalidJson(describe(error.msg.removesuffix(" at"), text, error.pos)) from None
     except RecursionError:
@@ -68,10 +66,6 @@ def _finite(text: str) -> float:
     return number
 
 
-def _decoder(parse_float: Callable[[str], Any]) -> json.JSONDecoder:
-    return json.JSONDecoder(
-        object_pairs_hook=_members, parse_int=_integer, parse_float=parse_float, parse_constant=refuse_constant
-    )
-
-
-_DECODER: Final = _decoder(_finite)
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_members, parse_int=_integer, parse_float=_finite, parse_constant=refuse_constant
+)
