@@ -13,6 +13,7 @@ from task_service.domain.json_text import InvalidJson
 from task_service.domain.messages import from_text
 from task_service.domain.strict_json import AmbiguousJson, loads
 from tests.support.builders import NOW
+from tests.unit.test_api import World
 from tests.unit.test_json_text import values
 
 
@@ -119,3 +120,57 @@ class TestReaders:
     def test_answers_of_the_token_endpoint(self, text: bytes) -> None:
         with pytest.raises(EndpointFailed, match="is there twice"):
             _token(text, NOW)
+
+
+LONG = "9" * 4_301
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("taskTemplates/t", '{"url": "http://a/", "method": "GET", "url": "http://b/"}', "template: the member 'url' "),
+        (
+            "taskTemplates/t",
+            '{"requestPolicy": "a/b/c/1", "headers": {"X": "a", "X": "b"}}',
+            "template: the member",
+        ),
+        (
+            "taskTemplates/t",
+            '{"requestPolicy": "a/b/c/1", "retry": {"max": 1, "max": 2}}',
+            "template: the member",
+        ),
+        ("taskTemplates/t", f'{{"requestPolicy": "a/b/c/1", "timeoutSeconds": {LONG}}}', "template: a number has 4301"),
+        ("taskTemplates/t", '{"timeoutSeconds": 1e999}', "template: a number is larger than any"),
+        (
+            "taskListTemplates/l",
+            '{"groups": [], "groups": [{"execution": "parallel"}]}',
+            "template: the member",
+        ),
+        ("taskListTemplates/l", '{"groups": [{"tasks": ["a"], "tasks": []}]}', "template: the member 'tasks'"),
+        ("policies/r/g/n/1", '{"source": "a", "source": "b"}', "policy: the member 'source'"),
+        ("policies/r/g/n/1", '{"source": "a", "data": {"k": {"x": 1, "x": 1}}}', "policy: the member 'x'"),
+        ("policies/r/g/n/1", f'{{"source": "a", "data": {{"k": -{LONG}}}}}', "policy: a number has 4301 digits"),
+        ("eventTasks", '{"key": "a", "key": "b", "taskName": "t"}', "event task: the member 'key'"),
+        ("eventTasks", f'{{"key": {LONG}}}', "event task: a number has 4301 digits"),
+    ],
+)
+def test_documents_that_clients_write(path: str, body: str, message: str) -> None:
+    world = World()
+    answer = world.ask("PUT", f"/v1/{path}", body=body)
+    assert answer.status == 400
+    assert answer.json["message"].startswith(message)
+
+
+@pytest.mark.parametrize("body", ['{"name": "a", "name": "b"}', f'{{"name": "a", "limit": {LONG}}}'])
+def test_requests_for_replays(body: str) -> None:
+    answer = World().ask("POST", "/v1/replays", body=body)
+    assert (answer.status, answer.json["message"].split(": ")[0]) == (400, "replays")
+
+
+def test_a_tasks_body_stays_as_it_is() -> None:
+    world = World()
+    body = f'{{"a": 1, "a": {LONG}, "b": 1e999}}'
+    assert world.ask("POST", "/v1/task/greet", body=body).status == 200
+    (task,) = world.tasks.records.values()
+    assert task.request is not None
+    assert world.bodies.load(task.request) == body
