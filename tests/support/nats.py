@@ -90,7 +90,7 @@ class NatsServer(_Process):
         self._command = [server_program(), "-a", HOST, "-p", str(self.port), *storage, *options]
 
     def start(self) -> None:
-        """Start it, with what it has stored."""
+        """Start it, with the events that it has stored."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
         wait_until(self._listens)
@@ -129,7 +129,7 @@ class Bridge(_Process):
 
     @property
     def log(self) -> str:
-        """What it has said."""
+        """Its log."""
         return self._log.read_text()
 
     def health(self) -> tuple[int, dict[str, Any]]:
@@ -174,7 +174,7 @@ def publish_raw(server: str, *messages: bytes) -> None:
     """Send the protocol's own bytes, as no client would write them; the server has taken all of them on return."""
     host, _, port = server.removeprefix("nats://").partition(":")
     with socket.create_connection((host, int(port)), WITHIN_SECONDS) as connection:
-        # A second PONG says that what is before its PING has been read.
+        # The server answers the second PING after it has read the messages before it.
         connection.sendall(b'CONNECT {"verbose":false,"headers":true}\r\nPING\r\n' + b"".join(messages) + b"PING\r\n")
         answer = b""
         while answer.count(b"PONG\r\n") < 2:

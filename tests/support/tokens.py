@@ -183,4 +183,4 @@ BAD: Final[Mapping[str, Callable[[Issuer], str]]] = {
     "a deep header": lambda _: f"{encoded(b'[' * 5000)}.{encoded({})}.AAAA",
     "a header of another encoding": lambda _: f"{encoded(bytes(range(128, 200)))}.{encoded({})}.AAAA",
 }
-"""What is not accepted, by what is wrong with it."""
+"""Tokens that are not accepted, by their fault."""

@@ -1,4 +1,4 @@
-"""Taking events: one task for each, whatever is delivered how often and dies in between."""
+"""Taking events: one task for each event, however often it is delivered and whatever stops in between."""
 
 import json
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ class World:
         return services(self.platform).event_handler
 
     def run(self, *messages: str) -> list[str]:
-        """Have a batch taken; the positions of what has to come again."""
+        """Have a batch taken; returns the positions of the messages that have to come again."""
         records = [
             {"messageId": str(number), "body": message, "attributes": {"ApproximateReceiveCount": "1"}}
             for number, message in enumerate(messages)
@@ -242,7 +242,7 @@ def test_a_template_deleted_just_then_is_no_template(world: World, monkeypatch: 
     assert intake.handle(message()).outcome is EventOutcome.UNMATCHED
 
 
-def test_what_strangers_chose_is_logged_short(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_publisher_chose_is_logged_short(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.run(message(id="x" * 10_000, source="y" * 10_000, data={}))
     (line,) = caplog.records
     assert len(vars(line)["event_id"]) == len(vars(line)["event_source"]) == 200

@@ -411,7 +411,7 @@ RUBBISH = [
 
 
 @pytest.mark.parametrize("rubbish", RUBBISH)
-def test_without_keys_nobody_can_tell(rubbish: bytes | Exception) -> None:
+def test_without_keys_no_token_can_be_verified(rubbish: bytes | Exception) -> None:
     with pytest.raises(Unavailable, match="the keys that tokens are verified with are not available"):
         verifier(Endpoint(rubbish)).verify(ISSUED_BY.token())
 

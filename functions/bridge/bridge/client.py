@@ -1,10 +1,10 @@
 """A NATS client that no message can stop.
 
 nats-py's client ends its read loop at a message that it cannot parse, and calls itself connected ever after: JetStream
-delivers the message again after each new connection, and nothing behind it arrives. What a publisher can write into
-a message, the server passes on: header blocks that are none, subjects and replies in any bytes but white space. So
-here the protocol's lines are split as the server writes them, a header block that breaks the rules is told with its
-message, and a read loop that ends all the same makes the client connect anew.
+delivers the message again after each new connection, and nothing behind it arrives. The server passes on
+header blocks that break the rules, and subjects and replies with any bytes but spaces. So this client splits the
+protocol's lines as the server writes them, marks a message whose header block breaks the rules, and connects anew
+should its read loop end all the same.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from bridge.headers import MalformedHeaders, parse_headers
 
 _END = b"\r\n"
 MAX_LINE_BYTES = 1_048_576
-"""More than a server writes into one line; the longest one names all servers of a cluster."""
+"""The longest line that is accepted. INFO, which names all servers of a cluster, is shorter."""
 
 
 class ReadLoopEndedError(Error):
@@ -31,7 +31,7 @@ class ReadLoopEndedError(Error):
 
 
 class BadHeaders(dict[str, str]):
-    """In the place of headers that break the rules."""
+    """Stands in the place of headers that break the rules."""
 
     def __init__(self, fault: str) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class EventClient(Client):
         self._ps = LineParser(self)
 
     async def check(self, seconds: float) -> None:
-        """Make a round trip to the server. Raises what networks and servers do, TimeoutError among it."""
+        """Make a round trip to the server. Raises TimeoutError, ReadLoopEndedError and the connection's faults."""
         tasks = (self._reading_task, self._flusher_task)
         # Without them nats-py's flush returns at once, as if all was well.
         if self.is_connected and any(task is None or task.done() for task in tasks):
@@ -82,7 +82,7 @@ class EventClient(Client):
 
 
 class LineParser(Parser):
-    """Splits what the server sends into lines and payloads, whatever bytes a publisher has put into them.
+    """Splits the server's bytes into lines and payloads; a subject or a reply may have any bytes but spaces.
 
     https://docs.nats.io/reference/reference-protocols/nats-protocol
     """

@@ -1,4 +1,4 @@
-"""The form in which an event travels through the event queue: nearly raw, to be understood in one place only.
+"""The form of an event in the event queue: nearly raw, because only the events function interprets events.
 
     {"headers": {"ce-id": "1", "content-type": "application/json"}, "data": "…"}      the payload as text, or
     {"headers": {…}, "dataBase64": "…"}                                               where it is not UTF-8

@@ -24,11 +24,11 @@ class Queue(Protocol):
     """Takes messages, ten at a time."""
 
     async def send(self, bodies: Sequence[str]) -> list[Refusal | None]:
-        """For each message None once it is durable, or why it is not."""
+        """Send messages; for each, None once it is durable, or the refusal."""
 
 
 class Forwarder:
-    """Some senders, which slow down together while the queue refuses."""
+    """Sends events with several senders, which slow down together while the queue refuses."""
 
     def __init__(self, buffer: Buffer, queue: Queue, metrics: Metrics) -> None:
         self._buffer = buffer
@@ -49,7 +49,7 @@ class Forwarder:
         if len(body) > MAX_BYTES:
             await self._drop(delivery, TOO_LARGE, f"{len(body)} bytes as a message, SQS takes {MAX_BYTES}")
         elif self._pause and len(self._buffer) >= PROBES and await self._give_back(event, self._pause):
-            # While SQS refuses, JetStream keeps the events; a few here are enough to notice when it takes them again.
+            # While SQS refuses, JetStream keeps the events; a few in the buffer show when SQS takes them again.
             return
         elif not self._buffer.offer(event) and not await self._give_back(event, FIRST_PAUSE):
             await self._drop(delivery, BUFFER_FULL, "SQS takes none, and the buffer is full")
@@ -60,7 +60,7 @@ class Forwarder:
         await self._drop(delivery, MALFORMED, fault)
 
     async def give_up(self) -> None:
-        """Let go of what is not sent, once `run` has ended: back to NATS, or lost and counted where it cannot be."""
+        """Give unsent events back to NATS once `run` has ended; count those that NATS cannot take as lost."""
         lost = 0
         for event in self._buffer.give_up():
             if not await self._give_back(event, 0):
@@ -78,7 +78,7 @@ class Forwarder:
                 await self._wait()
 
     async def _send(self, batch: list[Event]) -> list[Event]:
-        """Send a batch; returns what has to be sent again."""
+        """Send a batch; returns the events that must be sent again."""
         refusals = await self._queue.send([event.body for event in batch])
         is_refused = any(refusal is not None and not refusal.is_hopeless for refusal in refusals)
         self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE) if is_refused else 0.0

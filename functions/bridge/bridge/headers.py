@@ -5,7 +5,7 @@
     content-type: application/json\r\n
     \r\n
 
-The server measures the block and does not look into it, so a publisher can send anything there.
+The server knows the length of the block and does not read it, so a publisher can send any bytes there.
 """
 
 from bridge.envelope import is_about_the_event
@@ -23,7 +23,7 @@ class MalformedHeaders(ValueError):
 def parse_headers(block: bytes) -> dict[str, str]:
     """The headers of a block, with the server's status and its description where there is one.
 
-    Of a name that is repeated the last value counts, but what is about the event can be there once.
+    If a name is repeated, the last value counts; a header of the event must not be repeated.
     Raises MalformedHeaders.
     """
     try:

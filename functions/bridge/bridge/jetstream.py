@@ -1,4 +1,4 @@
-"""JetStream: a durable consumer that the bridges share, so that what nobody has acknowledged comes again.
+"""JetStream: a durable consumer that the bridges share, so that an event without an acknowledgement comes again.
 
 It pushes, with a deliver group: events come without being asked for, one bridge gets each, and `max_ack_pending` bounds
 how many are under way.
@@ -43,24 +43,24 @@ MAX_AGE_SECONDS = 7 * 24 * 3600
 class JetStreamDelivery:
     """Delivered by JetStream, which keeps the event until it is acknowledged.
 
-    A word to NATS that gets lost does no harm: the event comes again, and makes no second task.
+    An acknowledgement that gets lost does no harm: the event comes again, and makes no second task.
     """
 
     message: Msg
 
     async def accept(self) -> None:
-        """SQS has it."""
+        """SQS has the event."""
         with suppress(nats.errors.Error):
             await self.message.ack()
 
     async def give_back(self, seconds: float) -> bool:
-        """Have it delivered again after that time."""
+        """Have JetStream deliver the event again after that time."""
         with suppress(nats.errors.Error):
             await self.message.nak(delay=seconds or None)
         return True
 
     async def drop(self) -> None:
-        """Nobody will ever have it."""
+        """The event is lost, and JetStream does not deliver it again."""
         with suppress(nats.errors.Error):
             await self.message.term()
 
@@ -109,7 +109,7 @@ async def consumer_of(client: Client, settings: NatsSettings) -> Consumer:
 
 
 async def check_consumer(client: Client, settings: NatsSettings, consumer: Consumer) -> None:
-    """Return where the consumer delivers here what is published.
+    """Check that the consumer delivers the published events to this bridge.
 
     Raises NotFoundError and WrongConsumerError where it has to be looked up again, NothingArrivesError while an
     operator or another bridge has it deliver nothing, or something else.
@@ -195,10 +195,10 @@ async def _create_consumer(jetstream: JetStreamContext, settings: NatsSettings) 
 
 
 async def _bring_stream_in_line(client: Client, info: StreamInfo, subject: str) -> None:
-    """Have the stream keep the subject too. What it keeps already stays, and goes on being kept."""
+    """Have the stream keep the subject too, beside the subjects that it keeps already."""
     config = info.config
     kept = config.subjects or []
-    # What a stream copies from others has whatever subjects it has there.
+    # Messages that a stream copies from others have the subjects of those.
     if config.mirror or config.sources or any(covers(one, subject) for one in kept):
         return
     # The server takes no two subjects that meet.
@@ -217,7 +217,7 @@ async def _bring_stream_in_line(client: Client, info: StreamInfo, subject: str) 
 
 
 async def _bring_consumer_in_line(client: Client, info: ConsumerInfo, settings: NatsSettings) -> None:
-    """Have the consumer deliver NATS_SUBJECT. What it has not delivered of another subject is not delivered."""
+    """Have the consumer deliver NATS_SUBJECT. It no longer delivers the waiting messages of another subject."""
     stream, fault = settings.stream or "", _filter_fault(info.config, settings)
     try:
         stored = (await _ask(client, f"CONSUMER.INFO.{stream}.{settings.durable}", {}))["config"]

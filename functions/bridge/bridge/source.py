@@ -1,4 +1,4 @@
-"""NATS: connected as long as the bridge runs, whatever happens to the server."""
+"""The connection to NATS: made again, as long as the bridge runs, each time the server goes away."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ log = logging.getLogger("bridge")
 RECONNECT_SECONDS = 1
 CHECK_SECONDS = 5.0
 _FAULTS = (nats.errors.Error, OSError)
-"""What networks and servers do; time running out is an OSError."""
+"""The faults of networks and servers; TimeoutError is an OSError."""
 
 
 class CoreDelivery:
@@ -60,7 +60,7 @@ class NotPermittedError(nats.errors.Error):
 
 
 class Source:
-    """Events of a NATS subject, handed on as they come."""
+    """Receives the events of a NATS subject, and hands each to the forwarder."""
 
     def __init__(self, settings: NatsSettings, forwarder: Forwarder, metrics: Metrics) -> None:
         self._settings = settings
@@ -95,14 +95,14 @@ class Source:
             except _FAULTS as error:
                 self._note(error)
             finally:
-                # What comes to an end here may be half connected, to a server that has stopped reading.
+                # The client may be half connected, or connected to a server that has stopped reading.
                 with suppress(*_FAULTS):
                     async with asyncio.timeout(CHECK_SECONDS):
                         await client.close()
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def stop(self) -> None:
-        """Take no more events, but those that NATS has already sent here."""
+        """Take only the events that NATS has already sent, and no more."""
         self._is_stopping = True
         client, subscription = self._client, self._subscription
         if client is not None and subscription is not None and client.is_connected:
@@ -110,7 +110,7 @@ class Source:
                 await subscription.drain()  # type: ignore[no-untyped-call]
 
     async def flush(self) -> None:
-        """Have NATS know what has been acknowledged."""
+        """Return when NATS has the acknowledgements that were sent."""
         if self._client is not None and self._client.is_connected:
             with suppress(*_FAULTS):
                 await self._client.flush()
@@ -153,9 +153,9 @@ class Source:
         self._client, self._subscription, self._consumer = client, subscription, consumer
 
     async def _check(self, client: EventClient) -> None:
-        """Ask the server whether events can arrive: it tells its subscribers nothing of what is changed there.
+        """Ask the server whether events can arrive: it does not tell subscribers that a consumer is changed or deleted.
 
-        Raises what a new connection may mend.
+        Raises the faults that a new connection may mend.
         """
         if self._is_denied:
             # A refused subscription is an error message on the side, after which nothing comes.
@@ -211,9 +211,9 @@ class Source:
 
 
 def _name(error: Exception) -> str:
-    """What the fault is called: the error's class, also where the client only repeats the server's words for it.
+    """The name of a fault: the error's class, also where the client only repeats the server's words for it.
 
-    What is to be set otherwise is told in full.
+    A wrong setting is described in full.
     """
     if isinstance(error, NothingArrivesError):
         return f"{type(error).__name__}: {error}"

@@ -2,8 +2,8 @@
 
 See https://github.com/cloudevents/spec: spec.md, formats/json-format.md, bindings/nats-protocol-binding.md. The NATS
 binding takes a message for binary mode unless its content type says otherwise; before message headers existed every
-message was structured, and the cache service still sends none. So here binary mode is what has `ce-` headers and no
-content type of an event format.
+message was structured, and the cache service still sends none. So here a message is in binary mode if it has
+`ce-` headers, and no content type of an event format.
 """
 
 import base64
@@ -91,7 +91,7 @@ def from_envelope(text: str) -> CloudEvent:
     is_binary = any(name.startswith("ce-") for name in headers)
     if is_binary and not content_type.media.startswith("application/cloudevents"):
         return _binary(headers, payload)
-    # Whatever it is called, the format has to be JSON: the parser says so.
+    # JSON is the only format that is read; the parser refuses any other.
     return _structured(_parse("the event is", content_type.decode(payload)))
 
 

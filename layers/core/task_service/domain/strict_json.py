@@ -1,7 +1,7 @@
-"""JSON that the service itself reads, as opposed to what it passes on: nothing in it can be understood in two ways.
+"""Reading JSON strictly: documents that two parsers can understand differently are refused.
 
-RFC 8259 lets a parser choose what it makes of a member that is there twice, of NaN and of numbers of any size. Two
-parsers that choose differently read two documents; so all of these are refused here.
+RFC 8259 lets a parser choose how to read a member that is there twice, NaN, and numbers of any size. The service reads
+events, messages, keys, tokens and templates this way. Bodies and results, which it only passes on, stay as they are.
 """
 
 import json

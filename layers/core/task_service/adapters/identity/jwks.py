@@ -23,7 +23,7 @@ PAUSE: Final = timedelta(seconds=30)
 """Between one fetch and the next, also where tokens name unknown keys, or the endpoint is down."""
 
 MAX_CANDIDATES: Final = 8
-"""So many keys are tried for a token: more would let strangers choose how much a request costs."""
+"""So many keys are tried for a token: with more, a client could make a request expensive."""
 
 MIN_RSA_BITS: Final = 2048
 """RFC 7518, 3.3 and 3.5."""
@@ -47,7 +47,7 @@ ALGORITHMS: Final = frozenset[str]().union(*_OF_KEYS.values())
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Key:
-    """A public key, and what it may be used with."""
+    """A public key, and the algorithms that it may be used with."""
 
     id: str | None
     algorithms: frozenset[str]

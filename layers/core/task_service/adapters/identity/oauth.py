@@ -45,7 +45,7 @@ class _Token:
 
 
 class _Declined(Exception):
-    """The endpoint does not accept the credentials, or what is asked for."""
+    """The endpoint does not accept the credentials or the request."""
 
 
 class ClientCredentials:
@@ -124,7 +124,7 @@ class ClientCredentials:
                 log.warning("no token, once more", extra={"action": "fetch_token", "reason": reason})
             except _Declined as error:
                 log.error("no token for these credentials", extra={"action": "fetch_token", "reason": str(error)})
-                # Whoever runs this can mend it, the task cannot: it is worth another attempt, later.
+                # The operator can mend the credentials, so a later attempt may succeed.
                 raise CallRefused("the token endpoint did not accept our credentials", can_retry=True) from error
             else:
                 log.info("a token was fetched", extra={"action": "fetch_token"})
