@@ -38,6 +38,9 @@ from local.processes import end_with_parent
 # What CloudFormation makes of a stack's and a resource's name.
 GENERATED_NAME = re.compile(r".*-(\w+)-[0-9A-F]{12,}")
 
+LINE_BREAK = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""Characters at which some readers of a text begin a line, and which a function prints within one."""
+
 
 class FunctionsLog:
     """One file with what every function prints, each line headed by the function's name in the template."""
@@ -48,9 +51,19 @@ class FunctionsLog:
 
     def write(self, function: str, text: str) -> None:
         """Add lines of one function."""
-        generated = GENERATED_NAME.fullmatch(function)
-        name = generated[1] if generated else function
-        self._file.write("".join(f"{name} {line}\n" for line in text.splitlines()))
+        self._file.write(log_lines(function, text))
+
+
+def log_lines(function: str, text: str) -> str:
+    """What a function has printed, as lines of the log."""
+    generated = GENERATED_NAME.fullmatch(function)
+    name = generated[1] if generated else function
+    lines = text.removesuffix("\n").split("\n")
+    return "".join(f"{name} {LINE_BREAK.sub(_escaped, line)}\n" for line in lines)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def record_functions(log: FunctionsLog) -> None:

@@ -26,12 +26,12 @@ _CONFIG = Config(
     user_agent_extra="task-service-bridge",
 )
 _HOPELESS = frozenset({"InvalidMessageContents", "InvalidParameterValue"})
-"""What SQS says of a message that it will never take. Everything else may be mended: permissions, keys, the queue."""
+"""The codes with which SQS refuses a message for good. Other refusals may be mended: permissions, keys, the queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why SQS does not have a message."""
+    """The reason why SQS does not have a message."""
 
     code: str
     is_hopeless: bool = False
@@ -47,7 +47,7 @@ class EventQueue:
         self._client = _client(region)
         self._threads = ThreadPoolExecutor(senders, thread_name_prefix="sqs")
         self.fault: str | None = None
-        """Why the latest request failed; None where it did not."""
+        """The reason why the latest request failed; None if it did not."""
 
     async def send(self, bodies: Sequence[str]) -> list[Refusal | None]:
         """Put up to ten messages into the queue; for each, None once SQS has it, or why it does not.
@@ -67,7 +67,7 @@ class EventQueue:
         return refusals
 
     def close(self) -> None:
-        """Keep no connection. A request that SQS has not answered yet is not waited for."""
+        """Close the connections, without waiting for requests that SQS has not answered yet."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
@@ -94,5 +94,5 @@ def _client(region: str | None) -> Any:
 
 
 def _refusal(code: str | None) -> Refusal:
-    """What SQS says of one message; None: it says nothing."""
+    """The refusal for SQS's code of one message; None: the answer does not name the message."""
     return Refusal(code or "NoAnswer", is_hopeless=code in _HOPELESS)

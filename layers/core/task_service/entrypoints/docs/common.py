@@ -141,6 +141,13 @@ GATEWAY: Final = (
         has_body=True,
     ),
     GatewayError(
+        status=415,
+        kind=1,
+        message="the payload is not encoded as Content-Encoding says: gzip, deflate, identity or none",
+        detail="the payload is not encoded as Content-Encoding says: gzip, deflate, identity or none",
+        has_body=True,
+    ),
+    GatewayError(
         status=429,
         kind=0,
         message="too many requests",
