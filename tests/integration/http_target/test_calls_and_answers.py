@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from task_service.adapters.http.target import RequestsTarget
+from task_service.adapters.http.target import HttpClient
 from task_service.domain import json_text
 from task_service.domain.call import Answered
 from tests.support.behaviours import answer, chunks, compressed, failing, hang, raw, response
@@ -21,7 +21,7 @@ from tests.support.wire import Behaviour, Wire
 @pytest.mark.parametrize(
     "body", ['{"n":1}', '{"n": 12345678901234567890.10, "n":"\\u00e9é" }\n', '"' + "x" * 100_000 + '"']
 )
-def test_a_body_arrives_as_it_was_given(target: HttpTarget, client: RequestsTarget, body: str) -> None:
+def test_a_body_arrives_as_it_was_given(target: HttpTarget, client: HttpClient, body: str) -> None:
     call(client, target.on("/a", answer()), body=body)
 
     [seen] = target.calls
@@ -34,7 +34,7 @@ def test_a_body_arrives_as_it_was_given(target: HttpTarget, client: RequestsTarg
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_call_without_a_body_sends_none(target: HttpTarget, client: RequestsTarget, method: str) -> None:
+def test_a_call_without_a_body_sends_none(target: HttpTarget, client: HttpClient, method: str) -> None:
     url = target.on("/a", answer(body=b'{"a":1}'))
 
     answered = call(client, url, method=method, body=None)
@@ -46,7 +46,7 @@ def test_a_call_without_a_body_sends_none(target: HttpTarget, client: RequestsTa
     assert answered.result == ("null" if method == "HEAD" else '{"a":1}')
 
 
-def test_headers_query_and_credentials_of_the_url_are_sent(target: HttpTarget, client: RequestsTarget) -> None:
+def test_headers_query_and_credentials_of_the_url_are_sent(target: HttpTarget, client: HttpClient) -> None:
     target.on("/a", answer())
     url = f"http://user:secret@127.0.0.1:{target.port}/a?q=a%20b&q=ü#fragment"
 
@@ -60,7 +60,7 @@ def test_headers_query_and_credentials_of_the_url_are_sent(target: HttpTarget, c
 
 
 def test_proxies_and_credentials_of_the_environment_are_ignored(
-    target: HttpTarget, client: RequestsTarget, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    target: HttpTarget, client: HttpClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -75,7 +75,7 @@ def test_proxies_and_credentials_of_the_environment_are_ignored(
     assert target.calls[0].headers["Authorization"] is None
 
 
-def test_cookies_of_one_call_are_not_sent_with_the_next(target: HttpTarget, client: RequestsTarget) -> None:
+def test_cookies_of_one_call_are_not_sent_with_the_next(target: HttpTarget, client: HttpClient) -> None:
     url = target.on("/a", answer(headers={"Set-Cookie": "session=secret; Path=/"}))
 
     call(client, url)
@@ -137,7 +137,7 @@ ANSWERS: dict[str, tuple[Behaviour, str]] = {
 
 
 @pytest.mark.parametrize("behaviour", ANSWERS)
-def test_an_answer_becomes_json(target: HttpTarget, client: RequestsTarget, behaviour: str) -> None:
+def test_an_answer_becomes_json(target: HttpTarget, client: HttpClient, behaviour: str) -> None:
     behave, result = ANSWERS[behaviour]
 
     assert call(client, target.on("/a", behave)) == Answered(status=200, result=result)
@@ -152,38 +152,38 @@ def test_an_answer_becomes_json(target: HttpTarget, client: RequestsTarget, beha
         answer(404, b""),
     ],
 )
-def test_an_answer_without_content_is_null(target: HttpTarget, client: RequestsTarget, behave: Behaviour) -> None:
+def test_an_answer_without_content_is_null(target: HttpTarget, client: HttpClient, behave: Behaviour) -> None:
     assert call(client, target.on("/a", behave)).result == "null"
 
 
 @pytest.mark.parametrize("status", [201, 202, 300, 304, 400, 404, 409, 418, 499, 500, 503, 599, 799])
-def test_the_status_is_kept(target: HttpTarget, client: RequestsTarget, status: int) -> None:
+def test_the_status_is_kept(target: HttpTarget, client: HttpClient, status: int) -> None:
     assert call(client, target.on("/a", answer(status))).status == status
 
 
-def test_a_redirect_without_a_location_is_an_answer(target: HttpTarget, client: RequestsTarget) -> None:
+def test_a_redirect_without_a_location_is_an_answer(target: HttpTarget, client: HttpClient) -> None:
     assert call(client, target.on("/a", answer(302, b'"where?"'))) == Answered(status=302, result='"where?"')
 
 
-def test_a_head_of_something_compressed_is_null(target: HttpTarget, client: RequestsTarget) -> None:
+def test_a_head_of_something_compressed_is_null(target: HttpTarget, client: HttpClient) -> None:
     assert call(client, target.on("/a", compressed(b"{}")), method="HEAD", body=None).result == "null"
 
 
 @pytest.mark.parametrize("wait", ["120", "Thu, 01 Jan 2026 12:01:30 GMT"])
-def test_retry_after_is_handed_on(target: HttpTarget, client: RequestsTarget, wait: str) -> None:
+def test_retry_after_is_handed_on(target: HttpTarget, client: HttpClient, wait: str) -> None:
     url = target.on("/a", answer(429, b'"busy"', headers={"Retry-After": wait}))
 
     assert call(client, url) == Answered(status=429, result='"busy"', retry_after=wait)
 
 
-def test_a_failed_call_is_not_repeated_here(target: HttpTarget, client: RequestsTarget) -> None:
+def test_a_failed_call_is_not_repeated_here(target: HttpTarget, client: HttpClient) -> None:
     url = target.on("/a", failing(2, answer(body=b"1"), status=503))
 
     assert [call(client, url).status for _ in range(3)] == [503, 503, 200]
     assert len(target.calls) == 3
 
 
-def test_five_megabytes_are_read_and_one_byte_more_is_not(target: HttpTarget, client: RequestsTarget) -> None:
+def test_five_megabytes_are_read_and_one_byte_more_is_not(target: HttpTarget, client: HttpClient) -> None:
     largest = b"1" * json_text.MAX_BYTES
     assert call(client, target.on("/a", answer(body=largest))).result == largest.decode()
 
@@ -195,7 +195,7 @@ def test_five_megabytes_are_read_and_one_byte_more_is_not(target: HttpTarget, cl
 # -- connections
 
 
-def test_connections_are_kept(target: HttpTarget, client: RequestsTarget) -> None:
+def test_connections_are_kept(target: HttpTarget, client: HttpClient) -> None:
     for behave in (answer(), answer(404), chunks(b"[1]"), compressed(b"{}"), answer(204, b"")):
         call(client, target.on("/a", behave))
     call(client, target.url("/a"), method="HEAD", body=None)
@@ -205,7 +205,7 @@ def test_connections_are_kept(target: HttpTarget, client: RequestsTarget) -> Non
 
 @pytest.mark.parametrize("headers", [{"Connection": "close"}, {}])
 def test_a_connection_that_the_target_closes_after_an_answer_is_not_used_again(
-    target: HttpTarget, client: RequestsTarget, headers: dict[str, str]
+    target: HttpTarget, client: HttpClient, headers: dict[str, str]
 ) -> None:
     url = target.on("/a", answer(headers=headers))
     call(client, url)
@@ -217,7 +217,7 @@ def test_a_connection_that_the_target_closes_after_an_answer_is_not_used_again(
 
 @pytest.mark.parametrize("pause", [0.0, 0.05])
 def test_what_a_target_says_unasked_is_not_the_answer_of_the_next_call(
-    target: HttpTarget, client: RequestsTarget, pause: float
+    target: HttpTarget, client: HttpClient, pause: float
 ) -> None:
     def answer_and_time_out(wire: Wire) -> None:
         wire.send(response(body=b'"answer"'))
@@ -231,9 +231,7 @@ def test_what_a_target_says_unasked_is_not_the_answer_of_the_next_call(
     assert call(client, url) == Answered(status=200, result='"answer"')
 
 
-def test_an_interim_answer_does_not_shift_the_answers_of_a_connection(
-    target: HttpTarget, client: RequestsTarget
-) -> None:
+def test_an_interim_answer_does_not_shift_the_answers_of_a_connection(target: HttpTarget, client: HttpClient) -> None:
     def early_hints(wire: Wire) -> None:
         wire.send(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n")
         wire.pause(0.05)
@@ -245,7 +243,7 @@ def test_an_interim_answer_does_not_shift_the_answers_of_a_connection(
     assert target.connections == 1
 
 
-def test_calls_in_threads_have_budgets_of_their_own(target: HttpTarget, client: RequestsTarget) -> None:
+def test_calls_in_threads_have_budgets_of_their_own(target: HttpTarget, client: HttpClient) -> None:
     slow, hanging = target.on("/slow", answer(after=0.5)), target.on("/hanging", hang())
 
     with ThreadPoolExecutor(2) as threads:
@@ -257,7 +255,7 @@ def test_calls_in_threads_have_budgets_of_their_own(target: HttpTarget, client: 
         assert patient.result().status == 200
 
 
-def test_a_target_knows_how_many_calls_it_had_at_a_time(target: HttpTarget, client: RequestsTarget) -> None:
+def test_a_target_knows_how_many_calls_it_had_at_a_time(target: HttpTarget, client: HttpClient) -> None:
     url = target.on("/a", hang(answer()))
 
     with ThreadPoolExecutor(3) as threads:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import anywhere
-from task_service.adapters.http.target import RequestsTarget
+from task_service.adapters.http.target import HttpClient
 from task_service.domain.call import Answered, CallRefused, HttpCall
 from task_service.domain.retry import is_retryable
 from task_service.ports import BearerToken
@@ -24,7 +24,7 @@ class RemotePolicies:
         self._user_agent = user_agent
         self._token = token
         # Its address is the operator's own setting.
-        self._target = RequestsTarget(Dialler(permits=anywhere), json_only=True)
+        self._target = HttpClient(Dialler(permits=anywhere), json_only=True)
 
     def evaluate(self, policy: str, input_text: str, *, deadline: datetime) -> str:
         """The policy's result for an input, both JSON texts. Raises CallRefused."""
