@@ -1,5 +1,6 @@
 """Tasks' calls as targets see them, and targets' answers as tasks get them."""
 
+import base64
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -59,6 +60,93 @@ def test_headers_query_and_credentials_of_the_url_are_sent(target: HttpTarget, c
     assert seen.headers["Authorization"] == "Basic dXNlcjpzZWNyZXQ="
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/%7Euser", "/~user", "/%41%61", "/a/../b", "/a/./b", "/a/%2e%2e/b", "//a//b/", "/a%2Fb%2fb"),
+        *("/?", "/??a=?", "/?a=%c3%bc&b=%C3%BC", "/?X-Signature=%2b%2F%3d+/=", "/a;v=1,2?b;c", "/(a)*!'$&=:@"),
+        *("/?filter[name]=a", "/%00%0a%ff", "/?a=b&a=b&&", "/.", "/..", "/a//", "/%25%2541"),
+    ],
+)
+def test_the_url_that_is_called_is_the_one_that_is_written(target: HttpTarget, client: HttpClient, path: str) -> None:
+    call(client, target.url(path))
+
+    assert target.calls[0].path == path
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [("", "/"), ("?a=b", "/?a=b"), ("#a", "/"), ("/#?a=b", "/"), ("/grün?für=ß", "/gr%C3%BCn?f%C3%BCr=%C3%9F")],
+)
+def test_what_no_request_can_have_is_added_or_transcribed(
+    target: HttpTarget, client: HttpClient, url: str, path: str
+) -> None:
+    call(client, target.url(url))
+
+    assert target.calls[0].path == path
+
+
+@pytest.mark.parametrize(
+    "path", ["/?pct=100%&name=a%20b", "/%", "/%4", "/%zz", "/a b", "/{a}", "/a|b", '/"a"', "/a\\b", "/<a>"]
+)
+def test_a_url_that_cannot_be_sent_as_it_is_written_is_not_sent(
+    target: HttpTarget, client: HttpClient, path: str
+) -> None:
+    refusal = refused(client, target.url(path))
+
+    assert (refusal.reason, refusal.can_retry) == ("the URL, or one that the target redirects to, is not valid", False)
+    assert target.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("user", "credentials"),
+    [
+        ("user:pass", b"user:pass"),
+        ("user", b"user:"),
+        (":pass", b":pass"),
+        ("user:a:b", b"user:a:b"),
+        ("us%40er:%3A%2F", b"us@er::/"),
+        ("us%C3%A9r:%E2%82%AC", "usér:€".encode()),
+        ("usér:€", "usér:€".encode()),
+        ("%E9:%FF", b"\xe9:\xff"),
+    ],
+)
+def test_user_and_password_of_a_url_are_sent_as_the_bytes_that_they_are(
+    target: HttpTarget, client: HttpClient, user: str, credentials: bytes
+) -> None:
+    call(client, target.on("/a", answer()).replace("//", f"//{user}@"))
+
+    sent = target.calls[0].headers["Authorization"]
+    assert sent == f"Basic {base64.b64encode(credentials).decode()}"
+
+
+@pytest.mark.parametrize("name", ["Authorization", "authorization", "AUTHORIZATION"])
+@pytest.mark.parametrize("user", ["ada:secret@", "ada@", ":secret@"])
+def test_a_user_in_the_url_does_not_replace_the_templates_authorization(
+    target: HttpTarget, client: HttpClient, name: str, user: str
+) -> None:
+    url = target.on("/a", answer()).replace("//", f"//{user}")
+
+    refusal = refused(client, url, headers={name: "Bearer secret"})
+
+    assert refusal.reason.startswith("the call has both an Authorization header and a user in its URL")
+    assert not refusal.can_retry
+    assert target.connections == 0
+    assert call(client, url.replace(user, "@"), headers={name: "Bearer secret"}).status == 200
+
+
+def test_names_that_differ_only_in_case_are_not_sent(target: HttpTarget, client: HttpClient) -> None:
+    refusal = refused(client, target.on("/a", answer()), headers={"X-A": "1", "x-a": "2"})
+
+    assert (refusal.reason, refusal.can_retry) == ("a header of the call is not valid", False)
+
+
+def test_white_space_around_a_value_is_not_sent(target: HttpTarget, client: HttpClient) -> None:
+    call(client, target.on("/a", answer()), headers={"X-A": " \ta b\t "})
+
+    assert target.calls[0].headers["X-A"] == "a b"
+
+
 def test_proxies_and_credentials_of_the_environment_are_ignored(
     target: HttpTarget, client: HttpClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -114,6 +202,10 @@ ANSWERS: dict[str, tuple[Behaviour, str]] = {
     "a charset without a name": (answer(body=LATIN_1, content_type="text/plain; charset"), '"Größe"'),
     "a charset that is none of text": (answer(body=LATIN_1, content_type="text/plain; charset=zlib"), '"Gr��e"'),
     "a charset that refuses all": (answer(body=LATIN_1, content_type="text/plain; charset=undefined"), '"Gr��e"'),
+    "text in ISO-2022-JP": (
+        answer(body="日本".encode("iso2022_jp"), content_type="text/plain; charset=ISO-2022-JP"),
+        '"日本"',
+    ),
     "bytes": (answer(body=b"\xff\xd9\x01", content_type="application/octet-stream"), r'"��\u0001"'),
     "blanks": (answer(body=b" \n"), r'" \n"'),
     "nothing": (answer(body=b""), "null"),
@@ -121,7 +213,7 @@ ANSWERS: dict[str, tuple[Behaviour, str]] = {
     "gzip": (compressed(b'{"a":1}'), '{"a":1}'),
     "gzip in gzip": (compressed(b'{"a":1}', times=2), '{"a":1}'),
     "deflate": (answer(body=zlib.compress(b"[1]"), headers={"Content-Encoding": "deflate"}), "[1]"),
-    "an unknown encoding": (answer(body=b"[1]", headers={"Content-Encoding": "none"}), "[1]"),
+    "no encoding, as some servers say it": (answer(body=b"[1]", headers={"Content-Encoding": "none"}), "[1]"),
     "chunks": (chunks(b'{"a"', b":1}"), '{"a":1}'),
     "no chunks": (chunks(), "null"),
     "chunks with extensions and trailers": (

@@ -214,7 +214,7 @@ def test_a_length_may_be_said_twice(target: HttpTarget, client: HttpClient, leng
 
 @pytest.mark.parametrize(
     "lengths",
-    [b"1, 2", b"1\r\nContent-Length: 2", b"-1", b"+1", b"1_0", b"0x1", b"1.0", b"one", b"9" * 30, "١".encode()],
+    [b"1, 2", b"1\r\nContent-Length: 2", b"-1", b"+1", b"1_0", b"0x1", b"1.0", b"one", b"9" * 30, b"\xb2"],
 )
 def test_a_length_that_is_none_is_a_failed_attempt(target: HttpTarget, client: HttpClient, lengths: bytes) -> None:
     url = target.on("/a", raw_and_stay(b"HTTP/1.1 200 OK\r\nContent-Length: " + lengths + b"\r\n\r\n7"))

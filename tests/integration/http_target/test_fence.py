@@ -25,6 +25,9 @@ class Names:
         self._names = {name.replace("_", "."): answers for name, answers in names.items()}
         self.asked: list[str] = []
 
+    def add(self, name: str, *addresses: str) -> None:
+        self._names[name] = [list(addresses)]
+
     def resolve(self, host: str, port: int) -> Sequence[Address]:
         self.asked.append(host)
         name = host.lower().removesuffix(".")
@@ -272,6 +275,21 @@ def test_an_open_name_is_open_and_its_address_is_not(target: HttpTarget) -> None
         assert call(opened, f"http://loopback.example.:{target.port}/a").status == 200
         for host in ("127.0.0.1", "localhost", "mapped.example", "loopback.example@localhost"):
             assert refused(opened, f"http://{host}:{target.port}/a").reason == FENCED
+
+
+@pytest.mark.parametrize(
+    ("allow", "host"),
+    [("straße.internal", "straße.internal"), ("*.straße.internal", "a.STRASSE.internal".replace("SS", "ẞ"))],
+)
+def test_a_name_beyond_ascii_is_opened_as_it_is_dialled(target: HttpTarget, allow: str, host: str) -> None:
+    target.on("/a", answer())
+    dialled = Names()
+    dialled.add("xn--strae-oqa.internal", "127.0.0.1")
+    dialled.add("a.xn--strae-oqa.internal", "127.0.0.1")
+    dialled.add("strasse.internal", "127.0.0.1")
+    with closing(client(allow, dialled)) as opened:
+        assert call(opened, f"http://{host}:{target.port}/a").status == 200
+        assert refused(opened, f"http://strasse.internal:{target.port}/a").reason == FENCED
 
 
 # -- redirects

@@ -89,10 +89,10 @@ def test_the_setting_for_private_authorities_is_one_for_policies_and_cache_too(t
 
 
 def test_private_authorities_count_beside_the_public_ones(target: HttpTarget) -> None:
-    names = {dict(part[0] for part in root["subject"]).get("commonName") for root in tls_context().get_ca_certs()}
+    authorities = [str(root["subject"]) for root in tls_context().get_ca_certs()]
 
-    assert "test target" in names
-    assert len(names) > 50
+    assert any("test target" in authority for authority in authorities)
+    assert len(authorities) > 50
 
 
 @pytest.mark.parametrize("content", [None, b"no certificate"])
