@@ -11,6 +11,9 @@ from typing import Any, Final
 CACHE_NAME_RULE: Final = "Unicode text without control characters, and without spaces or tabs at its ends, is allowed"
 """For the namespaces and scopes of the cache service, which travel in headers (RFC 9110, 5.5)."""
 
+_MIN_DELAY: Final = timedelta(seconds=1)
+_MAX_DELAY: Final = timedelta(minutes=5)
+
 _NOT_IN_A_CACHE_NAME: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]|\A[ \t]|[ \t]\Z")
 
 
@@ -19,8 +22,18 @@ class RetryPolicy:
     """How often and how soon a failed attempt is repeated; None: the deployment's default."""
 
     max_attempts: int | None = None
-    min_delay: timedelta = timedelta(seconds=1)
-    max_delay: timedelta = timedelta(minutes=5)
+    min_delay: timedelta = _MIN_DELAY
+    max_delay: timedelta = _MAX_DELAY
+
+    @classmethod
+    def of(cls, max_attempts: int | None, min_seconds: float | None, max_seconds: float | None) -> "RetryPolicy":
+        """The policy of a template's members; None: not set.
+
+        A largest delay that is not set is at least twice the smallest, so that the retries of many tasks spread.
+        """
+        least = _MIN_DELAY if min_seconds is None else timedelta(seconds=min_seconds)
+        most = max(_MAX_DELAY, 2 * least) if max_seconds is None else timedelta(seconds=max_seconds)
+        return cls(max_attempts=max_attempts, min_delay=least, max_delay=most)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +63,6 @@ class TaskTemplate:
         """The template of a stored JSON document, whose members are named as in the API."""
         document: Mapping[str, Any] = json.loads(text)
         retry = document.get("retry") or {}
-        default = RetryPolicy()
         return cls(
             name=document["name"],
             document=text,
@@ -63,11 +75,7 @@ class TaskTemplate:
             cache_scope=document.get("cacheScope", ""),
             headers=document.get("headers") or {},
             timeout=timedelta(seconds=document.get("timeoutSeconds", 30)),
-            retry=RetryPolicy(
-                max_attempts=retry.get("maxAttempts"),
-                min_delay=_seconds(retry.get("minDelaySeconds"), default.min_delay),
-                max_delay=_seconds(retry.get("maxDelaySeconds"), default.max_delay),
-            ),
+            retry=RetryPolicy.of(retry.get("maxAttempts"), retry.get("minDelaySeconds"), retry.get("maxDelaySeconds")),
             accept_status=tuple(str(status) for status in document.get("acceptStatus") or ()),
         )
 
@@ -85,7 +93,3 @@ class StoredTemplate:
 def is_cache_name(text: str) -> bool:
     """Whether a header can carry `text` as a namespace or scope of the cache service."""
     return _NOT_IN_A_CACHE_NAME.search(text) is None
-
-
-def _seconds(value: float | None, default: timedelta) -> timedelta:
-    return default if value is None else timedelta(seconds=value)
