@@ -1,7 +1,7 @@
 """Deciding what follows from an attempt. Pure: nothing here waits, draws or looks at a clock."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_tz
 from typing import Final
@@ -30,32 +30,41 @@ _END_OF_DATE: Final = re.compile(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Done:
-    """The task ends well, with this result."""
+class _Seen:
+    """What an attempt has seen of its target."""
 
-    result: str
     response_code: int | None = None
+    """HTTP status, where the target sent one."""
+    redirects: int = 0
+    """How many redirects the call followed."""
+    final_origin: str | None = None
+    """Scheme, host and port that they led to; None: there were none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Failed:
+class Done(_Seen):
+    """The task ends well, with this result."""
+
+    result: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed(_Seen):
     """The task fails, for this reason."""
 
     error: str
     logged: str | None = None
     """The part of the reason that is logged; None: all of it. What a target answers is never logged."""
-    response_code: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Retry:
+class Retry(_Seen):
     """The attempt failed; the next one is due after `delay`."""
 
     delay: timedelta
     error: str
     logged: str | None = None
     """As in `Failed`."""
-    response_code: int | None = None
 
 
 Decision = Done | Failed | Retry
@@ -73,6 +82,19 @@ def decide(
     draw: float,
 ) -> Decision:
     """What follows from `outcome` of attempt number `attempt`; `draw` is a random number in [0, 1)."""
+    decision = _decide(outcome, attempt, policy, default_max_attempts, accept, now, draw)
+    return replace(decision, redirects=outcome.redirects, final_origin=outcome.final_origin)
+
+
+def _decide(
+    outcome: Answered | CallRefused,
+    attempt: int,
+    policy: RetryPolicy,
+    default_max_attempts: int,
+    accept: tuple[str, ...],
+    now: datetime,
+    draw: float,
+) -> Decision:
     if isinstance(outcome, Answered) and is_accepted(outcome.status, accept):
         return Done(result=outcome.result, response_code=outcome.status)
     code: int | None

@@ -56,6 +56,8 @@ class TaskTemplate:
     retry: RetryPolicy = RetryPolicy()
     accept_status: tuple[str, ...] = ()
     """Statuses that finish the task: "204", "2xx", "*"; empty: all but 408, 425, 429 and 5xx."""
+    redirects: bool = True
+    """Whether redirects are followed; if not, one that comes is the answer."""
 
     @classmethod
     @lru_cache(maxsize=256)
@@ -77,6 +79,7 @@ class TaskTemplate:
             timeout=timedelta(seconds=document.get("timeoutSeconds", 30)),
             retry=RetryPolicy.of(retry.get("maxAttempts"), retry.get("minDelaySeconds"), retry.get("maxDelaySeconds")),
             accept_status=tuple(str(status) for status in document.get("acceptStatus") or ()),
+            redirects=document.get("redirects", True),
         )
 
 

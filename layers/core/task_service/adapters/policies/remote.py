@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote
@@ -31,7 +32,9 @@ class RemotePolicies:
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": self._user_agent}
         url = f"{self._address}/policy/{_path(policy)}/evaluation"
         try:
-            answer = self._call(HttpCall(method="POST", url=url, headers=headers, body=input_text), deadline)
+            # A redirected evaluation may be answered by something else than a policy.
+            call = HttpCall(method="POST", url=url, headers=headers, body=input_text, redirects=False)
+            answer = self._call(call, deadline)
         except CallRefused as refusal:
             raise CallRefused(
                 refusal.reason.replace("the target", "the policy service"),
@@ -64,7 +67,7 @@ class RemotePolicies:
 
 def _bearing(token: str, call: HttpCall) -> HttpCall:
     headers = {**call.headers, "Authorization": f"Bearer {token}"}
-    return HttpCall(method=call.method, url=call.url, headers=headers, body=call.body)
+    return replace(call, headers=headers)
 
 
 def _path(policy: str) -> str:

@@ -34,7 +34,7 @@ from task_service.adapters.aws.dynamodb.values import (
     time_value,
 )
 from task_service.domain.messages import TaskMessage
-from task_service.domain.retry import Done, Failed, Retry
+from task_service.domain.retry import Decision, Done, Failed, Retry
 from task_service.domain.task import Body, State, Task, place_of
 from task_service.domain.template import TaskTemplate
 from task_service.ports import Claim
@@ -107,7 +107,7 @@ class DynamoDbTasks:
         if result is not None:
             sets.append("#result = :result")
             values[":result"] = body_value(result)
-        return self._change_claimed(task, sets, removes, values, end.response_code)
+        return self._change_claimed(task, sets, removes, values, end)
 
     def retry(self, task: Task, decision: Retry, *, not_before: datetime) -> bool:
         """Give a claimed task back for its next attempt. False: the lease was lost."""
@@ -118,7 +118,7 @@ class DynamoDbTasks:
             ":not_before": time_value(not_before),
             ":error": {"S": decision.error},
         }
-        return self._change_claimed(task, sets, ["#lease"], values, decision.response_code)
+        return self._change_claimed(task, sets, ["#lease"], values, decision)
 
     def abandon(self, message: TaskMessage, *, error: str, now: datetime) -> Claim:
         """Fail a task whose current attempt, the message's, was started by somebody whose lease has ended."""
@@ -163,7 +163,7 @@ class DynamoDbTasks:
         return self._change(
             task_id,
             "SET #state = :created, #attempt = :first, replay = :replay "
-            "REMOVE startedAt, finishedAt, notBefore, responseCode, #error, failedShard",
+            "REMOVE startedAt, finishedAt, notBefore, responseCode, redirects, finalOrigin, #error, failedShard",
             f"#state = :failed AND {IS_EARLIER}",
             {
                 ":created": {"S": State.CREATED},
@@ -174,13 +174,12 @@ class DynamoDbTasks:
         )
 
     def _change_claimed(
-        self, task: Task, sets: list[str], removes: list[str], values: Item, response_code: int | None
+        self, task: Task, sets: list[str], removes: list[str], values: Item, decision: Decision
     ) -> bool:
-        if response_code is not None:
-            sets = [*sets, "responseCode = :code"]
-            values = {**values, ":code": {"N": str(response_code)}}
-        else:
-            removes = [*removes, "responseCode"]
+        seen = _seen(decision)
+        sets = [*sets, *(f"{name} = :{name}" for name in _SEEN if name in seen)]
+        removes = [*removes, *(name for name in _SEEN if name not in seen)]
+        values = {**values, **{f":{name}": value for name, value in seen.items()}}
         lease_is_ours = "#state = :pending AND holder = :holder"
         change = self._change(
             task.id,
@@ -191,8 +190,8 @@ class DynamoDbTasks:
         )
         # The holder stays in the record until the next claim, so a write that is repeated because its answer got
         # lost recognises itself, and what has to follow it does follow.
-        seen = change.task
-        met_itself = seen is not None and seen.state is not State.PENDING and seen.holder == task.holder
+        found = change.task
+        met_itself = found is not None and found.state is not State.PENDING and found.holder == task.holder
         return change.won or met_itself
 
     def _change(
@@ -268,10 +267,25 @@ def from_item(item: Item) -> Task:
         started_at=read_time(item["startedAt"]) if "startedAt" in item else None,
         finished_at=read_time(item["finishedAt"]) if "finishedAt" in item else None,
         response_code=int(item["responseCode"]["N"]) if "responseCode" in item else None,
+        redirects=read_number(item, "redirects"),
+        final_origin=item["finalOrigin"]["S"] if "finalOrigin" in item else None,
         result=read_body(item["result"]) if "result" in item else None,
         error=item["error"]["S"] if "error" in item else None,
         replay=read_number(item, "replay"),
     )
+
+
+_SEEN: Final = ("responseCode", "redirects", "finalOrigin")
+"""What a record has of the target that the last attempt has seen."""
+
+
+def _seen(decision: Decision) -> Item:
+    seen: Item = {}
+    if decision.response_code is not None:
+        seen["responseCode"] = {"N": str(decision.response_code)}
+    if decision.final_origin is not None:
+        seen |= {"redirects": {"N": str(decision.redirects)}, "finalOrigin": {"S": decision.final_origin}}
+    return seen
 
 
 def _is_the_attempt_of(message: TaskMessage) -> str:
