@@ -195,8 +195,13 @@ def metered(cloud: LocalCloud) -> Iterator[tuple[Services, Meter, str]]:
     )
     try:
         services = from_settings(
-            Settings(
-                table=outputs["TableName"], queue_url=queue, bucket=outputs["BucketName"], egress_allow="127.0.0.0/8"
+            Settings.from_environment(
+                {
+                    "TABLE_NAME": outputs["TableName"],
+                    "QUEUE_URL": queue,
+                    "BUCKET_NAME": outputs["BucketName"],
+                    "EGRESS_ALLOW": "127.0.0.0/8",
+                }
             )
         )
         meter = Meter()

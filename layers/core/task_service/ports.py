@@ -1,6 +1,6 @@
-"""What the use cases need from outside. Every port has an adapter in `adapters` and a fake in `testing`.
+"""What the use cases need from outside. Every port has adapters in `adapters` and a fake in `testing`.
 
-A port that cannot do its work now raises `domain.errors.Unavailable`; whether it was done after all is then unknown.
+A port that cannot do its work now raises `domain.errors.Unavailable`; the work may have been done all the same.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Templates(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """The outcome of claiming a task, or of another change that its state may not allow."""
+    """The result of claiming a task, or of another conditional write."""
 
     won: bool
     task: Task | None
@@ -91,7 +91,7 @@ class Tasks(Protocol):
         """Write a task unless there is one of its id, which is returned; None: it is new, and durable."""
 
     def remove(self, task_id: str) -> None:
-        """Take a task back that was promised to nobody."""
+        """Remove a task whose id no client was told."""
 
     def get(self, task_id: str) -> Task | None:
         """The task; read consistently."""
@@ -115,10 +115,10 @@ class Tasks(Protocol):
         """Give a claimed task back for its next attempt. False: the lease was lost."""
 
     def abandon(self, message: TaskMessage, *, error: str, now: datetime) -> Claim:
-        """Fail a task whose current attempt, the message's, was started by somebody whose lease has ended."""
+        """Fail a task whose current attempt is the message's, if the lease of its executor has ended."""
 
     def cancel(self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None) -> Claim:
-        """End a task that has not ended; whoever works on it loses its lease.
+        """Cancel a task that has not ended; an executor that works on it loses its lease.
 
         `birth` is the record of a list's task, which is written where there is none.
         """
@@ -129,7 +129,7 @@ class Tasks(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListRecords:
-    """What is written of a list."""
+    """Everything that is stored of a list."""
 
     task_list: TaskList
     groups: Mapping[int, GroupState]
@@ -140,16 +140,16 @@ class ListRecords:
 
 
 class TaskLists(Protocol):
-    """The task lists in the table. What moves a list on is written once, however often it is tried.
+    """The task lists in the table. Every write that advances a list happens once, however often it is tried.
 
-    Whoever moves it on says of which replay, with the list as it was read: a later one has nothing to do with it.
+    The caller passes the list as it was read, with its replay: a write of an earlier replay changes nothing.
     """
 
     def add(self, task_list: TaskList) -> TaskList | None:
         """Write a list unless there is one of its id, which is returned; None: it is new, and durable."""
 
     def remove(self, list_id: str) -> None:
-        """Take a list back that was promised to nobody."""
+        """Remove a list whose id no client was told."""
 
     def get(self, list_id: str) -> TaskList | None:
         """The list; read consistently."""
@@ -210,10 +210,10 @@ class IdempotencyKeys(Protocol):
     """The idempotency keys in the table."""
 
     def put(self, use: KeyUse, *, now: datetime) -> KeyUse:
-        """Write what a key is used for, unless it is in use; returns what it is used for then."""
+        """Write the use of a key, unless it is in use; returns the use that is stored then."""
 
     def get(self, key_hash: str, *, now: datetime) -> KeyUse | None:
-        """What a key is used for at that time, None: it is free; read consistently."""
+        """The use of a key at that time; None: it is free. Read consistently."""
 
 
 class TaskQueue(Protocol):

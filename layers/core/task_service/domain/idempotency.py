@@ -21,19 +21,19 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeyUse:
-    """What an idempotency key was used for."""
+    """The task or list that was created with an idempotency key."""
 
     key_hash: str
     id: str
-    """Of the task or the list that it stands for."""
+    """Id of the task or list."""
     fingerprint: str
-    """Of the request that it came with."""
+    """Hash of the request that came with the key."""
     expires_at: datetime
-    """When it may be used for something else."""
+    """When the key may be used for something else."""
 
 
 def key_hash(header: str, caller: Caller | None) -> str:
-    """What the key in a header is kept under: nobody meets the keys of other callers. Raises BadRequest."""
+    """The hash under which the key in a header is kept: each caller has keys of its own. Raises BadRequest."""
     key = parse_key(header)
     if caller is None:
         return _digest(key)
@@ -56,7 +56,7 @@ def parse_key(header: str) -> str:
 
 
 def fingerprint(resource: str, name: str, payload: str, cache_namespace: str, cache_scope: str) -> str:
-    """What tells a request from others, byte for byte."""
+    """A hash of the request, byte for byte."""
     return _digest(resource, name, payload, cache_namespace, cache_scope)
 
 
@@ -64,7 +64,7 @@ def _digest(*parts: str) -> str:
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
-        # With its length in front, so that a part cannot be mistaken for two.
+        # Each part has its length in front, so that one part cannot look like two.
         digest.update(b"%d:" % len(data))
         digest.update(data)
     return digest.hexdigest()

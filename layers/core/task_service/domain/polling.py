@@ -1,4 +1,4 @@
-"""Waiting for something to end: how long, and how often to look. Pure: nothing here waits or looks at a clock."""
+"""How long a request waits for a task to end, and how often it reads the task. Pure: the caller passes the time."""
 
 from datetime import timedelta
 from typing import Final
@@ -10,9 +10,9 @@ SHORTEST_PAUSE: Final = timedelta(milliseconds=50)
 LONGEST_PAUSE: Final = timedelta(seconds=2)
 
 _SHARE: Final = 4
-"""A pause is this part of the time that has passed: what ends is seen at most a quarter later than it could be."""
+"""A pause is a quarter of the time that has passed, so a task's end is seen at most a quarter later than it happens."""
 
 
 def pause(passed: timedelta) -> timedelta:
-    """How long to wait before the next look, after that long a wait: some 30 looks in MAX_WAIT."""
+    """The pause before the next read, after a wait of `passed`: some 30 reads in MAX_WAIT."""
     return min(max(passed / _SHARE, SHORTEST_PAUSE), LONGEST_PAUSE)

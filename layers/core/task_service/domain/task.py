@@ -9,7 +9,7 @@
       │ └──────────────────────────┼───────────────────────────────────┘
       └────────────────────────────┴──► cancelled
 
-Every arrow is one conditional write; the conditions stand in `adapters/dynamodb_tasks.py`.
+Every arrow is one conditional write; the adapters of `ports.Tasks` state the conditions.
 """
 
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ class State(StrEnum):
     PENDING = "pending"
     """An executor holds a lease and works on it."""
     DONE = "done"
-    """Ended well; there is a result."""
+    """It has a result."""
     FAILED = "failed"
-    """Ended badly; `error` says why."""
+    """It has no result; `error` says why."""
     CANCELLED = "cancelled"
-    """Ended on request."""
+    """A client has cancelled it."""
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing happens to the task any more."""
+        """Whether the task has ended."""
         return self in (State.DONE, State.FAILED, State.CANCELLED)
 
 
@@ -64,7 +64,7 @@ class Place:
 
 
 def place_of(task_id: str) -> Place | None:
-    """The place that a task's id names, None for a task that is in no list."""
+    """The place that a task's id names; None: the task is in no list."""
     list_id, *numbers = task_id.split(".")
     if len(numbers) != 2 or not all(number.isascii() and number.isdigit() and len(number) < 5 for number in numbers):
         return None
@@ -79,7 +79,7 @@ class Task:
 
     id: str
     name: str
-    """Of its template."""
+    """Name of its template."""
     template: TaskTemplate | None = None
     """A snapshot: changing the template does not change a task under way. None in a list: the list's plan has it."""
     request: Body | None = None
@@ -95,9 +95,9 @@ class Task:
     not_before: datetime | None = None
     """When the next attempt is or was due, until it starts."""
     lease_until: datetime | None = None
-    """Until when its holder may work on it, while it is pending."""
+    """Until when its holder may work on it; set while it is pending."""
     holder: str | None = None
-    """Who holds the lease, or held it last."""
+    """Name of the claim that holds the lease, or held it last."""
     started_at: datetime | None = None
     """When its first attempt started."""
     finished_at: datetime | None = None
@@ -111,15 +111,15 @@ class Task:
     error: str | None = None
     """Why the last attempt failed, or why it was cancelled."""
     replay: int = 0
-    """How often it has been started again after it had failed."""
+    """Number of replays so far."""
 
     @property
     def attempts(self) -> int:
-        """How many attempts have started; one that waits has not, also where the task was ended meanwhile."""
+        """Number of attempts that have started; one that waits for its time has not."""
         waits = self.started_at is None or self.not_before is not None
         return self.attempt - waits
 
     @property
     def shown_state(self) -> State:
-        """The state that clients are told: one that has started and waits for a retry is under way."""
+        """The state that clients see: a task that waits for a retry is pending."""
         return State.PENDING if self.state is State.CREATED and self.started_at is not None else self.state

@@ -3,9 +3,8 @@
                  start            a task ends              the last one has ended
     (no record) ───────► pending ─────────────► pending ───────────────────────────► done | failed ──► next group
 
-A replay walks over the groups again: those that are done stay as they are, those that failed are opened for their
-failed tasks. A cancelled list has a cancelled group, over which nobody walks. How a list moves on is decided in
-`advance`.
+A replay walks through the groups again: a group that is done stays as it is, one that failed is opened for its failed
+tasks. A cancelled list has a cancelled group, where every walk stops. `domain.advance` decides how a list advances.
 """
 
 import json
@@ -19,9 +18,6 @@ from typing import Any, Final
 from task_service.domain import json_text
 from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.template import TaskTemplate
-
-MAX_TASKS: Final = 1_000
-"""The most tasks of a list."""
 
 CHUNK: Final = 150
 """Of a parallel group larger than this, the outstanding tasks are kept in chunks of this size."""
@@ -120,9 +116,9 @@ class Plan:
         return self.tasks[self.groups[place.group].tasks[place.position]]
 
     def result_fault(self, text: str) -> str | None:
-        """Why `text` is too large for the result of a group, or None where it is not.
+        """Why `text` is too large for the result of a group; None: it is not.
 
-        The groups with a final policy have equal shares, so that the list's status can be carried whatever they are.
+        The groups with a final policy have equal shares, so that the list's status always fits into a response.
         """
         entries = 1 + len(self.groups) + sum(len(group.tasks) for group in self.groups)
         parts = sum(bool(group.final_policy) for group in self.groups)
@@ -135,7 +131,7 @@ class TaskList:
 
     id: str
     name: str
-    """Of its template."""
+    """Name of its template."""
     plan: Body
     request: Body
     cache_namespace: str
@@ -145,14 +141,14 @@ class TaskList:
     expires_at: datetime
     finished_at: datetime | None = None
     replay: int = 0
-    """How often it has been started again after it had failed."""
+    """Number of replays so far."""
 
     def will_replay(self, state: State, replay: int) -> bool:
-        """Whether a group or a task that `replay` has reached failed, and the one under way has not come to it yet."""
+        """Whether the running replay will open a group or task that failed in `replay`, and has not reached it yet."""
         return state is State.FAILED and replay < self.replay and not self.state.is_final
 
     def first_record(self, plan: Plan, place: Place) -> Task:
-        """The record that the task in that place gets when it is first written."""
+        """The first record of the task in that place."""
         return Task(
             id=place.task_id,
             name=plan.groups[place.group].tasks[place.position],
@@ -171,19 +167,19 @@ class GroupState:
     index: int
     state: State
     outstanding: frozenset[int] = frozenset()
-    """The positions of a parallel group whose tasks have not ended, or, of a large one, its chunks with such."""
+    """Positions of a parallel group whose tasks have not ended; of a large group, the chunks with such tasks."""
     failed: frozenset[int] = frozenset()
-    """Those of them with a task that failed."""
+    """Positions (or chunks) with a task that failed."""
     failed_before: bool = False
-    """Whether a group before this one has failed."""
+    """Whether an earlier group has failed."""
     starts_at: int = 0
-    """The position of the first task to run, in a sequential group: in a replay, of the one that failed."""
+    """Position of the first task to run in a sequential group: in a replay, the one that failed."""
     stopped_at: int | None = None
-    """The position of the task that failed, in a sequential group that is closed."""
+    """Position of the task that failed, in a closed sequential group."""
     replay: int = 0
-    """The replay of the list that has reached it last."""
+    """Number of the last replay that has reached this group."""
     result: Body | None = None
-    """What the final policy made of the tasks' results."""
+    """The final policy's result."""
     error: str | None = None
 
 
@@ -197,7 +193,7 @@ class Overview:
     task_list: TaskList
     plan: Plan
     groups: Mapping[int, GroupState]
-    """Those that have been started."""
+    """Groups that have started."""
     tasks: Mapping[tuple[int, int], State]
     """The shown states of the tasks that have been started, by group and position, of groups that are not closed."""
     failed: Mapping[int, frozenset[int]] = field(default_factory=dict)
@@ -214,7 +210,7 @@ class Overview:
         return states
 
     def _ended_states(self, state: GroupState) -> list[State]:
-        """Of a closed group its record says how every task has ended."""
+        """The states of a closed group's tasks, from the group's record."""
         group = self.plan.groups[state.index]
         failed: Container[int] = self.failed.get(state.index, frozenset())
         if group.execution is Execution.SEQUENTIAL:
@@ -228,7 +224,7 @@ class Overview:
         for position in range(len(group.tasks)):
             state = self.tasks.get((index, position), rest)
             if group.execution is Execution.SEQUENTIAL and state is State.FAILED:
-                # After a failure in a sequence the rest is not called.
+                # After a failure in a sequential group the rest is not called.
                 rest = State.FAILED
             states.append(state)
         return states
@@ -240,7 +236,7 @@ class Overview:
             return State.CREATED if self.task_list.will_replay(state.state, state.replay) else state.state
         if self.task_list.state is State.CANCELLED:
             return State.CANCELLED
-        # A task's record may be read a moment after its group's would have been.
+        # A task's record may be read after its group's record was.
         has_started = state is not None or any(group == index for group, _ in self.tasks)
         return State.PENDING if has_started else State.CREATED
 

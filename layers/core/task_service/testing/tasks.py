@@ -112,7 +112,7 @@ class InMemoryTasks:
         )
 
     def abandon(self, message: TaskMessage, *, error: str, now: datetime) -> Claim:
-        """Fail a task whose current attempt, the message's, was started by somebody whose lease has ended."""
+        """Fail a task whose current attempt is the message's, if the lease of its executor has ended."""
 
         def change() -> Claim:
             task = self.records.get(message.task_id)
@@ -131,7 +131,7 @@ class InMemoryTasks:
         return self._change(change)
 
     def cancel(self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None) -> Claim:
-        """End a task that has not ended; whoever works on it loses its lease."""
+        """Cancel a task that has not ended; an executor that works on it loses its lease."""
 
         def change() -> Claim:
             task = self.records.get(task_id, birth)

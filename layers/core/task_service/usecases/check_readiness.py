@@ -1,4 +1,4 @@
-"""Whether the service can do its work now."""
+"""Checking that the service can do its work now."""
 
 from dataclasses import dataclass
 
@@ -19,4 +19,4 @@ class ReadinessCheck:
             try:
                 ask()
             except Unavailable as error:
-                raise Unavailable(f"not ready: the {name} does not answer") from error
+                raise Unavailable.not_ready(name) from error

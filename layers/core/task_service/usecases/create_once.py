@@ -2,9 +2,9 @@
 
     check ──► key: the id it stands for ──► record of that id, unless it is there ──► message, unless it was taken
 
-Whoever asks with the key takes all of these steps, each of which does nothing where it has been done: a crash between
-two of them is mended by the client's retry, and of many that ask at once nobody has to wait for another. Nothing is
-taken back when the message cannot be sent: somebody else may have been told the id.
+Every request with the key takes all of these steps, and a step that is done already does nothing. So the client's retry
+completes what a crash has interrupted, and concurrent requests need not wait for each other. If the message cannot be
+sent, the record stays: another request with the same key may have been answered with its id.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 class Records(Protocol[R]):
-    """Where tasks or lists are written."""
+    """The records of tasks or of lists."""
 
     def add(self, record: R, /) -> R | None:
         """Write a record unless there is one of its id, which is returned."""
@@ -32,20 +32,20 @@ class Records(Protocol[R]):
 
 
 class Creator(Protocol[R]):
-    """Creates tasks or lists, at once or step by step; R is their record."""
+    """Creates tasks or lists, in one go or step by step; R is their record."""
 
     def create(self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "") -> str:
-        """All of it, without a key; returns the id."""
+        """Create one without a key; returns the id."""
 
     @property
     def records(self) -> Records[R]:
-        """Where they are written."""
+        """Their records."""
 
     def draft(self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "") -> Callable[[str], R]:
-        """Check what is asked for; what it returns makes the record of an id."""
+        """Check the request; returns a function that makes the record of an id."""
 
     def has_started(self, record: R, /) -> bool:
-        """Whether a record that was found shows that its first message has been taken."""
+        """Whether an executor has handled the first message of a record that was found."""
 
     def first_message(self, record: R, /) -> QueueMessage:
         """The message that makes it start."""
@@ -53,13 +53,13 @@ class Creator(Protocol[R]):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class KeyedCreator:
-    """Creates what is asked for with an idempotency key."""
+    """Creates tasks and lists with an idempotency key."""
 
     keys: IdempotencyKeys
     queue: TaskQueue
     clock: Clock
     keep: timedelta
-    """How long a key stands for the same."""
+    """How long a key is kept."""
 
     def create(
         self,
@@ -93,25 +93,25 @@ class KeyedCreator:
         return use.id, present is None
 
     def _use(self, key_hash: str, print_of_request: str) -> KeyUse:
-        """What the key stands for, from now on or before. Raises KeyReused."""
+        """The use of the key, written now or before. Raises KeyReused."""
         now = self.clock()
         use = KeyUse(key_hash=key_hash, id=str(uuid4()), fingerprint=print_of_request, expires_at=now + self.keep)
         return _same(self.keys.put(use, now=now), print_of_request)
 
     def _known(self, creation: Creator[R], key_hash: str, print_of_request: str, reason: NotFound) -> str:
-        """What a key stands for whose template has vanished since. Raises `reason` where it stands for nothing."""
+        """The id of a key whose template has been deleted since. Raises `reason` if the key is not in use."""
         known = self.keys.get(key_hash, now=self.clock())
         if known is None:
             raise reason
         record = creation.records.get(_same(known, print_of_request).id)
         if record is None:
-            # Nobody was told the id: its creation broke off, and cannot be mended without the template.
+            # Its creation stopped before a client was told the id, and cannot be completed without the template.
             raise reason
         self._start(creation, record)
         return known.id
 
     def _start(self, creation: Creator[R], record: R) -> None:
-        """Send the first message of a record that was found, which does no harm where it has been sent before."""
+        """Send the first message of a record that was found; a second message does no harm."""
         if not creation.has_started(record):
             self.queue.send(creation.first_message(record))
 

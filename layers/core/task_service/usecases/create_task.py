@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
-from task_service.domain import json_text
-from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
+from task_service.domain.errors import NotFound, Unavailable
+from task_service.domain.limits import check_payload
 from task_service.domain.messages import TaskMessage, message_of
 from task_service.domain.task import State, Task
-from task_service.domain.template import TaskTemplate
+from task_service.domain.template import TaskTemplate, TemplateKind
 from task_service.ports import Bodies, CachedTemplates, Clock, TaskLists, TaskQueue, Tasks
 
 log: Final = logging.getLogger("task")
@@ -46,13 +46,13 @@ class TaskCreator:
     def write_once(self, task_id: str, name: str, payload: str) -> tuple[TaskMessage, bool]:
         """Write the task of this id, unless there is one; returns its first message, and whether there was none.
 
-        For whoever does this again and again until the message is sent too: a record whose message could not be sent
-        stays, the next time finds it, and a message too many does no harm. Raises as `create`.
+        The caller repeats this until it has sent the message too: a record without a message stays, the next call finds
+        it, and a second message does no harm. Raises as `create`.
         """
         task = self.draft(name, payload)(task_id)
         return message_of(task), self.tasks.add(task) is None
 
-    # -- the steps, for whoever takes them one by one
+    # -- the steps one by one, for creating with an idempotency key
 
     @property
     def records(self) -> Tasks:
@@ -62,11 +62,11 @@ class TaskCreator:
     def draft(
         self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = ""
     ) -> Callable[[str], Task]:
-        """Check what is asked for; what it returns makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
+        """Check the request; returns what makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
         check_payload(payload)
         template = self.templates.get(name)
         if template is None:
-            raise NotFound("task template not found")
+            raise NotFound.template(TemplateKind.TASK)
 
         def task(task_id: str) -> Task:
             now = self.clock()
@@ -86,7 +86,7 @@ class TaskCreator:
         return task
 
     def has_started(self, task: Task) -> bool:
-        """Whether a task that was found shows that its first message has been taken."""
+        """Whether an executor has handled the first message of a task that was found."""
         return task.shown_state is not State.CREATED
 
     def first_message(self, task: Task) -> TaskMessage:
@@ -95,23 +95,12 @@ class TaskCreator:
 
 
 def take_back(records: Tasks | TaskLists, record_id: str) -> None:
-    """Remove a record without a message. Where that fails too it stays until its retention ends: nobody was told its
-    id, and no message will start it."""
+    """Remove a record whose message could not be sent.
+
+    If that fails too, the record stays until its retention ends: no client knows its id, and no message starts it.
+    """
     try:
         records.remove(record_id)
     except Unavailable as error:
         about = {"action": "take_back", "record_id": record_id, "reason": str(error)}
         log.warning("record without message stays", extra=about)
-
-
-def check_payload(payload: str) -> None:
-    """Check that `payload` is a JSON text that this service carries. Raises BadRequest, TooLarge."""
-    if not payload.strip(" \t\r\n"):
-        raise BadRequest("missing required payload")
-    fault = json_text.too_large(payload)
-    if fault:
-        raise TooLarge(f"payload too large: {fault}")
-    try:
-        json_text.check(payload)
-    except json_text.InvalidJson as error:
-        raise BadRequest(f"payload is not valid JSON: {error}") from None

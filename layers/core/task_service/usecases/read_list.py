@@ -22,14 +22,14 @@ class ListReader:
         """The list's own record, whose state says whether it has ended. Raises NotFound."""
         task_list = self.lists.get(list_id)
         if task_list is None or self._has_expired(task_list):
-            raise NotFound("taskList is not found")
+            raise NotFound.task_list()
         return task_list
 
     def overview(self, list_id: str) -> Overview:
         """The list with the states of all its groups and tasks. Raises NotFound."""
         records = self.lists.records(list_id)
         if records is None or self._has_expired(records.task_list):
-            raise NotFound("taskList is not found")
+            raise NotFound.task_list()
         plan = Plan.from_text(self.bodies.load(records.task_list.plan))
         return Overview(
             task_list=records.task_list,
@@ -40,7 +40,7 @@ class ListReader:
         )
 
     def find(self, list_id: str) -> Overview | None:
-        """The same, None where there is none."""
+        """The same; None: there is no such list."""
         try:
             return self.overview(list_id)
         except NotFound:
@@ -69,7 +69,7 @@ class ListReader:
         return f'{{"id": {json.dumps(list_id)}, "status": "{overview.state.value}", "groups": [{", ".join(groups)}]}}'
 
     def unstarted(self, place: Place) -> Task | None:
-        """A list's task that has no record, because it has not started or never will; None: there is no such task."""
+        """A list's task that has no record because it has not started; None: there is no such task."""
         overview = self.find(place.list_id)
         if overview is None:
             return None
@@ -84,5 +84,5 @@ class ListReader:
         )
 
     def _has_expired(self, task_list: TaskList) -> bool:
-        """Whether its retention has ended; the table removes expired records in its own time, which can be days."""
+        """Whether its retention has ended; the table may remove expired records days later."""
         return task_list.expires_at <= self.clock()

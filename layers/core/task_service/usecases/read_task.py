@@ -26,8 +26,8 @@ class TaskReader:
         if task.state is State.DONE and task.result is not None:
             return self.bodies.load(task.result)
         if task.state in (State.FAILED, State.CANCELLED):
-            raise TaskFailed(f"task {task.state}: {task.error}" if task.error else f"task {task.state}")
-        raise NotFound("no result, task is not completed")
+            raise TaskFailed.ended_as(task.state, task.error)
+        raise NotFound.result()
 
     def task(self, task_id: str) -> Task:
         """The task. Raises NotFound for an unknown id or one whose retention has ended."""
@@ -35,13 +35,13 @@ class TaskReader:
         place = place_of(task_id)
         if place is not None and (task is None or self._starts_again(task, place)):
             task = self.lists().unstarted(place)
-        # The table removes expired records in its own time, which can be days.
+        # The table may remove expired records days later.
         if task is None or task.expires_at <= self.clock():
-            raise NotFound("task is not found")
+            raise NotFound.task()
         return task
 
     def _starts_again(self, task: Task, place: Place) -> bool:
-        """Whether a list's task that failed is about to start again, in a replay that has not come to it yet."""
+        """Whether the running replay will start this failed task of a list, and has not reached it yet."""
         if task.state is not State.FAILED:
             return False
         try:

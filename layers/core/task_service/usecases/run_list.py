@@ -247,7 +247,7 @@ class ListRunner:
         )
 
     def _after_task(self, walk: Walk, position: int, ended: State) -> Move | None:
-        """What follows from a task that has ended, now or before."""
+        """The next move after a task that has ended, now or before."""
         if ended is State.CANCELLED:
             # Its list is cancelled too, and no executor advances it any more.
             return None
@@ -275,7 +275,7 @@ class ListRunner:
         return _advance(walk, state, Started())
 
     def _evaluate(self, walk: Walk, policy: str) -> tuple[Body | None, str | None]:
-        """The result of a group's final policy, or why there is none."""
+        """The result of a group's final policy, or the reason why there is none."""
         if walk.only_moves_on:
             return None, f"policy {policy!r} could not be evaluated in any of its tries"
         results = self._results(walk)
@@ -294,7 +294,7 @@ class ListRunner:
         return self.bodies.store(f"results/{walk.list_id}.{walk.group}", text), None
 
     def _results(self, walk: Walk) -> str | None:
-        """The array of the results of a group's tasks. None: it is too large, and was not loaded to its end."""
+        """The array of the results of a group's tasks; None: it is too large, so the rest was not loaded."""
         texts: list[str] = []
         size = len("[")
         for body in self.lists.results(walk.list_id, walk.group):
@@ -314,7 +314,7 @@ class ListRunner:
         return self.clock() + needed + 2 * MARGIN <= walk.deadline
 
     def _request(self, known: Known, place: Place, previous: Body | None) -> str:
-        """What a task of a list is given: the list's request, or the result of the task before it."""
+        """The request of a list's task: the list's request, or the result of the task before it."""
         if place.position == 0 or known.plan.groups[place.group].execution is Execution.PARALLEL:
             return known.request
         if previous is None:
@@ -325,7 +325,7 @@ class ListRunner:
         return self.bodies.load(previous)
 
     def _load(self, list_id: str, replay: int) -> Known | None:
-        """What a message of that replay is about; None: there is no such list, or a later replay has begun."""
+        """The list of a message of that replay; None: there is no such list, or a later replay has begun."""
         known = self._remembered.get(list_id)
         if known is None or known.task_list.replay < replay:
             task_list = self.lists.get(list_id)
@@ -347,5 +347,5 @@ _UNKNOWN: Final = Step(handled=Handled.DELETE, outcome=Outcome.UNKNOWN)
 
 
 def _advance(walk: Walk, state: GroupState, event: Started | TaskEnded) -> Move | None:
-    """What has to happen next; nothing where the group has gone on to a later replay."""
+    """The next move; None: nothing follows, or the group belongs to a later replay."""
     return advance(walk.plan, state, event) if state.replay == walk.replay else None

@@ -18,11 +18,11 @@ log: Final = logging.getLogger("task")
 
 
 class Ending(Protocol):
-    """What comes to an end."""
+    """A task or a list."""
 
     @property
     def state(self) -> State:
-        """Where it stands."""
+        """Its state."""
 
 
 E = TypeVar("E", bound=Ending)
@@ -30,7 +30,7 @@ E = TypeVar("E", bound=Ending)
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Waiter:
-    """Looks again and again until something has ended or the time has come."""
+    """Reads a task or a list again and again, until it has ended or time is up."""
 
     tasks: TaskReader
     lists: ListReader
@@ -54,12 +54,12 @@ class Waiter:
                 return found
             if failure is not None and now >= until:
                 raise failure
-            # The last look is at the very end.
+            # The last read comes at the very end.
             self.pause(min(waiting.pause(now - started), until - now).total_seconds())
 
 
 def _seen(look: Callable[[], E]) -> tuple[E | None, Unavailable | None]:
-    """What a look has seen, or why it failed, which the next one may not."""
+    """What was read, or why the read failed."""
     try:
         return look(), None
     except Unavailable as error:
