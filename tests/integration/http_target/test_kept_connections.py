@@ -4,11 +4,13 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
 from task_service.adapters.http.connections import IDLE_SECONDS
 from task_service.adapters.http.target import HttpClient
+from task_service.domain.call import CallRefused
 from tests.support import behaviours
 from tests.support.behaviours import answer, hang, in_turn, raw
 from tests.support.http_calls import call, out_of_time, refused
@@ -81,6 +83,21 @@ def test_the_attempt_after_a_dead_connection_does_not_meet_the_next_one(
 
     assert refused(client, url).can_retry
     assert call(client, url).status == 200
+
+
+@DEATHS
+def test_of_many_tasks_with_two_attempts_all_are_done(target: HttpTarget, client: HttpClient, death: Behaviour) -> None:
+    url = target.on("/a", only_once_a_connection(death))
+    failed = 0
+    for _ in range(20):
+        with suppress(CallRefused):
+            call(client, url)
+            continue
+        failed += 1
+
+    # What succeeded last has left a connection that is dead by now.
+    assert failed == 10
+    assert [call(client, url, fresh=True).status for _ in range(failed)] == [200] * failed
 
 
 def test_a_call_may_ask_for_a_new_connection(target: HttpTarget, client: HttpClient) -> None:

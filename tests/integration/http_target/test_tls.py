@@ -97,15 +97,18 @@ def test_private_authorities_count_beside_the_public_ones(target: HttpTarget) ->
 
 @pytest.mark.parametrize("content", [None, b"no certificate"])
 def test_a_file_of_authorities_that_cannot_be_read_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: HttpClient, content: bytes | None
 ) -> None:
     file = tmp_path / "authorities.pem"
     if content is not None:
         file.write_bytes(content)
     trust(file, monkeypatch)
 
-    with pytest.raises(ValueError, match=r"SSL_CERT_FILE is .*authorities\.pem"):
-        tls_context()
+    with HttpTarget() as target:
+        refusal = refused(client, target.url("/a").replace("http:", "https:"))
+
+    assert refusal.reason == "SSL_CERT_FILE names no file with certificates in PEM"
+    assert refusal.can_retry
 
 
 def test_a_target_that_speaks_no_tls_is_refused(client: HttpClient) -> None:

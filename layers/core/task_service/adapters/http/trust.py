@@ -10,6 +10,8 @@ import ssl
 from functools import lru_cache
 from typing import Final
 
+from task_service.domain.call import CallRefused
+
 _REASONS: Final = {
     9: "it is not valid yet",
     10: "it has expired",
@@ -25,7 +27,7 @@ _REASONS: Final = {
 
 
 def tls_context() -> ssl.SSLContext:
-    """The context of every TLS connection. Raises ValueError where SSL_CERT_FILE cannot be read."""
+    """The context of every TLS connection. Raises CallRefused where SSL_CERT_FILE cannot be read."""
     return _context(os.environ.get("SSL_CERT_FILE") or "")
 
 
@@ -41,7 +43,8 @@ def _context(ca_file: str) -> ssl.SSLContext:
         try:
             context.load_verify_locations(ca_file)
         except OSError as error:
-            raise ValueError(f"SSL_CERT_FILE is {ca_file!r}, a file with certificates in PEM is expected") from error
+            reason = "SSL_CERT_FILE names no file with certificates in PEM"
+            raise CallRefused(reason, can_retry=True) from error
     return context
 
 
