@@ -129,6 +129,8 @@ def test_a_task_is_found_as_it_is_but_for_its_bodies(world: World) -> None:
         "started_at",
         "finished_at",
         "response_code",
+        "redirects",
+        "final_origin",
         "error",
     ):
         assert getattr(found, member) == getattr(kept, member), member

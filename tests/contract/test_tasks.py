@@ -158,6 +158,32 @@ def test_what_the_last_attempt_left_behind_does_not_stay(tasks: Tasks, created: 
     assert (done.error, done.response_code) == (None, None)
 
 
+REDIRECTED: dict[str, Any] = {"redirects": 2, "final_origin": "https://login.example:8443"}
+
+
+def test_redirects_are_kept_for_as_long_as_they_are_those_of_the_last_attempt(tasks: Tasks, created: Task) -> None:
+    first = claim(tasks, created.id)
+    assert (first.redirects, first.final_origin) == (0, None)
+    tasks.retry(first, Retry(delay=timedelta(), error="busy", **REDIRECTED), not_before=NOW)
+    waiting = read(tasks, created.id)
+    assert (waiting.redirects, waiting.final_origin) == (2, "https://login.example:8443")
+
+    second = claim(tasks, created.id, attempt=2, holder="b")
+    tasks.finish(second, Failed(error="no"), result=None, now=SOON)
+    failed = read(tasks, created.id)
+    assert (failed.redirects, failed.final_origin) == (0, None)
+
+
+def test_a_replay_has_no_redirects_of_the_run_before(tasks: Tasks, created: Task) -> None:
+    claimed = claim(tasks, created.id)
+    tasks.finish(claimed, Failed(error="no", **REDIRECTED), result=None, now=SOON)
+    assert read(tasks, created.id).redirects == 2
+
+    assert tasks.replay(created.id, number=1).won
+    again = read(tasks, created.id)
+    assert (again.redirects, again.final_origin) == (0, None)
+
+
 def test_ending_and_retrying_recognise_themselves_when_repeated(tasks: Tasks, created: Task) -> None:
     first = claim(tasks, created.id)
     retry = Retry(delay=timedelta(), error="busy")

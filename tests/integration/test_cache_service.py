@@ -9,7 +9,7 @@ import pytest
 from task_service.adapters.cache_service import CacheService
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import anywhere
-from task_service.adapters.http.target import RequestsTarget
+from task_service.adapters.http.target import HttpClient
 from task_service.domain.call import CallRefused
 from tests.support.behaviours import answer
 from tests.support.targets import HttpTarget
@@ -23,7 +23,7 @@ def service() -> Iterator[HttpTarget]:
 
 @pytest.fixture
 def cache(service: HttpTarget) -> Iterator[CacheService]:
-    with closing(RequestsTarget(Dialler(permits=anywhere))) as calls:
+    with closing(HttpClient(Dialler(permits=anywhere))) as calls:
         yield CacheService(
             address=service.url(""), target=calls, clock=lambda: datetime.now(UTC), user_agent="task-service/test"
         )

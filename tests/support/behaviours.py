@@ -125,6 +125,11 @@ def raw(data: bytes) -> Behaviour:
     return behave
 
 
+def raw_and_stay(data: bytes) -> Behaviour:
+    """Sends `data` and keeps the connection open: an answer that does not say where it ends never does."""
+    return lambda wire: wire.finish(data)
+
+
 def stream(start: bytes, parts: Iterable[bytes], *, every: float = 0) -> Behaviour:
     """Sends `start`, then part after part, one every so many seconds."""
 

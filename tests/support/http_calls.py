@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from task_service.adapters.http.target import RequestsTarget
+from task_service.adapters.http.target import HttpClient
 from task_service.domain.call import Answered, CallRefused, HttpCall
 
 JSON = {"Content-Type": "application/json", "Idempotency-Key": "task-1"}
@@ -15,23 +15,32 @@ TOLERANCE = 0.3
 
 
 def call(
-    client: RequestsTarget,
+    client: HttpClient,
     url: str,
     *,
     method: str = "POST",
     body: str | None = '{"n":1}',
     headers: dict[str, str] | None = None,
     budget: float = 5,
+    redirects: bool = True,
+    fresh: bool = False,
 ) -> Answered:
     """Make a call that has `budget` seconds."""
     deadline = datetime.now(UTC) + timedelta(seconds=budget)
     return client.call(
-        HttpCall(method=method, url=url, headers=JSON | (headers or {}), body=body),
+        HttpCall(
+            method=method,
+            url=url,
+            headers=JSON | (headers or {}),
+            body=body,
+            redirects=redirects,
+            fresh_connection=fresh,
+        ),
         deadline=deadline,
     )
 
 
-def refused(client: RequestsTarget, url: str, **rest: object) -> CallRefused:
+def refused(client: HttpClient, url: str, **rest: object) -> CallRefused:
     """The refusal of a call that has to be refused; it names no address."""
     with pytest.raises(CallRefused) as caught:
         call(client, url, **rest)  # type: ignore[arg-type]
@@ -42,7 +51,7 @@ def refused(client: RequestsTarget, url: str, **rest: object) -> CallRefused:
     return caught.value
 
 
-def out_of_time(client: RequestsTarget, url: str, *, budget: float = 0.3, **rest: object) -> CallRefused:
+def out_of_time(client: HttpClient, url: str, *, budget: float = 0.3, **rest: object) -> CallRefused:
     """The refusal of a call that has to end with its budget, and does so in time."""
     started = time.monotonic()
     refusal = refused(client, url, budget=budget, **rest)

@@ -15,7 +15,7 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from email.message import Message
 from http.client import parse_headers
@@ -177,14 +177,15 @@ class HttpTarget:
                     if len(call.body) < length:
                         # The client has broken off.
                         return
-                wire = self._wire(stream, call)
+                # What the reader has taken in beyond the head is read from there.
+                wire = self._wire(stream, call, take=lambda count: reader.read(min(count, len(reader.peek(0)))))
                 with self._recorded(call):
                     self._behaviours.get(path, _not_scripted)(wire)
                 if not wire.is_open:
                     return
 
-    def _wire(self, connected: socket.socket, call: Call) -> Wire:
-        return Wire(connected, call, end=self._end, stopping=self._stopping, released=self._released)
+    def _wire(self, connected: socket.socket, call: Call, **rest: Callable[[int], bytes]) -> Wire:
+        return Wire(connected, call, end=self._end, stopping=self._stopping, released=self._released, **rest)
 
     @contextmanager
     def _recorded(self, call: Call) -> Iterator[None]:

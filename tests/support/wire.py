@@ -50,17 +50,26 @@ class Wire:
         end: Callable[[Call], None],
         stopping: threading.Event,
         released: threading.Event,
+        take: Callable[[int], bytes] = lambda _: b"",
     ) -> None:
         self.call = call
         self.is_open = True
         self._socket = connected
         self._end = end
+        self._take = take
         self._stopping = stopping
         self._released = released
 
     def send(self, data: bytes) -> None:
         """Send `data` as it is."""
         self._socket.sendall(data)
+
+    def read(self, count: int) -> int:
+        """Read so many bytes of a request's body that was not read before. Returns how many came."""
+        read = len(self._take(count))
+        while read < count and (data := self._socket.recv(min(count - read, 65_536))):
+            read += len(data)
+        return read
 
     def finish(self, data: bytes) -> None:
         """Send `data`, with which the call ends: a client that sees it may call again at once."""

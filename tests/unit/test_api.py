@@ -267,6 +267,11 @@ class TestReading:
             "error": "the target answered 503",
         }
 
+    def test_the_status_tells_of_redirects_where_there_were_any(self, world: World) -> None:
+        world.tasks.records["t"] = task("t", state=State.DONE, redirects=3, final_origin="https://login.example")
+        answer = world.ask("GET", "/v1/taskStatus/t")
+        assert (answer.json["redirects"], answer.json["finalOrigin"]) == (3, "https://login.example")
+
     def test_a_task_that_waits_for_a_retry_is_under_way(self, world: World) -> None:
         world.tasks.records["t"] = task("t", attempt=2, started_at=NOW, not_before=NOW)
         answer = world.ask("GET", "/v1/taskStatus/t")

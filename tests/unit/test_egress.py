@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from task_service.adapters.http.egress import Egress, is_public
+from task_service.domain.url import Url
 
 PUBLIC = [
     *("1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "52.95.110.1", "93.184.215.14", "223.255.255.255"),
@@ -124,6 +125,27 @@ def test_what_is_listed_is_open(host: str, address: str) -> None:
 )
 def test_what_only_looks_like_it_is_not(host: str, address: str) -> None:
     assert not Egress.from_text(ALLOW).permits(host, address)
+
+
+@pytest.mark.parametrize(
+    ("entry", "opened", "not_opened"),
+    [
+        ("straße.internal", "straße.internal", "strasse.internal"),
+        ("STRASSE.internal", "strasse.internal", "straße.internal"),
+        ("xn--strae-oqa.internal", "Straße.internal", "strasse.internal"),
+        ("*.faß.internal", "a.faß.internal", "a.fass.internal"),
+        ("βόλος.internal", "ΒΌΛΟς.internal", "βόλοσ.internal"),
+        ("bücher.internal", "BÜCHER.internal", "bucher.internal"),
+        ("b\u00fccher.internal", "bu\u0308cher.internal", "bu.internal"),
+        ("\uff4f\uff52ders.internal", "orders.internal", "order.internal"),
+        ("orders。internal", "orders.internal.", "orders-internal"),
+    ],
+)
+def test_a_name_is_the_same_in_the_list_and_in_a_url(entry: str, opened: str, not_opened: str) -> None:
+    egress = Egress.from_text(entry)
+
+    assert egress.permits(Url.parse(f"http://{opened}/").host, "10.0.0.1")
+    assert not egress.permits(Url.parse(f"http://{not_opened}/").host, "10.0.0.1")
 
 
 @pytest.mark.parametrize("text", ["", " ", ",", " , ,"])

@@ -97,6 +97,12 @@ def test_a_long_answer_is_told_in_part() -> None:
         ("Thu, 01 Jan 2026 12:01:30 GMT", 90),
         ("Thu, 01 Jan 2026 11:00:00 GMT", 0),
         ("Thu, 01 Jan 2026 12:01:30 -0000", 90),
+        ("Thu, 01 Jan 2026 12:01:30 UTC", 90),
+        ("Thu, 01 Jan 2026 13:01:30 +0100", 90),
+        ("Thu, 01 Jan 2026 07:01:30 EST", 90),
+        ("Thursday, 01-Jan-26 12:01:30 GMT", 90),
+        ("Thu Jan  1 12:01:30 2026", 90),
+        ("Thu, 01 Jan 2026 12:01:30", 90),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str, seconds: int) -> None:
@@ -104,10 +110,45 @@ def test_retry_after_is_seconds_or_a_date(header: str, seconds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [None, "", "soon", "-5", "1.5", "٣", "Thu, 99 Jan 2026", f"Thu, 01 Jan {10**20} 00:00:00 GMT"]
+    "header",
+    [
+        *(None, "", "soon", "-5", "1.5", "1_0", "+5", "0x10", "٣", "5, 10", "5 s"),
+        *("Thu, 99 Jan 2026", f"Thu, 01 Jan {10**20} 00:00:00 GMT", "Thu, 01 Jan 2026 25:00:00 GMT", "2026-01-01"),
+        # Of zones that are unknown, or written in no way that HTTP or mail has.
+        *("Thu, 01 Jan 2026 12:01:30 CET", "Thu, 01 Jan 2026 12:01:30 XYZ", "Thu, 01 Jan 2026 12:01:30 JST"),
+        *("Thu, 01 Jan 2026 12:01:30 GMT+2", "Thu, 01 Jan 2026 12:01:30 +02:00", "Thu, 01 Jan 2026 12:01:30 (CET)"),
+        *("Thu, 01 Jan 2026 12:01:30 Europe/Berlin", "Thu Jan  1 12:01:30 CEST 2026", "Thu, 01 Jan 2026 12:01:30 A"),
+    ],
 )
 def test_a_retry_after_that_says_nothing_is_ignored(header: str | None) -> None:
     assert retry_after(header, NOW) is None
+
+
+UNIX = int(NOW.timestamp())
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (str(UNIX + 90), 90),
+        (str(UNIX), 0),
+        (str(UNIX - 5), 0),
+        (str(UNIX - 86_400), 0),
+        (str((UNIX + 90) * 1_000), 90),
+        (str(UNIX * 1_000 - 1), 0),
+        (str(UNIX + 100_000), 100_000),
+    ],
+)
+def test_a_retry_after_that_is_a_unix_time_is_one(header: str, seconds: int) -> None:
+    assert retry_after(header, NOW) == timedelta(seconds=seconds)
+
+
+def test_a_retry_after_of_an_answer_that_cannot_be_used_is_obeyed_too() -> None:
+    refusal = CallRefused("the answer broke off", can_retry=True, response_code=503)
+    refusal.retry_after = "120"
+    decision = after(refusal, draw=0)
+    assert isinstance(decision, Retry)
+    assert decision.delay == timedelta(seconds=122)
 
 
 def test_retry_after_is_obeyed_on_top_of_the_jitter() -> None:
@@ -116,11 +157,17 @@ def test_retry_after_is_obeyed_on_top_of_the_jitter() -> None:
     assert decision.delay == timedelta(seconds=122.5)
 
 
-@pytest.mark.parametrize("header", ["86401", "9" * 30])
+@pytest.mark.parametrize(
+    "header", ["86401", "9" * 30, "9" * 5_000, str(UNIX + 86_401), str(UNIX * 7), "Sat, 03 Jan 2026 12:00:00 GMT"]
+)
 def test_a_target_that_asks_to_wait_for_days_is_not_waited_for(header: str) -> None:
     decision = after(Answered(status=503, result="1", retry_after=header))
     assert isinstance(decision, Failed)
-    assert "at most 86400 s are waited" in decision.error
+    # The reason has the words of the target, and no number that it did not send.
+    words = header if len(header) < 40 else f"{header[:40]}…"
+    assert decision.error == (
+        f"the target answered 503: 1 (it answers Retry-After: {words}, at most 86400 s are waited)"
+    )
 
 
 @given(
@@ -137,3 +184,25 @@ def test_backoff_stays_between_the_least_and_the_most(attempt: int, least: float
 def test_backoff_doubles() -> None:
     bounds = [backoff(attempt, POLICY, 1.0).total_seconds() for attempt in (1, 2, 3, 4, 5, 6, 7)]
     assert bounds == [4, 8, 16, 32, 60, 60, 60]
+
+
+@pytest.mark.parametrize("least", [0, 0.001, 1, 150, 200, 600, 86_400])
+def test_every_smallest_delay_has_jitter_beside_the_default_of_the_largest(least: float) -> None:
+    policy = RetryPolicy.of(None, least, None)
+
+    delays = {backoff(10, policy, draw) for draw in (0, 0.25, 0.5, 0.75)}
+
+    assert len(delays) == 4
+    assert min(delays) == policy.min_delay
+
+
+@pytest.mark.parametrize(("least", "most"), [(0, 300), (150, 300), (151, 302), (600, 1_200)])
+def test_the_default_of_the_largest_delay_is_at_least_twice_the_smallest(least: float, most: float) -> None:
+    assert RetryPolicy.of(None, least, None).max_delay == timedelta(seconds=most)
+
+
+def test_delays_that_are_set_are_taken_as_they_are() -> None:
+    assert RetryPolicy.of(3, 600, 600) == RetryPolicy(
+        max_attempts=3, min_delay=timedelta(seconds=600), max_delay=timedelta(seconds=600)
+    )
+    assert RetryPolicy.of(None, None, None) == RetryPolicy()

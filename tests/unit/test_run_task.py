@@ -116,6 +116,34 @@ class TestARun:
             "Idempotency-Key": "task-1",
         }
 
+    def test_redirects_are_followed_unless_the_template_says_no(self, world: World) -> None:
+        world.handle()
+        world.given(template=template(redirects=False))
+        world.handle()
+        assert [call.redirects for call in world.target.calls] == [True, False]
+
+    @pytest.mark.parametrize("state", [State.DONE, State.FAILED])
+    def test_the_record_tells_of_redirects(self, world: World, state: State) -> None:
+        world.given(template=template(acceptStatus=["2xx"]))
+        status = 200 if state is State.DONE else 404
+        world.target.answers = [Answered(status=status, result="1", redirects=2, final_origin="https://login.example")]
+        world.handle()
+        assert (world.record.state, world.record.redirects) == (state, 2)
+        assert world.record.final_origin == "https://login.example"
+
+    def test_policies_do_not_hide_redirects(self, world: World) -> None:
+        world.given(template=template(responsePolicy="p"))
+        world.policies.policies["p"] = lambda _: "2"
+        world.target.answers = [Answered(status=200, result="1", redirects=1, final_origin="https://login.example")]
+        world.handle()
+        assert (world.record.result, world.record.redirects) == (Body(text="2"), 1)
+
+    @pytest.mark.parametrize(("attempt", "fresh"), [(1, False), (2, True), (3, True)])
+    def test_every_attempt_after_the_first_has_a_new_connection(self, world: World, attempt: int, fresh: bool) -> None:
+        world.given(attempt=attempt)
+        world.handle(TaskMessage(task_id="task-1", attempt=attempt))
+        assert world.target.calls[0].fresh_connection == fresh
+
     def test_the_agent_says_who_calls(self, world: World) -> None:
         world.handle()
         assert world.target.calls[0].headers["User-Agent"] == f"task-service/{VERSION}"

@@ -13,7 +13,7 @@ from task_service.domain.call import Answered
 from task_service.domain.errors import Unavailable
 from task_service.domain.messages import QueueMessage, TaskMessage
 from task_service.domain.outcome import Attempt, Handled, Outcome, Step
-from task_service.domain.retry import Done, Failed, Retry, decide
+from task_service.domain.retry import Decision, Done, Failed, Retry, decide
 from task_service.domain.template import RetryPolicy
 from task_service.entrypoints.queues.task_batch import Batch
 from tests.support.builders import NOW, task
@@ -115,6 +115,24 @@ def test_how_long_a_replay_comes_after_the_creation_is_not_measured(metrics: Met
         "Done": [1.0],
         "Attempts": [1.0],
     }
+
+
+def test_redirects_are_logged_where_there_were_any(metrics: Metrics, caplog: pytest.LogCaptureFixture) -> None:
+    decisions: list[Decision] = [
+        Done(result="1", redirects=1, final_origin="https://login.example"),
+        Failed(error="no", redirects=2, final_origin="http://other.example:81"),
+        Done(result="1"),
+    ]
+
+    def handle(message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
+        run = Attempt(outcome=Outcome.DONE, task=task(), decision=decisions.pop(0), ended_at=NOW)
+        return Step(handled=Handled.DELETE, outcome=Outcome.DONE, attempts=(run,))
+
+    caplog.set_level("INFO", logger="task")
+    for _ in range(3):
+        Batch(metrics).run(event(message("t")), CONTEXT, handle)
+    told = [(vars(record).get("redirects"), vars(record).get("final_origin")) for record in caplog.records]
+    assert told == [(1, "https://login.example"), (2, "http://other.example:81"), (None, None)]
 
 
 def test_what_a_target_says_is_not_logged(metrics: Metrics, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,12 +1,19 @@
 """Writing task templates: validated, versioned, paged."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from socket import AddressFamily, SocketKind
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from task_service.adapters.http.connections import Dialler
+from task_service.adapters.http.egress import Egress
+from task_service.adapters.http.target import HttpClient
+from task_service.domain.call import CallRefused, HttpCall
 from task_service.domain.errors import BadRequest, NotFound, PreconditionFailed, TooLarge, TurnedOff
 from task_service.domain.limits import MAX_DOCUMENT_BYTES
 from task_service.domain.paging import PageRequest, decode_cursor, encode_cursor
@@ -106,6 +113,33 @@ def test_an_exported_template_of_the_first_generation_is_accepted(editing: Templ
         ({**CALL, "url": "https://a.example:99999"}, "url: Port out of range"),
         ({**CALL, "url": "https://a b/"}, "url: white space"),
         ({**CALL, "url": 7}, "url: Input should be a valid string"),
+        ({**CALL, "url": "https://a..b/"}, "url: 'a..b' is not the name of a host"),
+        ({**CALL, "url": f"https://{'a' * 64}.example/"}, "is not the name of a host; parts of 1 to 63 letters"),
+        ({**CALL, "url": "https://1.2.3.4.5/"}, "neither the name of a host nor an IPv4 address"),
+        ({**CALL, "url": "https://a.example/100%"}, "url: a % without two hexadecimal digits after it is not"),
+        ({**CALL, "url": "https://a.example/{id}"}, "url: the character { is not part of a URL, %7B is"),
+        ({**CALL, "url": "https://u%3Av:p@a.example/"}, "nor is a colon part of a user"),
+        (
+            {**CALL, "url": "https://u:p@a.example/", "headers": {"authorization": "Bearer x"}},
+            "either a user in the url, or the header Authorization is allowed, not both",
+        ),
+        ({**CALL, "redirects": "no"}, "redirects: Input should be a valid boolean"),
+        ({**CALL, "redirects": 0}, "redirects: Input should be a valid boolean"),
+        ({**CALL, "timeoutSeconds": 1e-9}, "timeoutSeconds: at least 0.1 is allowed"),
+        ({**CALL, "timeoutSeconds": 0.09}, "timeoutSeconds: at least 0.1 is allowed"),
+        ({**CALL, "timeoutSeconds": True}, "timeoutSeconds: Input should be a valid number"),
+        ({**CALL, "timeoutSeconds": "5"}, "timeoutSeconds: Input should be a valid number"),
+        ({**CALL, "timeoutSeconds": "1_0"}, "timeoutSeconds: Input should be a valid number"),
+        ({**CALL, "retry": {"minDelaySeconds": True}}, "retry.minDelaySeconds: Input should be a valid number"),
+        ({**CALL, "retry": {"minDelaySeconds": "5"}}, "retry.minDelaySeconds: Input should be a valid number"),
+        ({**CALL, "retry": {"maxDelaySeconds": "1_0"}}, "retry.maxDelaySeconds: Input should be a valid number"),
+        ({**CALL, "retry": {"maxAttempts": True}}, "retry.maxAttempts: Input should be a valid integer"),
+        ({**CALL, "retry": {"maxAttempts": "5"}}, "retry.maxAttempts: Input should be a valid integer"),
+        ({**CALL, "acceptStatus": [True]}, "is not a status; 100 to 599"),
+        ({**CALL, "headers": {"X-A": " a"}}, "headers: X-A: spaces and tabs are not sent at the ends of a value"),
+        ({**CALL, "headers": {"X-A": "a\t"}}, "headers: X-A: spaces and tabs are not sent at the ends of a value"),
+        ({**CALL, "headers": {"X-A": "1", "x-a": "2"}}, "headers: X-A and x-a are one header"),
+        ({**CALL, "headers": {"Accept-Encoding": "br"}}, "Accept-Encoding: 'br' cannot be decoded; gzip, x-gzip"),
         ({**CALL, "color": "red"}, "color: is not a member of a template; name, url, method"),
         ({**CALL, "name": "y"}, "name: 'y' is not the name in the path, 'x'"),
         ({**CALL, "timeoutSeconds": 0}, "timeoutSeconds: Input should be greater than 0"),
@@ -143,6 +177,48 @@ def test_a_faulty_template_is_refused_with_member_fault_and_what_is_allowed(
         editing.put("x", json.dumps(members))
     assert fault in refusal.value.message
     assert templates.records == {}
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1, 1.5, 50])
+def test_numbers_are_numbers_with_and_without_a_fraction(editing: TemplateEditor, seconds: float) -> None:
+    retry = {"minDelaySeconds": seconds, "maxAttempts": 2}
+    stored, _ = editing.put("x", json.dumps({**CALL, "timeoutSeconds": seconds, "retry": retry}))
+    assert parsed(stored).timeout == parsed(stored).retry.min_delay == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("members", "redirects"), [({}, True), ({"redirects": True}, True), ({"redirects": False}, False)]
+)
+def test_a_template_may_want_no_redirects(editing: TemplateEditor, members: dict[str, Any], redirects: bool) -> None:
+    stored, _ = editing.put("x", json.dumps({**CALL, **members}))
+    assert parsed(stored).redirects == redirects
+    assert json.loads(stored.document).get("redirects") == members.get("redirects")
+
+
+TRICKY = st.sampled_from(list("/?#%@:[]\\ \t.&=aA1ß€\u200d\ud7ff\x7f{|}")) | st.characters(exclude_categories=["Cs"])
+NAMES = st.sampled_from(["X-A", "x-a", "Accept", "Authorization", "authorization", "Accept-Encoding"]) | st.text(
+    max_size=3
+)
+
+
+@given(
+    place=st.text(TRICKY, max_size=12),
+    path=st.text(TRICKY, max_size=12),
+    headers=st.dictionaries(NAMES, st.text(TRICKY, max_size=6), max_size=3),
+)
+def test_what_is_accepted_is_what_the_client_can_send(place: str, path: str, headers: dict[str, str]) -> None:
+    members = {"url": f"http://{place}/{path}", "method": "POST", "headers": headers}
+    try:
+        document = validate_task_template("x", json.dumps(members), longest_timeout=timedelta(seconds=50))
+    except BadRequest:
+        return
+    template = TaskTemplate.from_text(json.dumps(document))
+    call = HttpCall(method="POST", url=template.url, headers=dict(template.headers), body=None)
+    address = (AddressFamily.AF_INET, SocketKind.SOCK_STREAM, 6, "", ("10.0.0.1", 80))
+    client = HttpClient(Dialler(permits=Egress().permits, resolve=lambda host, port: [address]))
+
+    with pytest.raises(CallRefused, match="EGRESS_ALLOW"):
+        client.call(call, deadline=datetime.now(UTC) + timedelta(seconds=5))
 
 
 @pytest.mark.parametrize("name", ["Zürich", "東京", "a b\tc", "\u3000"])

@@ -8,7 +8,7 @@ import pytest
 
 from task_service.adapters.http.connections import Address, Dialler
 from task_service.adapters.http.egress import Egress, anywhere
-from task_service.adapters.http.target import RequestsTarget
+from task_service.adapters.http.target import HttpClient
 from task_service.domain.call import CallRefused
 from tests.support.behaviours import answer, redirect
 from tests.support.http_calls import call, refused
@@ -24,6 +24,9 @@ class Names:
     def __init__(self, **names: list[list[str]]) -> None:
         self._names = {name.replace("_", "."): answers for name, answers in names.items()}
         self.asked: list[str] = []
+
+    def add(self, name: str, *addresses: str) -> None:
+        self._names[name] = [list(addresses)]
 
     def resolve(self, host: str, port: int) -> Sequence[Address]:
         self.asked.append(host)
@@ -48,18 +51,18 @@ def names() -> Names:
     )
 
 
-def client(allow: str, names: Names) -> RequestsTarget:
-    return RequestsTarget(Dialler(permits=Egress.from_text(allow).permits, resolve=names.resolve))
+def client(allow: str, names: Names) -> HttpClient:
+    return HttpClient(Dialler(permits=Egress.from_text(allow).permits, resolve=names.resolve))
 
 
 @pytest.fixture
-def fenced() -> Iterator[RequestsTarget]:
+def fenced() -> Iterator[HttpClient]:
     with closing(client("", names())) as fenced:
         yield fenced
 
 
 @pytest.fixture
-def open_to_target() -> Iterator[RequestsTarget]:
+def open_to_target() -> Iterator[HttpClient]:
     """Open to where the target is, and to nothing else."""
     with closing(client("127.0.0.1", names())) as opened:
         yield opened
@@ -100,7 +103,7 @@ LEAD_TO_THE_TARGET = [
 
 
 @pytest.mark.parametrize("url", LEAD_TO_THE_TARGET)
-def test_a_loopback_address_in_disguise_is_refused(target: HttpTarget, fenced: RequestsTarget, url: str) -> None:
+def test_a_loopback_address_in_disguise_is_refused(target: HttpTarget, fenced: HttpClient, url: str) -> None:
     target.on("/a", answer())
 
     refusal = refused(fenced, url.format(port=target.port))
@@ -115,7 +118,7 @@ def test_and_would_have_been_reached(target: HttpTarget, url: str) -> None:
     target.on("/a", answer())
 
     # Without a fence, to know that it was the fence.
-    with closing(RequestsTarget(Dialler(permits=anywhere, resolve=names().resolve))) as unfenced:
+    with closing(HttpClient(Dialler(permits=anywhere, resolve=names().resolve))) as unfenced:
         assert call(unfenced, url.format(port=target.port)).status == 200
     assert target.connections == 1
 
@@ -161,7 +164,7 @@ def test_and_would_have_been_reached(target: HttpTarget, url: str) -> None:
         "http://[ff02::1]/",
     ],
 )
-def test_what_is_not_public_is_refused(target: HttpTarget, fenced: RequestsTarget, url: str) -> None:
+def test_what_is_not_public_is_refused(target: HttpTarget, fenced: HttpClient, url: str) -> None:
     target.on("/a", answer())
     with socket.create_server(("::1", target.port), family=socket.AF_INET6) as listener:
         listener.setblocking(False)
@@ -215,7 +218,7 @@ def test_what_is_not_public_is_refused(target: HttpTarget, fenced: RequestsTarge
         "ws://127.0.0.1:{port}/a",
     ],
 )
-def test_tricks_end_before_a_connection_too(target: HttpTarget, fenced: RequestsTarget, url: str) -> None:
+def test_tricks_end_before_a_connection_too(target: HttpTarget, fenced: HttpClient, url: str) -> None:
     target.on("/a", answer())
 
     with pytest.raises(CallRefused):
@@ -259,7 +262,7 @@ def test_a_name_that_is_private_now_is_refused_now(target: HttpTarget) -> None:
         assert call(opened, url).status == 200
 
 
-def test_of_many_addresses_only_the_open_ones_are_tried(target: HttpTarget, open_to_target: RequestsTarget) -> None:
+def test_of_many_addresses_only_the_open_ones_are_tried(target: HttpTarget, open_to_target: HttpClient) -> None:
     target.on("/a", answer())
 
     assert call(open_to_target, f"http://many.example:{target.port}/a").status == 200
@@ -272,6 +275,21 @@ def test_an_open_name_is_open_and_its_address_is_not(target: HttpTarget) -> None
         assert call(opened, f"http://loopback.example.:{target.port}/a").status == 200
         for host in ("127.0.0.1", "localhost", "mapped.example", "loopback.example@localhost"):
             assert refused(opened, f"http://{host}:{target.port}/a").reason == FENCED
+
+
+@pytest.mark.parametrize(
+    ("allow", "host"),
+    [("straße.internal", "straße.internal"), ("*.straße.internal", "a.STRASSE.internal".replace("SS", "ẞ"))],
+)
+def test_a_name_beyond_ascii_is_opened_as_it_is_dialled(target: HttpTarget, allow: str, host: str) -> None:
+    target.on("/a", answer())
+    dialled = Names()
+    dialled.add("xn--strae-oqa.internal", "127.0.0.1")
+    dialled.add("a.xn--strae-oqa.internal", "127.0.0.1")
+    dialled.add("strasse.internal", "127.0.0.1")
+    with closing(client(allow, dialled)) as opened:
+        assert call(opened, f"http://{host}:{target.port}/a").status == 200
+        assert refused(opened, f"http://strasse.internal:{target.port}/a").reason == FENCED
 
 
 # -- redirects
@@ -293,17 +311,17 @@ def test_an_open_name_is_open_and_its_address_is_not(target: HttpTarget) -> None
 )
 @pytest.mark.parametrize("status", [302, 307])
 def test_a_redirect_leads_nowhere_either(
-    target: HttpTarget, open_to_target: RequestsTarget, location: str, status: int
+    target: HttpTarget, open_to_target: HttpClient, location: str, status: int
 ) -> None:
     url = target.on("/from", redirect(location.format(port=target.port), status))
 
-    refusal = refused(open_to_target, url)
+    refusal = refused(open_to_target, url, method="GET", body=None)
 
     assert (refusal.reason, refusal.can_retry) == (FENCED, False)
     assert len(target.calls) == 1
 
 
-def test_a_redirect_after_a_redirect_is_checked(target: HttpTarget, open_to_target: RequestsTarget) -> None:
+def test_a_redirect_after_a_redirect_is_checked(target: HttpTarget, open_to_target: HttpClient) -> None:
     target.on("/second", redirect("http://169.254.169.254/"))
 
     assert refused(open_to_target, target.on("/first", redirect("/second"))).reason == FENCED
@@ -311,9 +329,7 @@ def test_a_redirect_after_a_redirect_is_checked(target: HttpTarget, open_to_targ
 
 
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "gopher://127.0.0.1/", "data:,a"])
-def test_a_redirect_to_another_scheme_is_refused(
-    target: HttpTarget, open_to_target: RequestsTarget, location: str
-) -> None:
+def test_a_redirect_to_another_scheme_is_refused(target: HttpTarget, open_to_target: HttpClient, location: str) -> None:
     refusal = refused(open_to_target, target.on("/from", redirect(location)))
 
     assert (refusal.reason, refusal.can_retry) == (INVALID, False)
@@ -323,7 +339,7 @@ def test_a_redirect_to_another_scheme_is_refused(
 
 
 def test_a_proxy_of_the_environment_is_no_way_around(
-    target: HttpTarget, fenced: RequestsTarget, monkeypatch: pytest.MonkeyPatch
+    target: HttpTarget, fenced: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(variable, f"http://127.0.0.1:{target.port}")
@@ -334,6 +350,6 @@ def test_a_proxy_of_the_environment_is_no_way_around(
 
 
 def test_the_fence_is_there_unless_somebody_opens_it(target: HttpTarget) -> None:
-    with closing(RequestsTarget(Dialler(permits=Egress().permits))) as default:
+    with closing(HttpClient(Dialler(permits=Egress().permits))) as default:
         assert refused(default, target.on("/a", answer())).reason == FENCED
     assert target.connections == 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from task_service.adapters.http.target import RequestsTarget
+from task_service.adapters.http.target import HttpClient
 from tests.support.behaviours import answer, drip_body, drip_header, hang, response, stream
 from tests.support.http_calls import call, out_of_time, refused
 from tests.support.targets import HttpTarget
@@ -39,29 +39,29 @@ SLOW: dict[str, Behaviour] = {
 
 
 @pytest.mark.parametrize("fault", SLOW)
-def test_a_target_that_takes_for_ever_is_left_in_time(target: HttpTarget, client: RequestsTarget, fault: str) -> None:
+def test_a_target_that_takes_for_ever_is_left_in_time(target: HttpTarget, client: HttpClient, fault: str) -> None:
     out_of_time(client, target.on("/a", SLOW[fault]))
 
 
-def test_a_target_that_does_not_read_is_left_in_time(target: HttpTarget, client: RequestsTarget) -> None:
+def test_a_target_that_does_not_read_is_left_in_time(target: HttpTarget, client: HttpClient) -> None:
     url = target.on("/a", hang(), before_body=True)
 
     out_of_time(client, url, body='"' + "a" * 20_000_000 + '"')
 
 
-def test_a_target_that_accepts_and_keeps_silent_is_left_in_time(client: RequestsTarget) -> None:
+def test_a_target_that_accepts_and_keeps_silent_is_left_in_time(client: HttpClient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         out_of_time(client, f"http://127.0.0.1:{listener.getsockname()[1]}/a")
 
 
 @pytest.mark.parametrize("part", [b"", b"\2"])
-def test_a_tls_handshake_that_takes_for_ever_is_left_in_time(client: RequestsTarget, part: bytes) -> None:
+def test_a_tls_handshake_that_takes_for_ever_is_left_in_time(client: HttpClient, part: bytes) -> None:
     handshake = stream(b"\x16\x03\x03\x3f\xff", itertools.repeat(part), every=0.05)
     with HttpTarget(instead_of_http=handshake) as target:
         out_of_time(client, f"https://127.0.0.1:{target.port}/a")
 
 
-def test_no_call_is_made_when_its_time_is_over(target: HttpTarget, client: RequestsTarget) -> None:
+def test_no_call_is_made_when_its_time_is_over(target: HttpTarget, client: HttpClient) -> None:
     url = target.on("/a", answer())
 
     assert refused(client, url, budget=-1).can_retry
@@ -100,7 +100,7 @@ def unanswered() -> Iterator[int]:
 
 
 def test_a_name_server_that_does_not_answer_is_left_in_time(
-    client: RequestsTarget, monkeypatch: pytest.MonkeyPatch
+    client: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered = threading.Event()
     resolver(monkeypatch, slow=answered)
@@ -111,7 +111,7 @@ def test_a_name_server_that_does_not_answer_is_left_in_time(
 
 
 def test_addresses_that_do_not_answer_share_one_budget(
-    client: RequestsTarget, monkeypatch: pytest.MonkeyPatch, unanswered: int
+    client: HttpClient, monkeypatch: pytest.MonkeyPatch, unanswered: int
 ) -> None:
     resolver(monkeypatch, host=[unanswered] * 4)
 
@@ -119,7 +119,7 @@ def test_addresses_that_do_not_answer_share_one_budget(
 
 
 def test_an_address_that_does_not_answer_leaves_time_for_the_next(
-    target: HttpTarget, client: RequestsTarget, monkeypatch: pytest.MonkeyPatch, unanswered: int
+    target: HttpTarget, client: HttpClient, monkeypatch: pytest.MonkeyPatch, unanswered: int
 ) -> None:
     url = target.on("/a", answer())
     resolver(monkeypatch, host=[unanswered, target.port])

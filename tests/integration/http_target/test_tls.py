@@ -2,13 +2,19 @@
 
 import itertools
 from collections.abc import Iterator
-from datetime import timedelta
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import requests.adapters
 
-from task_service.adapters.http.target import RequestsTarget
+from task_service.adapters.cache_service import CacheService
+from task_service.adapters.http.connections import Dialler
+from task_service.adapters.http.egress import anywhere
+from task_service.adapters.http.endpoint import HttpEndpoint
+from task_service.adapters.http.target import HttpClient
+from task_service.adapters.http.trust import tls_context
+from task_service.adapters.policies.remote import RemotePolicies
 from task_service.domain.call import Answered
 from tests.support import behaviours
 from tests.support.behaviours import answer, chunks, drip_body, drip_header, echo, hang, raw, redirect, stream
@@ -21,7 +27,7 @@ UNVERIFIED = "the target's TLS could not be verified or negotiated"
 
 
 def trust(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(certificate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
 
 
 @pytest.fixture
@@ -33,32 +39,84 @@ def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpTarg
         yield target
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, client: RequestsTarget) -> None:
+def test_a_certificate_that_no_authority_vouches_for_is_refused_for_good(tmp_path: Path, client: HttpClient) -> None:
     context, _ = self_signed(tmp_path)
     with HttpTarget(tls=context) as target:
         refusal = refused(client, target.on("/a", answer()))
 
-        assert (refusal.reason, refusal.can_retry) == (UNVERIFIED, True)
+        assert refusal.reason == "the target's certificate is not valid: it is self-signed"
+        assert not refusal.can_retry
         assert target.calls == []
 
 
-@pytest.mark.parametrize(("address", "days"), [("127.0.0.2", 1), ("127.0.0.1", -1)])
-def test_a_certificate_of_another_host_or_time_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: RequestsTarget, address: str, days: int
+@pytest.mark.parametrize(
+    ("address", "days", "kind"),
+    [("127.0.0.2", 1, "it is for another host"), ("127.0.0.1", -1, "it has expired")],
+)
+def test_a_certificate_of_another_host_or_time_is_refused_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: HttpClient, address: str, days: int, kind: str
 ) -> None:
     context, certificate = self_signed(tmp_path, address=address, valid_for=timedelta(days=days))
     trust(certificate, monkeypatch)
     with HttpTarget(tls=context) as target:
-        assert refused(client, target.on("/a", answer())).reason == UNVERIFIED
+        refusal = refused(client, target.on("/a", answer()))
+
+        assert refusal.reason == f"the target's certificate is not valid: {kind}"
+        assert not refusal.can_retry
         assert target.calls == []
 
 
-def test_a_target_that_speaks_no_tls_is_refused(client: RequestsTarget) -> None:
+def test_a_redirect_to_a_certificate_that_is_not_valid_fails_for_good(tmp_path: Path, client: HttpClient) -> None:
+    context, _ = self_signed(tmp_path)
+    with HttpTarget(tls=context) as untrusted, HttpTarget() as target:
+        refusal = refused(client, target.on("/a", redirect(untrusted.on("/b", answer()))))
+
+        assert not refusal.can_retry
+        assert (refusal.redirects, refusal.final_origin) == (1, f"https://127.0.0.1:{untrusted.port}")
+
+
+def test_the_setting_for_private_authorities_is_one_for_policies_and_cache_too(target: HttpTarget) -> None:
+    deadline = datetime.now(UTC) + timedelta(seconds=5)
+    target.on("/v1/cache", answer(201))
+    target.on("/policy/r/g/n/1/evaluation", answer(body=b"true"))
+    with closing(HttpClient(Dialler(permits=anywhere))) as calls:
+        cache = CacheService(address=target.url(""), target=calls, clock=lambda: datetime.now(UTC), user_agent="test")
+        cache.write("k", "1", namespace="", scope="", deadline=deadline)
+    with closing(RemotePolicies(address=target.url(""), user_agent="test")) as policies:
+        assert policies.evaluate("r/g/n/1", "{}", deadline=deadline) == "true"
+
+    assert HttpEndpoint(target.on("/keys", answer(body=b"{}"))).ask("GET", seconds=5) == (200, b"{}")
+
+
+def test_private_authorities_count_beside_the_public_ones(target: HttpTarget) -> None:
+    authorities = [str(root["subject"]) for root in tls_context().get_ca_certs()]
+
+    assert any("test target" in authority for authority in authorities)
+    assert len(authorities) > 50
+
+
+@pytest.mark.parametrize("content", [None, b"no certificate"])
+def test_a_file_of_authorities_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: HttpClient, content: bytes | None
+) -> None:
+    file = tmp_path / "authorities.pem"
+    if content is not None:
+        file.write_bytes(content)
+    trust(file, monkeypatch)
+
+    with HttpTarget() as target:
+        refusal = refused(client, target.url("/a").replace("http:", "https:"))
+
+    assert refusal.reason == "SSL_CERT_FILE names no file with certificates in PEM"
+    assert refusal.can_retry
+
+
+def test_a_target_that_speaks_no_tls_is_refused(client: HttpClient) -> None:
     with HttpTarget(instead_of_http=raw(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as target:
         assert refused(client, f"https://127.0.0.1:{target.port}/a").reason == UNVERIFIED
 
 
-def test_a_target_that_is_verified_is_called_on_one_connection(target: HttpTarget, client: RequestsTarget) -> None:
+def test_a_target_that_is_verified_is_called_on_one_connection(target: HttpTarget, client: HttpClient) -> None:
     large = '"' + "x" * 1_000_000 + '"'
     for behave in (chunks(b"[1]"), answer(), redirect("/echo", 307)):
         call(client, target.on("/a", behave))
@@ -69,7 +127,7 @@ def test_a_target_that_is_verified_is_called_on_one_connection(target: HttpTarge
     assert target.connections == 1
 
 
-def test_a_connection_that_was_closed_meanwhile_is_opened_again(target: HttpTarget, client: RequestsTarget) -> None:
+def test_a_connection_that_was_closed_meanwhile_is_opened_again(target: HttpTarget, client: HttpClient) -> None:
     url = target.on("/a", answer())
     call(client, url)
     target.disconnect()
@@ -89,12 +147,12 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_again(target: HttpTarg
     ids=["hangs", "drips its header", "drips its body", "sends interim answers for ever"],
 )
 def test_a_target_that_takes_for_ever_is_left_in_time(
-    target: HttpTarget, client: RequestsTarget, behave: Behaviour
+    target: HttpTarget, client: HttpClient, behave: Behaviour
 ) -> None:
     out_of_time(client, target.on("/a", behave))
 
 
-def test_a_target_that_does_not_read_is_left_in_time(target: HttpTarget, client: RequestsTarget) -> None:
+def test_a_target_that_does_not_read_is_left_in_time(target: HttpTarget, client: HttpClient) -> None:
     url = target.on("/a", hang(), before_body=True)
 
     out_of_time(client, url, body='"' + "a" * 20_000_000 + '"')
@@ -113,7 +171,7 @@ CLOSED = "the target closed the connection without an answer"
     ],
 )
 def test_a_connection_that_ends_early_is_tried_again_later(
-    target: HttpTarget, client: RequestsTarget, behave: Behaviour, reasons: list[str]
+    target: HttpTarget, client: HttpClient, behave: Behaviour, reasons: list[str]
 ) -> None:
     refusal = refused(client, target.on("/a", behave))
 
@@ -121,7 +179,7 @@ def test_a_connection_that_ends_early_is_tried_again_later(
     assert refusal.reason in reasons
 
 
-def test_a_handshake_that_is_broken_off_is_tried_again_later(client: RequestsTarget) -> None:
+def test_a_handshake_that_is_broken_off_is_tried_again_later(client: HttpClient) -> None:
     with HttpTarget(instead_of_http=raw(b"\x16")) as target:
         refusal = refused(client, f"https://127.0.0.1:{target.port}/a")
 

@@ -17,7 +17,7 @@ import pytest
 from task_service.adapters.cache_service import CacheService
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import anywhere
-from task_service.adapters.http.target import RequestsTarget
+from task_service.adapters.http.target import HttpClient
 from task_service.adapters.identity.oauth import ClientCredentials
 from task_service.domain.call import CallRefused
 from task_service.domain.errors import Unavailable
@@ -343,7 +343,7 @@ def test_nothing_that_is_secret_is_logged(target: HttpTarget, world: World, capl
 def test_a_service_that_does_not_accept_the_token_gets_a_new_one_next_time(target: HttpTarget, world: World) -> None:
     target.on("/token", in_turn(token("token-1"), token("token-2")))
     target.on("/v1/cache", in_turn(answer(401), answer(201)))
-    with closing(RequestsTarget(Dialler(permits=anywhere))) as calls:
+    with closing(HttpClient(Dialler(permits=anywhere))) as calls:
         cache = CacheService(
             address=target.url(""),
             target=calls,

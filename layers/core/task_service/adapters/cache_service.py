@@ -40,7 +40,9 @@ class CacheService:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         url = f"{self.address}/v1/cache"
-        answer = self.target.call(HttpCall(method="POST", url=url, headers=headers, body=text), deadline=deadline)
+        # What answers a redirect may be a page that says "log in", with status 200.
+        call = HttpCall(method="POST", url=url, headers=headers, body=text, redirects=False)
+        answer = self.target.call(call, deadline=deadline)
         if answer.status == 401 and self.token is not None:
             self.token.forget(token)
         if answer.status not in (200, 201):

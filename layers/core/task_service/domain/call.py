@@ -12,6 +12,10 @@ class HttpCall:
     headers: dict[str, str]
     body: str | None
     """JSON text; None: the call has no body."""
+    redirects: bool = True
+    """Whether redirects are followed; if not, an answer that redirects is an answer like any other."""
+    fresh_connection: bool = False
+    """Whether it goes out on a new connection: the one before may have failed because its connection was gone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +27,10 @@ class Answered:
     """Its answer as JSON text."""
     retry_after: str | None = None
     """Value of its Retry-After header."""
+    redirects: int = 0
+    """How many redirects led to it."""
+    final_origin: str | None = None
+    """Scheme, host and port that they led to; None: there were none."""
 
 
 class CallRefused(Exception):
@@ -36,3 +44,8 @@ class CallRefused(Exception):
         """Whether a later attempt can succeed."""
         self.response_code = response_code
         """HTTP status, where the target sent one."""
+        self.retry_after: str | None = None
+        """Value of the Retry-After header, where the target sent one."""
+        self.redirects = 0
+        self.final_origin: str | None = None
+        """As in `Answered`, up to where the call failed."""

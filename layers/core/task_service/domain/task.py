@@ -103,6 +103,10 @@ class Task:
     finished_at: datetime | None = None
     response_code: int | None = None
     """HTTP status of the target's last answer."""
+    redirects: int = 0
+    """How many redirects the last attempt followed."""
+    final_origin: str | None = None
+    """Scheme, host and port that they led to; None: there were none."""
     result: Body | None = None
     error: str | None = None
     """Why the last attempt failed, or why it was cancelled."""

@@ -13,6 +13,9 @@ from typing import Any, Final
 CACHE_NAME_RULE: Final = "Unicode text without control characters, and without spaces or tabs at its ends, is allowed"
 """For the namespaces and scopes of the cache service, which travel in headers (RFC 9110, 5.5)."""
 
+_MIN_DELAY: Final = timedelta(seconds=1)
+_MAX_DELAY: Final = timedelta(minutes=5)
+
 _NOT_IN_A_CACHE_NAME: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]|\A[ \t]|[ \t]\Z")
 
 
@@ -30,8 +33,18 @@ class RetryPolicy:
     """How often and how soon a failed attempt is repeated; None: as the deployment is set."""
 
     max_attempts: int | None = None
-    min_delay: timedelta = timedelta(seconds=1)
-    max_delay: timedelta = timedelta(minutes=5)
+    min_delay: timedelta = _MIN_DELAY
+    max_delay: timedelta = _MAX_DELAY
+
+    @classmethod
+    def of(cls, max_attempts: int | None, min_seconds: float | None, max_seconds: float | None) -> "RetryPolicy":
+        """The policy of a template's members; None: not set.
+
+        A largest delay that is not set is at least twice the smallest, so that the retries of many tasks spread.
+        """
+        least = _MIN_DELAY if min_seconds is None else timedelta(seconds=min_seconds)
+        most = max(_MAX_DELAY, 2 * least) if max_seconds is None else timedelta(seconds=max_seconds)
+        return cls(max_attempts=max_attempts, min_delay=least, max_delay=most)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +67,8 @@ class TaskTemplate:
     retry: RetryPolicy = RetryPolicy()
     accept_status: tuple[str, ...] = ()
     """Statuses that finish the task: "204", "2xx", "*"; empty: all but 408, 425, 429 and 5xx."""
+    redirects: bool = True
+    """Whether redirects are followed; if not, one that comes is the answer."""
 
     @classmethod
     @lru_cache(maxsize=256)
@@ -61,7 +76,6 @@ class TaskTemplate:
         """The template of a stored JSON document, whose members are named as in the API."""
         document: Mapping[str, Any] = json.loads(text)
         retry = document.get("retry") or {}
-        default = RetryPolicy()
         return cls(
             name=document["name"],
             document=text,
@@ -74,12 +88,9 @@ class TaskTemplate:
             cache_scope=document.get("cacheScope", ""),
             headers=document.get("headers") or {},
             timeout=timedelta(seconds=document.get("timeoutSeconds", 30)),
-            retry=RetryPolicy(
-                max_attempts=retry.get("maxAttempts"),
-                min_delay=_seconds(retry.get("minDelaySeconds"), default.min_delay),
-                max_delay=_seconds(retry.get("maxDelaySeconds"), default.max_delay),
-            ),
+            retry=RetryPolicy.of(retry.get("maxAttempts"), retry.get("minDelaySeconds"), retry.get("maxDelaySeconds")),
             accept_status=tuple(str(status) for status in document.get("acceptStatus") or ()),
+            redirects=document.get("redirects", True),
         )
 
 
@@ -108,7 +119,3 @@ def document_text(members: Mapping[str, Any]) -> str:
 def is_cache_name(text: str) -> bool:
     """Whether `text` can be a namespace or scope of the cache service, which travel in headers."""
     return _NOT_IN_A_CACHE_NAME.search(text) is None
-
-
-def _seconds(value: float | None, default: timedelta) -> timedelta:
-    return default if value is None else timedelta(seconds=value)

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -18,22 +17,24 @@ from pydantic import (
     model_validator,
 )
 
+from task_service.domain import header
 from task_service.domain.errors import BadRequest
 from task_service.domain.limits import check_list_size
 from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
+from task_service.domain.url import Url
 from task_service.schemas.reading import M, TaskName, Text, parse_object, validated
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""A header's name (RFC 9110, 5.6.2)."""
 _STATUS: Final = re.compile(r"[1-5]\d\d|[1-5]xx|\*")
 _OURS: Final = frozenset({"idempotency-key", "content-length", "transfer-encoding", "connection", "host", "upgrade"})
 """Headers that the service or the HTTP client sets itself."""
+_SHORTEST_TIMEOUT: Final = 0.1
+"""Seconds; no call ends in less."""
 _POLICY: Final = "A policy: repository/group/name/version."
 _CACHE: Final = "Where the cache service keeps the result, unless the headers of the creation name another place."
 
 
-Delay = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+Delay = Annotated[float, Field(strict=True, ge=0, le=86_400, allow_inf_nan=False)]
 
 
 class RetrySchema(BaseModel):
@@ -45,7 +46,10 @@ class RetrySchema(BaseModel):
         default=None, description="All attempts, including the first; 1 + EXECUTOR_MAX_TASK_RETRIES (10) unless set."
     )
     minDelaySeconds: Delay | None = Field(default=None, description="The shortest delay before a retry; 1 unless set.")
-    maxDelaySeconds: Delay | None = Field(default=None, description="The longest delay before a retry; 300 unless set.")
+    maxDelaySeconds: Delay | None = Field(
+        default=None,
+        description="The longest delay before a retry; 300 unless set, or twice minDelaySeconds if that is more.",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -104,9 +108,13 @@ class TaskTemplateSchema(BaseModel):
         max_length=50,
         description="Sent with the call, in addition to those that the service sets itself.",
     )
-    timeoutSeconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+    timeoutSeconds: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] | None = Field(
         default=None,
         description="The time limit of an attempt; 30 unless set, at most the executor's timeout less 10 (50).",
+    )
+    redirects: Annotated[bool, Field(strict=True)] | None = Field(
+        default=None,
+        description="Whether redirects are followed; true unless set. If not, a redirect is the target's answer.",
     )
     retry: RetrySchema | None = None
     acceptStatus: list[Status] | None = Field(
@@ -128,15 +136,14 @@ class TaskTemplateSchema(BaseModel):
     @field_validator("headers")
     @classmethod
     def _sendable(cls, headers: dict[str, str] | None) -> dict[str, str] | None:
+        found = header.faults(headers or {})
         for name, value in (headers or {}).items():
-            if not _TOKEN.fullmatch(name):
-                raise ValueError(f"{name!r} is not a header name; letters, digits and !#$%&'*+-.^_`|~ are allowed")
             if name.lower() in _OURS:
-                raise ValueError(f"{name} is set by the service itself")
-            if not all(
-                character == "\t" or (" " <= character <= "\xff" and character != "\x7f") for character in value
-            ):
-                raise ValueError(f"{name}: characters of ISO 8859-1 without control characters are allowed")
+                found.append(f"{name} is set by the service itself")
+            if name.lower() == "accept-encoding" and (fault := header.coding_fault(value)):
+                found.append(f"{name}: {fault}")
+        if found:
+            raise ValueError("; ".join(found))
         return headers
 
     @field_validator("acceptStatus")
@@ -151,6 +158,8 @@ class TaskTemplateSchema(BaseModel):
     @classmethod
     def _within_executor(cls, seconds: float | None, info: ValidationInfo) -> float | None:
         longest: timedelta = (info.context or {})["longest_timeout"]
+        if seconds is not None and seconds < _SHORTEST_TIMEOUT:
+            raise ValueError(f"at least {_SHORTEST_TIMEOUT} is allowed")
         if seconds is not None and seconds > longest.total_seconds():
             raise ValueError(f"at most {longest.total_seconds():g} is allowed in this deployment")
         return seconds
@@ -161,9 +170,12 @@ class TaskTemplateSchema(BaseModel):
             return self
         if not (self.url and self.method):
             raise ValueError("either requestPolicy, or both url and method are needed")
-        fault = _url_fault(self.url)
-        if fault:
-            raise ValueError(f"url: {fault}; http://host/… and https://host/… are allowed")
+        try:
+            url = Url.parse(self.url)
+        except ValueError as fault:
+            raise ValueError(f"url: {fault}; http://host/… and https://host/… are allowed") from None
+        if url.authorization and any(name.lower() == "authorization" for name in self.headers or {}):
+            raise ValueError("either a user in the url, or the header Authorization is allowed, not both")
         return self
 
 
@@ -221,18 +233,3 @@ def _validate(model: type[M], name: str, payload: str, context: dict[str, Any]) 
     if document["name"] != name:
         raise BadRequest(f"name: {document['name']!r} is not the name in the path, {name!r}")
     return validated(model, document, "a template", context)
-
-
-def _url_fault(url: str) -> str | None:
-    if any(character.isspace() or not character.isprintable() for character in url):
-        return "white space and control characters are not part of a URL"
-    try:
-        parts = urlsplit(url)
-        port_is_wrong = parts.port == 0
-    except ValueError as error:
-        return str(error)
-    if parts.scheme not in ("http", "https"):
-        return f"the scheme {parts.scheme!r} is not supported" if parts.scheme else "the scheme is missing"
-    if not parts.hostname:
-        return "the host is missing"
-    return "port 0 cannot be called" if port_is_wrong else None

@@ -89,6 +89,8 @@ class InMemoryTasks:
                 result=result if result is not None else record.result,
                 error=end.error if isinstance(end, Failed) else None,
                 response_code=end.response_code,
+                redirects=end.redirects,
+                final_origin=end.final_origin,
             ),
         )
 
@@ -104,6 +106,8 @@ class InMemoryTasks:
                 lease_until=None,
                 error=decision.error,
                 response_code=decision.response_code,
+                redirects=decision.redirects,
+                final_origin=decision.final_origin,
             ),
         )
 
@@ -162,6 +166,8 @@ class InMemoryTasks:
                 started_at=None,
                 finished_at=None,
                 response_code=None,
+                redirects=0,
+                final_origin=None,
                 error=None,
             )
             return Claim(won=True, task=self._put(again))

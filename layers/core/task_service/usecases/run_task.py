@@ -13,7 +13,7 @@ and `send` the next executor finds attempt n + 1 written and sends that attempt'
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 from uuid import uuid4
@@ -184,7 +184,7 @@ class TaskRunner:
                 return answer
             for policy in filter(None, (template.response_policy, template.final_policy)):
                 result = self._evaluate(policy, answer.result, budget_ends)
-                answer = Answered(status=answer.status, result=result, retry_after=answer.retry_after)
+                answer = replace(answer, result=result)
         except CallRefused as refusal:
             return refusal
         fault = json_text.too_large(answer.result)
@@ -255,4 +255,12 @@ def _http_call(task: Task, template: TaskTemplate, request: str, user_agent: str
     headers = {name: value for name, value in headers.items() if name.lower() not in names}
     headers |= template.headers
     headers["Idempotency-Key"] = task.id
-    return HttpCall(method=template.method, url=template.url, headers=headers, body=body)
+    return HttpCall(
+        method=template.method,
+        url=template.url,
+        headers=headers,
+        body=body,
+        redirects=template.redirects,
+        # Whichever executor makes the next attempt, its kept connections may be as dead as the one before.
+        fresh_connection=task.attempt > 1,
+    )

@@ -71,9 +71,9 @@ class RealOutside:
         """Calls targets, where the deployment's fence lets it."""
         from task_service.adapters.http.connections import Dialler
         from task_service.adapters.http.egress import Egress
-        from task_service.adapters.http.target import RequestsTarget
+        from task_service.adapters.http.target import HttpClient
 
-        return RequestsTarget(Dialler(permits=Egress.from_text(self.settings.egress_allow).permits))
+        return HttpClient(Dialler(permits=Egress.from_text(self.settings.egress_allow).permits))
 
     @cached_property
     def policies(self) -> PolicyEngine:
@@ -100,11 +100,11 @@ class RealOutside:
         from task_service.adapters.cache_service import CacheService
         from task_service.adapters.http.connections import Dialler
         from task_service.adapters.http.egress import anywhere
-        from task_service.adapters.http.target import RequestsTarget
+        from task_service.adapters.http.target import HttpClient
 
         return CacheService(
             address=self.settings.cache_address,
-            target=RequestsTarget(Dialler(permits=anywhere)),
+            target=HttpClient(Dialler(permits=anywhere)),
             clock=self.clock,
             user_agent=USER_AGENT,
             token=self.service_token,

@@ -1,21 +1,23 @@
-"""What requests sends with, under the budget of the calling thread."""
+"""The time that one call has for everything: names, connections, redirects, each byte of the answer."""
 
-from typing import Any
-
-from requests.adapters import HTTPAdapter
-
-from task_service.adapters.http.connections import Dialler, budget, pool_classes
-
-__all__ = ["BudgetAdapter", "budget"]
+import time
 
 
-class BudgetAdapter(HTTPAdapter):
-    """Sends for requests, over connections that `dialler` opens."""
+class Budget:
+    """Seconds that start to run when it is made."""
 
-    def __init__(self, dialler: Dialler, **kwargs: Any) -> None:
-        self._dialler = dialler
-        super().__init__(**kwargs)
+    __slots__ = ("_ends",)
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = pool_classes(self._dialler)
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds that are left. Raises TimeoutError at the end."""
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the budget of the call is used up")
+        return left
+
+    def at_most(self, seconds: float) -> "Budget":
+        """A part of what is left. Raises TimeoutError at the end."""
+        return Budget(min(self.left(), seconds))

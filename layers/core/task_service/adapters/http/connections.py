@@ -1,75 +1,66 @@
-"""Connections of urllib3 whose every wait ends with the budget of a call.
+"""Connections to targets: opened to permitted addresses only, kept for a while, and used again.
 
-A timeout in requests is one for every single wait for the network: for each address of a host, for each byte of an
-answer; looking up a name has none at all. Here all the waits of a call, through redirects too, share one budget,
-kept by the thread that makes the call, so that connections can be kept and shared.
+A kept connection may be gone without a sign: targets, load balancers and NAT drop idle ones, and a frozen Lambda
+function misses what happens meanwhile. Three rules keep that from failing tasks:
+
+- A connection that was idle for `IDLE_SECONDS` is not used again. Load balancers keep them for a minute and more.
+- When a connection that was used before fails, all that are kept to the same origin are closed, so the next attempt
+  opens a new one.
+- If it fails before a byte of the answer has come, a call whose method is idempotent is repeated at once, on a new
+  connection (RFC 9110, 9.2.2; RFC 9112, 9.3.1). POST and PATCH are not: the target may have acted on them. Whether they
+  are called again is for the task's retries to decide, which count them and wait.
 """
 
-import http.client
-import io
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, cast
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util.connection import allowed_gai_family
+from task_service.adapters.http.answer import Answer
+from task_service.adapters.http.budget import Budget
+from task_service.adapters.http.head import Head, read_head
+from task_service.adapters.http.request import Request
+from task_service.adapters.http.stream import Stream
+from task_service.adapters.http.trust import tls_context
+from task_service.domain.call import CallRefused
+from task_service.domain.url import Url
+
+IDLE_SECONDS: Final = 20.0
+_MOST_IDLE: Final = 64
+
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 """As socket.getaddrinfo gives it."""
 
 Resolve = Callable[[str, int], Sequence[Address]]
-"""The addresses of a host and port. Raises OSError, or ValueError for what is no name."""
+"""The addresses of a host and port. Raises OSError."""
 
 Permits = Callable[[str, str], bool]
 """Whether a host's address, the two as texts, may be connected to."""
 
 
-class Budget(threading.local):
-    """The time left for the call that this thread makes."""
-
-    _ends = 0.0
-
-    def start(self, seconds: float) -> None:
-        """From now on, there are so many seconds."""
-        self._ends = time.monotonic() + seconds
-
-    @contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
-        """Have so many seconds for a call within another call, whose budget goes on afterwards."""
-        before = self._ends
-        self.start(seconds)
-        try:
-            yield
-        finally:
-            self._ends = before
-
-    def left(self) -> float:
-        """Seconds that are left. Raises TimeoutError at the end."""
-        left = self._ends - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the budget of the call is used up")
-        return left
-
-
-budget: Final = Budget()
-
-
-# -- connecting
-
-
-class NotPermitted(Exception):
-    """No address of the host may be connected to."""
+# -- opening
 
 
 def _resolve(host: str, port: int) -> Sequence[Address]:
-    return socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
+    return socket.getaddrinfo(host, port, socket.AF_UNSPEC, socket.SOCK_STREAM)
+
+
+def _connect(found: Address, seconds: float) -> socket.socket:
+    family, kind, protocol, _, address = found
+    connected = socket.socket(family, kind, protocol)
+    try:
+        connected.settimeout(seconds)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected.connect(address)
+    except BaseException:
+        connected.close()
+        raise
+    return connected
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,151 +70,138 @@ class Dialler:
     permits: Permits
     resolve: Resolve = _resolve
 
-    def connect(self, host: str, port: int) -> socket.socket:
+    def connect(self, host: str, port: int, budget: Budget) -> socket.socket:
         """A connection to one of the host's permitted addresses; each gets its share of the time that is left.
 
-        Raises NotPermitted where there are addresses and none is permitted.
+        Raises OSError, and CallRefused where there are addresses and none is permitted.
         """
-        host = host.strip("[]")
-        found = self._look_up(host, port)
+        found = self._look_up(host, port, budget)
         addresses = [each for each in found if self.permits(host, each[4][0])]
         if found and not addresses:
-            raise NotPermitted
+            raise CallRefused("the target's address is not public, and EGRESS_ALLOW does not open it", can_retry=False)
         failure = OSError("the host has no address")
-        for tried, (family, kind, protocol, _, address) in enumerate(addresses):
-            connection = socket.socket(family, kind, protocol)
+        for tried, address in enumerate(addresses):
             try:
-                connection.settimeout(budget.left() / (len(addresses) - tried))
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection.connect(address)
-                # For the TLS handshake, where there is one.
-                connection.settimeout(budget.left())
-                return connection
+                return _connect(address, budget.left() / (len(addresses) - tried))
             except OSError as error:
-                connection.close()
                 failure = error
         raise failure
 
-    def _look_up(self, host: str, port: int) -> Sequence[Address]:
+    def _look_up(self, host: str, port: int, budget: Budget) -> Sequence[Address]:
         """The addresses of a host, looked up in a thread that is left alone when the budget ends before the lookup."""
         found: Future[Sequence[Address]] = Future()
 
         def look_up() -> None:
             try:
                 found.set_result(self.resolve(host, port))
-            # Names that cannot be written in DNS are refused with UnicodeError, a ValueError.
-            except (OSError, ValueError) as error:
+            except OSError as error:
                 found.set_exception(error)
 
         threading.Thread(target=look_up, name="look-up", daemon=True).start()
         return found.result(timeout=budget.left())
 
-
-# -- sending and receiving
-
-
-class _Socket:
-    """A connected socket whose every wait ends with the budget."""
-
-    def __init__(self, connected: socket.socket) -> None:
-        self._socket = connected
-
-    def sendall(self, data: bytes) -> None:
-        self._socket.settimeout(budget.left())
-        self._socket.sendall(data)
-
-    def makefile(self, mode: str, *_: object) -> "_Lines":
-        """What http.client reads the answer from."""
-        return _Lines(_Bytes(self._socket))
-
-    def settimeout(self, _: float | None) -> None:
-        """The budget decides, not the timeout that urllib3 sets for a whole connection."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._socket, name)
+    def open(self, url: Url, budget: Budget) -> Stream:
+        """A connection to a URL's origin, with TLS where it asks for that. Raises OSError and CallRefused."""
+        connected = self.connect(url.host, url.port, budget)
+        try:
+            if url.scheme == "https":
+                connected.settimeout(budget.left())
+                connected = tls_context().wrap_socket(connected, server_hostname=url.host.removesuffix("."))
+            return Stream(connected, budget)
+        except BaseException:
+            connected.close()
+            raise
 
 
-class _Bytes(io.RawIOBase):
-    def __init__(self, connected: socket.socket) -> None:
-        self._socket = connected
-        # The socket's own file keeps it open until the answer is read, also where the connection is closed before.
-        self._raw = connected.makefile("rb", buffering=0)
+# -- keeping
 
-    def readable(self) -> bool:
-        return True
 
-    def readinto(self, buffer: Any) -> int | None:
-        self._socket.settimeout(budget.left())
-        return self._raw.readinto(buffer)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Kept:
+    origin: str
+    stream: Stream
+    wall: float = field(default_factory=time.time)
+    monotonic: float = field(default_factory=time.monotonic)
+
+    @property
+    def can_be_used(self) -> bool:
+        # The monotonic clock may stand still while a function is frozen, and the wall clock may be set back.
+        idle = time.time() - self.wall
+        return 0 <= idle < IDLE_SECONDS and time.monotonic() - self.monotonic < IDLE_SECONDS and self.stream.is_quiet
+
+
+class Connections:
+    """Sends requests over connections of `dialler`, which are kept and shared by threads."""
+
+    def __init__(self, dialler: Dialler) -> None:
+        self._dialler = dialler
+        self._lock = threading.Lock()
+        self._kept: list[_Kept] = []
+
+    def send(self, request: Request, budget: Budget, *, fresh: bool = False) -> Answer:
+        """Send a request; the answer's head has come. Raises OSError and CallRefused.
+
+        `fresh`: on a new connection.
+        """
+        origin = request.url.origin
+        stream = None if fresh else self._take(origin)
+        if stream is not None:
+            try:
+                return self._exchange(stream, request, budget)
+            except (OSError, CallRefused) as error:
+                self._forget(origin)
+                if stream.received or isinstance(error, TimeoutError) or request.method not in _IDEMPOTENT:
+                    raise
+        return self._exchange(self._dialler.open(request.url, budget), request, budget)
+
+    def _exchange(self, stream: Stream, request: Request, budget: Budget) -> Answer:
+        stream.begin(budget)
+        try:
+            stream.send(request.to_bytes())
+            head = _head(stream)
+        except BaseException:
+            stream.close()
+            raise
+        return Answer(head, request.method, stream, keep=lambda: self._keep(request.url.origin, stream))
+
+    def _take(self, origin: str) -> Stream | None:
+        """A connection that is kept to an origin; those that were idle for too long are closed."""
+        while True:
+            with self._lock:
+                kept = next((each for each in reversed(self._kept) if each.origin == origin), None)
+                if kept is None:
+                    return None
+                self._kept.remove(kept)
+            if kept.can_be_used:
+                return kept.stream
+            kept.stream.close()
+
+    def _keep(self, origin: str, stream: Stream) -> None:
+        with self._lock:
+            self._kept.append(_Kept(origin=origin, stream=stream))
+            surplus = [self._kept.pop(0)] if len(self._kept) > _MOST_IDLE else []
+        for kept in surplus:
+            kept.stream.close()
+
+    def _forget(self, origin: str) -> None:
+        """Close the connections that are kept to an origin."""
+        with self._lock:
+            forgotten = [kept for kept in self._kept if kept.origin == origin]
+            self._kept = [kept for kept in self._kept if kept.origin != origin]
+        for kept in forgotten:
+            kept.stream.close()
 
     def close(self) -> None:
-        self._raw.close()
-        super().close()
+        """Close all connections that are kept."""
+        with self._lock:
+            kept, self._kept = self._kept, []
+        for each in kept:
+            each.stream.close()
 
 
-class _Lines(io.BufferedReader):
-    last = b""
-    """The line read last."""
-
-    def read(self, size: int | None = -1) -> bytes:
-        # urllib3 would read a chunk of size -1 to its end, wherever that is.
-        if size is None or size < 0:
-            raise http.client.HTTPException("no answer is read without a limit")
-        return super().read(size)
-
-    def readline(self, size: int | None = -1) -> bytes:
-        self.last = super().readline(size)
-        return self.last
-
-
-class _Response(http.client.HTTPResponse):
-    """A final answer with a complete header.
-
-    http.client takes 102 and 103 for final answers, and the final answer for that of the connection's next call. It
-    also takes a header that breaks off for a complete one, so that the answer of a target that crashes is an empty 200.
-    """
-
-    def begin(self) -> None:
-        self._begin()
-        while self.status < 200:
-            # Begins again.
-            self.headers = cast(http.client.HTTPMessage, None)
-            self._begin()
-
-    def _begin(self) -> None:
-        super().begin()
-        if cast(_Lines, self.fp).last not in (b"\r\n", b"\n"):
-            raise http.client.HTTPException("the header broke off")
-
-
-class _Connection(HTTPConnection):
-    response_class = _Response
-
-    def __init__(self, *args: Any, dialler: Dialler, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._dialler = dialler
-
-    def _new_conn(self) -> socket.socket:
-        return self._dialler.connect(self._dns_host, self.port)
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock = cast(socket.socket, _Socket(self.sock))
-
-
-class _TlsConnection(_Connection, HTTPSConnection):
-    """The same over TLS."""
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = cast(Any, _Connection)
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = cast(Any, _TlsConnection)
-
-
-def pool_classes(dialler: Dialler) -> dict[str, Any]:
-    """What makes a pool manager's pools, by scheme; their connections are opened by `dialler`."""
-    # A pool hands on to its connections whatever it does not know.
-    return {"http": partial(_Pool, dialler=dialler), "https": partial(_TlsPool, dialler=dialler)}
+def _head(stream: Stream) -> Head:
+    try:
+        return read_head(stream)
+    except ConnectionAbortedError:
+        # Why it could not be sent says more.
+        raise (stream.cut_off or ConnectionAbortedError("the connection ended before the answer")) from None

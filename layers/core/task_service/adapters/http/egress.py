@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
+from task_service.domain.url import ascii_host
+
 IpAddress = IPv4Address | IPv6Address
 IpNetwork = IPv4Network | IPv6Network
 
@@ -95,13 +97,13 @@ class Egress:
         return cls(networks=tuple(networks), hosts=frozenset(hosts), domains=tuple(domains))
 
     def permits(self, host: str, address: str) -> bool:
-        """Whether this address, which `host` has now, may be connected to."""
+        """Whether this address, which `host` has now, may be connected to; `host` as `ascii_host` has it."""
         try:
             ip = ip_address(address)
         except ValueError:
             # Connecting to what is no address would look it up again.
             return False
-        return is_public(ip) or self._is_open(_name(host), _unmapped(ip))
+        return is_public(ip) or self._is_open(host.lower().removesuffix("."), _unmapped(ip))
 
     def _is_open(self, host: str, ip: IpAddress) -> bool:
         return any(ip in network for network in self.networks) or host in self.hosts or host.endswith(self.domains)
@@ -111,16 +113,10 @@ _NAME: Final = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z](
 """A host's name, written in ASCII; its last part is no number, or it would be an address in some notation."""
 
 
-def _name(host: str) -> str:
-    """A host's name in the one form in which names are compared."""
-    host = host.lower().removesuffix(".")
-    return host if host.isascii() else host.encode("idna").decode("ascii")
-
-
 def _checked_name(entry: str, text: str) -> str:
     try:
-        name = _name(text)
-    except UnicodeError:
+        name = ascii_host(text).removesuffix(".")
+    except ValueError:
         name = ""
     if not _NAME.fullmatch(name):
         raise ValueError(

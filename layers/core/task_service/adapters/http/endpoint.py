@@ -1,17 +1,17 @@
 """One small HTTP endpoint of the operator's own: where keys or tokens are, asked rarely, in bounded time and memory."""
 
-import http.client
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Final
 
-import urllib3
-import urllib3.exceptions
-
-from task_service.adapters.http.connections import Dialler, budget, pool_classes
+from task_service.adapters.http.budget import Budget
+from task_service.adapters.http.connections import Connections, Dialler
 from task_service.adapters.http.egress import anywhere
+from task_service.adapters.http.request import Request
+from task_service.domain.call import CallRefused
+from task_service.domain.url import Url
 
 MAX_BYTES: Final = 512 * 1024
-_CHUNK: Final = 64 * 1024
 
 
 class EndpointFailed(Exception):
@@ -29,32 +29,14 @@ class HttpEndpoint:
     ) -> tuple[int, bytes]:
         """Status and body of the answer, which comes within so many seconds. Raises EndpointFailed."""
         # Asked once in a long while: a connection would not be there any more.
-        with budget.within(seconds), urllib3.PoolManager() as manager:
-            manager.pool_classes_by_scheme = pool_classes(Dialler(permits=anywhere))
+        with closing(Connections(Dialler(permits=anywhere))) as connections:
             try:
-                return self._ask(manager, method, headers, body)
-            except (OSError, ValueError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
+                url = Url.parse(self._url)
+                sent = {"Accept": "application/json", "Connection": "close", **(headers or {})}
+                request = Request(method=method, url=url, headers=sent, body=body)
+                with connections.send(request, Budget(seconds)) as answer:
+                    return answer.head.status, answer.read(MAX_BYTES)
+            except CallRefused as refused:
+                raise EndpointFailed(refused.reason) from refused
+            except (OSError, ValueError) as error:
                 raise EndpointFailed(type(error).__name__) from error
-
-    def _ask(
-        self, manager: urllib3.PoolManager, method: str, headers: Mapping[str, str] | None, body: bytes | None
-    ) -> tuple[int, bytes]:
-        response = manager.request(
-            method,
-            self._url,
-            headers={"Accept": "application/json", **(headers or {})},
-            body=body,
-            preload_content=False,
-            redirect=False,
-            retries=False,
-        )
-        try:
-            received = bytearray()
-            for chunk in response.stream(_CHUNK):
-                received += chunk
-                if len(received) > MAX_BYTES:
-                    raise EndpointFailed(f"more than {MAX_BYTES} bytes")
-                budget.left()
-            return response.status, bytes(received)
-        finally:
-            response.close()

@@ -1,30 +1,33 @@
-"""HTTP targets, called with requests under a time budget that holds, and with bounded memory."""
+"""HTTP targets, called under a time budget that holds, and with bounded memory.
 
-import codecs
-import http.client
-import json
-import socket
-import ssl
-from collections.abc import Iterator
-from contextlib import suppress
+The modules beside this one hold what each part of a call knows: `request` and `stream` send it, `head`, `body`,
+`decoding` and `charset` read the answer and believe no part of it unchecked, `redirects` says what follows, and
+`connections` opens, keeps and repeats. A failure is a CallRefused from where it is known, or an OSError, which
+`failures` translates.
+"""
+
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-import requests
-import urllib3.exceptions
-
-from task_service.adapters.http.budget import BudgetAdapter, budget
-from task_service.adapters.http.connections import Dialler, NotPermitted
-from task_service.domain import json_text
+from task_service.adapters.http.answer import Answer
+from task_service.adapters.http.budget import Budget
+from task_service.adapters.http.charset import text_of
+from task_service.adapters.http.connections import Connections, Dialler
+from task_service.adapters.http.failures import refusal
+from task_service.adapters.http.head import Head
+from task_service.adapters.http.redirects import INVALID_URL, MAX_REDIRECTS, location_of, redirected
+from task_service.adapters.http.request import Request
+from task_service.domain import header, json_text
 from task_service.domain.call import Answered, CallRefused, HttpCall
+from task_service.domain.retry import is_retryable
+from task_service.domain.url import Url
 
-_CHUNK: Final = 64 * 1024
-_POOL: Final = 10
+if TYPE_CHECKING:
+    from task_service.adapters.http.cookies import Cookies
 
 
-class RequestsTarget:
+class HttpClient:
     """Calls HTTP targets over connections of `dialler`, which are kept and shared; cookies are not.
 
     With `json_only`, an answer that is not JSON refuses a call that went well otherwise.
@@ -32,171 +35,116 @@ class RequestsTarget:
 
     def __init__(self, dialler: Dialler, *, json_only: bool = False) -> None:
         self._json_only = json_only
-        self._adapter = BudgetAdapter(dialler, pool_connections=32, pool_maxsize=_POOL, max_retries=0)
+        self._connections = Connections(dialler)
 
     def call(self, call: HttpCall, *, deadline: datetime) -> Answered:
         """Make the call; it ends before `deadline`, whatever the target does. Raises CallRefused."""
         seconds = (deadline - datetime.now(UTC)).total_seconds()
         if seconds <= 0:
             raise CallRefused("there was no time left for the call", can_retry=True)
-        budget.start(seconds)
-        session = requests.Session()
-        # Proxies and credentials of the environment are not the target's business.
-        session.trust_env = False
-        session.mount("http://", self._adapter)
-        session.mount("https://", self._adapter)
+        way = _Way(_first_request(call))
         try:
-            with session.request(
-                call.method,
-                call.url,
-                headers=call.headers,
-                data=None if call.body is None else call.body.encode("utf-8"),
-                stream=True,
-                hooks={"response": partial(_end_redirect, session)},
-            ) as response:
-                body = _read(response)
-                status = response.status_code
-                is_good = 200 <= status <= 299
-                if self._json_only and is_good and not json_text.is_valid(_text(body, response.encoding)):
-                    raise CallRefused("the target's answer is not JSON", can_retry=False, response_code=status)
-                return Answered(
-                    status=status,
-                    result=_as_json(response, body),
-                    retry_after=response.headers.get("Retry-After"),
-                )
-        except CallRefused:
+            answered = self._follow(way, call, Budget(seconds))
+        except CallRefused as refused:
+            refused.redirects, refused.final_origin = way.redirects, way.final_origin
             raise
-        except Exception as error:
-            raise _refusal(error, seconds) from error
+        except OSError as error:
+            failed = refusal(error, seconds)
+            failed.redirects, failed.final_origin = way.redirects, way.final_origin
+            raise failed from error
+        return replace(answered, redirects=way.redirects, final_origin=way.final_origin)
+
+    def _follow(self, way: "_Way", call: HttpCall, budget: Budget) -> Answered:
+        """Send one request after the other, until an answer does not redirect."""
+        while True:
+            with self._connections.send(way.request, budget, fresh=call.fresh_connection) as answer:
+                location = location_of(answer.head) if call.redirects else None
+                if location is None:
+                    return self._answered(answer)
+                answer.discard()
+                way.follow(answer.head, location)
+
+    def _answered(self, answer: Answer) -> Answered:
+        head = answer.head
+        retry_after = head.first("retry-after")
+        try:
+            body = answer.read(json_text.MAX_BYTES)
+            text = text_of(body, head.first("content-type") or "")
+            is_json = json_text.is_valid(text)
+            if self._json_only and 200 <= head.status <= 299 and not is_json:
+                raise CallRefused("the target's answer is not JSON", can_retry=False)
+        except CallRefused as refused:
+            refused.response_code, refused.retry_after = head.status, retry_after
+            # Where the status says "later", the next answer is another one.
+            refused.can_retry = refused.can_retry or is_retryable(head.status)
+            raise
+        result = (text if is_json else json_text.from_text(text)) if text else "null"
+        return Answered(status=head.status, result=result, retry_after=retry_after)
 
     def close(self) -> None:
         """Close the connections that are kept."""
-        self._adapter.close()
+        self._connections.close()
 
 
-# -- the answer
+class _Way:
+    """The requests of one call, from the first through all redirects."""
+
+    def __init__(self, request: Request) -> None:
+        self._own = request
+        self._cookies: Cookies | None = None
+        self.request = request
+        """What is sent next: the call's own request with the cookies that were set meanwhile."""
+        self.redirects = 0
+
+    @property
+    def final_origin(self) -> str | None:
+        """The origin to which the redirects have led; None: there were none."""
+        return self.request.url.origin if self.redirects else None
+
+    def follow(self, head: Head, location: str) -> None:
+        """Go on to where an answer redirects. Raises CallRefused."""
+        if self.redirects == MAX_REDIRECTS:
+            raise CallRefused("the target redirects too often", can_retry=False)
+        if self._cookies is None and head.first("set-cookie") is not None:
+            from task_service.adapters.http.cookies import Cookies
+
+            self._cookies = Cookies()
+        if self._cookies is not None:
+            self._cookies.take(self._own.url, head)
+        self._own = redirected(self._own, head.status, location)
+        self.redirects += 1
+        self.request = self._own if self._cookies is None else self._with(self._cookies)
+
+    def _with(self, cookies: "Cookies") -> Request:
+        headers = {name: value for name, value in self._own.headers.items() if name.lower() != "cookie"}
+        own = next((value for name, value in self._own.headers.items() if name.lower() == "cookie"), None)
+        cookie = cookies.header(self._own.url, own)
+        return replace(self._own, headers=headers | ({"Cookie": cookie} if cookie else {}))
 
 
-class _TooMuch(Exception):
-    """The target sends more than is carried."""
-
-
-def _end_redirect(session: requests.Session, response: requests.Response, **__: Any) -> None:
-    """Read a redirect's body, which requests would read without a limit, and refuse URLs that it stumbles over."""
-    if not response.is_redirect:
-        return
-    with response:
-        _read(response)
+def _first_request(call: HttpCall) -> Request:
+    """The request of a call, once it is sure that it can be sent as it is. Raises CallRefused."""
     try:
-        # Looking at the port checks it.
-        _ = urlsplit(session.get_redirect_target(response) or "").port
+        url = Url.parse(call.url)
     except ValueError as error:
-        raise requests.exceptions.InvalidURL(str(error)) from error
+        raise CallRefused(INVALID_URL, can_retry=False) from error
+    # White space around a value is no part of it (RFC 9110, 5.5).
+    headers = {name: value.strip(" \t") for name, value in call.headers.items()}
+    if header.faults(headers):
+        raise CallRefused("a header of the call is not valid", can_retry=False)
+    if url.authorization is not None:
+        if any(name.lower() == "authorization" for name in headers):
+            raise CallRefused(
+                "the call has both an Authorization header and a user in its URL, only one of them can be sent",
+                can_retry=False,
+            )
+        headers["Authorization"] = url.authorization
+    return Request(method=call.method, url=url, headers=headers, body=_body(call.body))
 
 
-def _read(response: requests.Response) -> bytes:
-    body = bytearray()
-    chunks: Iterator[bytes] = response.iter_content(_CHUNK)
-    for chunk in chunks:
-        body += chunk
-        if len(body) > json_text.MAX_BYTES:
-            raise _TooMuch
-        # Also where the answer trickles in from a buffer, without any wait.
-        budget.left()
-    return bytes(body)
-
-
-def _as_json(response: requests.Response, body: bytes) -> str:
-    """The answer as JSON text: as it is where it is JSON, else its text as a JSON string, null where it is empty."""
-    text = _text(body, response.encoding)
-    if not text:
-        return "null"
-    return text if json_text.is_valid(text) else json_text.from_text(text)
-
-
-_NOT_FOR_TEXT: Final = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
-"""Codecs of Python's own (https://docs.python.org/3/library/codecs.html#text-encodings) that no target means, some of
-them very slow."""
-
-
-def _text(body: bytes, charset: str | None) -> str:
-    """The text of an answer: Unicode where it is that, by its first bytes (RFC 4627, 3), else what it claims to be."""
-    with suppress(UnicodeDecodeError):
-        return body.decode(json.detect_encoding(body))
-    # There may be no such charset, or it is none of text, or it cannot replace what it cannot read.
-    with suppress(LookupError, ValueError):
-        if charset and codecs.lookup(charset).name not in _NOT_FOR_TEXT:
-            # Some leave surrogates, which are in no text that can be stored.
-            return body.decode(charset, errors="replace").encode("utf-8", "replace").decode()
-    return body.decode("utf-8", errors="replace")
-
-
-# -- the failures
-
-
-_MEANINGS: Final[tuple[tuple[tuple[type[BaseException], ...], bool, str], ...]] = (
-    ((NotPermitted,), False, "the target's address is not public, and EGRESS_ALLOW does not open it"),
-    ((_TooMuch,), False, f"the target answered with more than {json_text.MAX_BYTES} bytes"),
-    (
-        (TimeoutError, requests.exceptions.Timeout),
-        True,
-        "the target did not answer completely within {seconds:.3g} s",
-    ),
-    (
-        (
-            requests.exceptions.InvalidURL,
-            requests.exceptions.InvalidSchema,
-            requests.exceptions.MissingSchema,
-            urllib3.exceptions.LocationParseError,
-            UnicodeError,
-        ),
-        False,
-        "the URL, or one that the target redirects to, is not valid",
-    ),
-    ((requests.exceptions.TooManyRedirects,), False, "the target redirects too often"),
-    ((ConnectionRefusedError,), True, "the target could not be reached: connection refused"),
-    ((socket.gaierror,), True, "the target could not be reached: its name was not found"),
-    (
-        (http.client.RemoteDisconnected, ssl.SSLEOFError),
-        True,
-        "the target closed the connection without an answer",
-    ),
-    ((ConnectionResetError,), True, "the target reset the connection"),
-    ((ssl.SSLError, requests.exceptions.SSLError), True, "the target's TLS could not be verified or negotiated"),
-    (
-        (http.client.HTTPException, urllib3.exceptions.HTTPError),
-        True,
-        "the target's answer broke off or is not valid HTTP",
-    ),
-    ((requests.exceptions.InvalidHeader,), False, "a header of the call is not valid"),
-    ((requests.exceptions.RequestException, OSError), True, "the connection to the target failed"),
-)
-"""What failures mean: whether another attempt can mend it, and the reason. The first that is found among an error and
-its causes counts. No reason names an address: it may be one of an internal network."""
-
-
-def _refusal(error: Exception, seconds: float) -> CallRefused:
-    """What a failed call means. Raises the error itself where it has no meaning."""
-    causes = list(_causes(error))
-    for kinds, can_retry, reason in _MEANINGS:
-        if any(isinstance(cause, kinds) for cause in causes):
-            return CallRefused(reason.format(seconds=seconds), can_retry=can_retry)
-    raise error
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and what it came from, through causes, contexts and the arguments that urllib3 wraps them in."""
-    pending = [error]
-    seen: set[int] = set()
-    while pending:
-        current = pending.pop()
-        if current is None or id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        pending += [current.__cause__, current.__context__]
-        pending += [
-            argument
-            for argument in (*current.args, getattr(current, "reason", None))
-            if isinstance(argument, BaseException)
-        ]
+def _body(text: str | None) -> bytes | None:
+    try:
+        return None if text is None else text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        # Half of a surrogate pair.
+        raise CallRefused("the body of the call is not Unicode text", can_retry=False) from error

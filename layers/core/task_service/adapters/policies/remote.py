@@ -1,13 +1,14 @@
 """The policy service of the XFSC trust services, or one with the same API, called over HTTP."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import anywhere
-from task_service.adapters.http.target import RequestsTarget
+from task_service.adapters.http.target import HttpClient
 from task_service.domain import json_text, strict_json
 from task_service.domain.call import Answered, CallRefused, HttpCall
 from task_service.domain.retry import is_retryable
@@ -24,14 +25,16 @@ class RemotePolicies:
         self._user_agent = user_agent
         self._token = token
         # Its address is the operator's own setting.
-        self._target = RequestsTarget(Dialler(permits=anywhere), json_only=True)
+        self._target = HttpClient(Dialler(permits=anywhere), json_only=True)
 
     def evaluate(self, policy: str, input_text: str, *, deadline: datetime) -> str:
         """The policy's result for an input, both JSON texts. Raises CallRefused."""
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": self._user_agent}
         url = f"{self._address}/policy/{_path(policy)}/evaluation"
         try:
-            answer = self._call(HttpCall(method="POST", url=url, headers=headers, body=input_text), deadline)
+            # A redirected evaluation may be answered by something else than a policy.
+            call = HttpCall(method="POST", url=url, headers=headers, body=input_text, redirects=False)
+            answer = self._call(call, deadline)
         except CallRefused as refusal:
             raise CallRefused(
                 refusal.reason.replace("the target", "the policy service"),
@@ -64,7 +67,7 @@ class RemotePolicies:
 
 def _bearing(token: str, call: HttpCall) -> HttpCall:
     headers = {**call.headers, "Authorization": f"Bearer {token}"}
-    return HttpCall(method=call.method, url=call.url, headers=headers, body=call.body)
+    return replace(call, headers=headers)
 
 
 def _path(policy: str) -> str:

@@ -19,7 +19,8 @@ HTTP_STATUS: Final[dict[State, int]] = {
 
 
 def task_status(task: Task) -> dict[str, Any]:
-    """The body of `taskStatus`; members that do not apply yet are null."""
+    """The body of `taskStatus`; members that do not apply yet are null, those of redirects are left out."""
+    redirected = {"redirects": task.redirects, "finalOrigin": task.final_origin} if task.redirects else {}
     return {
         "id": task.id,
         "name": task.name,
@@ -30,6 +31,7 @@ def task_status(task: Task) -> dict[str, Any]:
         "startedAt": _timestamp(task.started_at),
         "finishedAt": _timestamp(task.finished_at),
         "error": task.error,
+        **redirected,
     }
 
 

@@ -43,6 +43,10 @@ class TaskStatus(Answer):
     startedAt: Annotated[datetime | None, Field(description="When the first attempt started.")]
     finishedAt: datetime | None
     error: Annotated[str | None, Field(description="Why the last attempt failed, or that it was cancelled.")]
+    redirects: Annotated[
+        int, Field(ge=1, description="How many redirects the last attempt followed; missing where there were none.")
+    ] = 1
+    finalOrigin: Annotated[str, Field(description="Scheme, host and port that they led to; missing with them.")] = ""
 
 
 class ListedTask(Answer):

@@ -116,6 +116,8 @@ def _described(attempt: Attempt) -> dict[str, Any]:
         "attempt": attempt.task.attempt,
         "response_code": attempt.decision.response_code,
     }
+    if attempt.decision.redirects:
+        outcome |= {"redirects": attempt.decision.redirects, "final_origin": attempt.decision.final_origin}
     if isinstance(attempt.decision, Done):
         return outcome
     return outcome | {"reason": attempt.decision.logged or attempt.decision.error}

@@ -1,5 +1,7 @@
 """Tasks as records of the DynamoDB table."""
 
+from typing import Final
+
 from task_service.adapters.aws.dynamodb.values import (
     Item,
     body_value,
@@ -12,6 +14,7 @@ from task_service.adapters.aws.dynamodb.values import (
     read_time,
     time_value,
 )
+from task_service.domain.retry import Decision
 from task_service.domain.task import State, Task, place_of
 from task_service.domain.template import TaskTemplate
 
@@ -57,6 +60,20 @@ def birth_attributes(birth: Task) -> Item:
     return {**attributes, "replay": number_value(birth.replay)} if birth.replay else attributes
 
 
+SEEN: Final = ("responseCode", "redirects", "finalOrigin")
+"""The attributes that tell what the last attempt has seen of its target."""
+
+
+def seen_attributes(decision: Decision) -> Item:
+    """Those of `SEEN` that the record gets after an attempt."""
+    seen: Item = {}
+    if decision.response_code is not None:
+        seen["responseCode"] = number_value(decision.response_code)
+    if decision.final_origin is not None:
+        seen |= {"redirects": number_value(decision.redirects), "finalOrigin": {"S": decision.final_origin}}
+    return seen
+
+
 def read_task(item: Item) -> Task:
     """The task of a record."""
     return Task(
@@ -76,6 +93,8 @@ def read_task(item: Item) -> Task:
         started_at=read_time(item["startedAt"]) if "startedAt" in item else None,
         finished_at=read_time(item["finishedAt"]) if "finishedAt" in item else None,
         response_code=int(item["responseCode"]["N"]) if "responseCode" in item else None,
+        redirects=read_number(item, "redirects"),
+        final_origin=item["finalOrigin"]["S"] if "finalOrigin" in item else None,
         result=read_body(item["result"]) if "result" in item else None,
         error=item["error"]["S"] if "error" in item else None,
         replay=read_number(item, "replay"),

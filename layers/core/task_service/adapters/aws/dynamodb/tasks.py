@@ -19,7 +19,14 @@ from botocore.exceptions import ClientError
 
 from task_service.adapters.aws import client as aws
 from task_service.adapters.aws.dynamodb.records import is_possible, put_new, read
-from task_service.adapters.aws.dynamodb.task_items import birth_attributes, read_task, task_item, task_key
+from task_service.adapters.aws.dynamodb.task_items import (
+    SEEN,
+    birth_attributes,
+    read_task,
+    seen_attributes,
+    task_item,
+    task_key,
+)
 from task_service.adapters.aws.dynamodb.updates import (
     HAS_NO_RECORD,
     IS_BEFORE_REPLAY,
@@ -30,7 +37,7 @@ from task_service.adapters.aws.dynamodb.updates import (
 )
 from task_service.adapters.aws.dynamodb.values import Item, body_value, number_value, shard_value, time_value
 from task_service.domain.messages import TaskMessage
-from task_service.domain.retry import Done, Failed, Retry
+from task_service.domain.retry import Decision, Done, Failed, Retry
 from task_service.domain.task import Body, State, Task, place_of
 from task_service.ports import Claim
 
@@ -110,7 +117,7 @@ class DynamoDbTasks:
         if result is not None:
             sets.append("#result = :result")
             values[":result"] = body_value(result)
-        return self._end_attempt(task, sets, removes, values, end.response_code)
+        return self._end_attempt(task, sets, removes, values, end)
 
     def retry(self, task: Task, decision: Retry, *, not_before: datetime) -> bool:
         """Give a claimed task back for its next attempt. False: the lease was lost."""
@@ -120,7 +127,7 @@ class DynamoDbTasks:
             ":error": {"S": decision.error},
         }
         sets = ["#state = :created", "#attempt = :next", "notBefore = :not_before", "#error = :error"]
-        return self._end_attempt(task, sets, ["#lease"], values, decision.response_code)
+        return self._end_attempt(task, sets, ["#lease"], values, decision)
 
     def abandon(self, message: TaskMessage, *, error: str, now: datetime) -> Claim:
         """Fail a task whose current attempt is the message's, if the lease of that attempt has ended."""
@@ -187,36 +194,35 @@ class DynamoDbTasks:
             Update(
                 condition=f"{has_failed} AND {is_new_replay}",
                 sets=["#state = :created", "#attempt = :first", "replay = :replay"],
-                removes=["startedAt", "finishedAt", "notBefore", "responseCode", "#error", "failedShard"],
+                removes=["startedAt", "finishedAt", "notBefore", *SEEN, "#error", "failedShard"],
                 values={":first": number_value(1), ":replay": number_value(number)},
             ),
         )
 
-    def _end_attempt(
-        self, task: Task, sets: list[str], removes: list[str], values: Item, response_code: int | None
-    ) -> bool:
+    def _end_attempt(self, task: Task, sets: list[str], removes: list[str], values: Item, decision: Decision) -> bool:
         """Change a task that this holder has claimed. False: it has lost the lease."""
         # No other executor has taken the task over, and no client has cancelled it.
         lease_is_ours = "#state = :pending AND holder = :holder"
-        if response_code is not None:
-            sets = [*sets, "responseCode = :code"]
-            values = {**values, ":code": number_value(response_code)}
-        else:
-            removes = [*removes, "responseCode"]
+        # What an earlier attempt has seen of the target does not stay.
+        seen = seen_attributes(decision)
         change = self._change(
             task.id,
             Update(
                 condition=lease_is_ours,
-                sets=sets,
-                removes=removes,
-                values={**values, ":holder": {"S": task.holder or ""}},
+                sets=[*sets, *(f"{name} = :{name}" for name in seen)],
+                removes=[*removes, *(name for name in SEEN if name not in seen)],
+                values={
+                    **values,
+                    **{f":{name}": value for name, value in seen.items()},
+                    ":holder": {"S": task.holder or ""},
+                },
             ),
             returning="NONE",
         )
         # The holder stays in the record until the next claim. If the answer to this write gets lost, the AWS client
         # repeats the write, which then finds its own holder, and the executor goes on as after the first answer.
-        seen = change.task
-        already_written = seen is not None and seen.state is not State.PENDING and seen.holder == task.holder
+        found = change.task
+        already_written = found is not None and found.state is not State.PENDING and found.holder == task.holder
         return change.won or already_written
 
     def _change(self, task_id: str, change: Update, *, returning: str = "ALL_NEW") -> Claim:

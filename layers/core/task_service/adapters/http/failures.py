@@ -1,0 +1,31 @@
+"""What failures of connections mean for a call."""
+
+import socket
+import ssl
+from typing import Final
+
+from task_service.adapters.http.trust import certificate_fault
+from task_service.domain.call import CallRefused
+
+_MEANINGS: Final[tuple[tuple[type[OSError] | tuple[type[OSError], ...], str], ...]] = (
+    (TimeoutError, "the target did not answer completely within {seconds:.3g} s"),
+    (ConnectionRefusedError, "the target could not be reached: connection refused"),
+    (socket.gaierror, "the target could not be reached: its name was not found"),
+    (
+        (ConnectionAbortedError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError),
+        "the target closed the connection without an answer",
+    ),
+    (ConnectionResetError, "the target reset the connection"),
+    (ssl.SSLError, "the target's TLS could not be verified or negotiated"),
+    (OSError, "the connection to the target failed"),
+)
+"""Reasons, of which the first that fits counts. None names an address: it may be one of an internal network."""
+
+
+def refusal(error: OSError, seconds: float) -> CallRefused:
+    """What an error means for a call that had so many seconds; a later attempt can mend all but a wrong certificate."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason = f"the target's certificate is not valid: {certificate_fault(error)}"
+        return CallRefused(reason, can_retry=False)
+    reason = next(reason for kinds, reason in _MEANINGS if isinstance(error, kinds))
+    return CallRefused(reason.format(seconds=seconds), can_retry=True)

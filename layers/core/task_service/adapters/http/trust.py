@@ -1,0 +1,53 @@
+"""The certificates that TLS connections of the service trust: targets, policy and cache service, keys and tokens.
+
+One setting for all of them: SSL_CERT_FILE, the variable that OpenSSL and most tools know, names a file with the
+certificates of private authorities, in PEM. They count in addition to the public ones of certifi, so that a deployment
+can reach both its own network and the internet.
+"""
+
+import os
+import ssl
+from functools import lru_cache
+from typing import Final
+
+from task_service.domain.call import CallRefused
+
+_REASONS: Final = {
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "it is self-signed",
+    19: "its issuer is not trusted",
+    20: "its issuer is not trusted",
+    21: "its issuer is not trusted",
+    23: "it has been revoked",
+    62: "it is for another host",
+    64: "it is for another host",
+}
+"""What OpenSSL's codes mean (X509_V_ERR_…), without the names and addresses that its own messages have."""
+
+
+def tls_context() -> ssl.SSLContext:
+    """The context of every TLS connection. Raises CallRefused where SSL_CERT_FILE cannot be read."""
+    return _context(os.environ.get("SSL_CERT_FILE") or "")
+
+
+@lru_cache(maxsize=1)
+def _context(ca_file: str) -> ssl.SSLContext:
+    # Only a function that uses TLS pays for this.
+    import certifi
+
+    context = ssl.create_default_context(cafile=certifi.where())
+    context.set_alpn_protocols(["http/1.1"])
+    context.hostname_checks_common_name = False
+    if ca_file:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:
+            reason = "SSL_CERT_FILE names no file with certificates in PEM"
+            raise CallRefused(reason, can_retry=True) from error
+    return context
+
+
+def certificate_fault(error: ssl.SSLCertVerificationError) -> str:
+    """Why a certificate is refused, for people; it names no address."""
+    return _REASONS.get(error.verify_code, f"OpenSSL's verification error {error.verify_code}")
