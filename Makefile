@@ -48,6 +48,7 @@ docs: $(VENV)/local.stamp ## write the table of docs/settings.md anew, from temp
 
 build: .venv-tools/stamp ## the deployable artefacts, into .aws-sam; needs a Python 3.13 with pip
 	PATH="$(CURDIR)/.venv-tools/bin:$$PATH" .venv-tools/bin/sam build
+	.venv-tools/bin/python layers/core/pin.py .aws-sam/build
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .venv-tools .build .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -77,11 +77,15 @@ def gateway_path(outputs: Mapping[str, str]) -> str:
     return f"/_aws/execute-api/{outputs['ApiId']}/{outputs['StageName']}"
 
 
-def _local_defaults() -> dict[str, str]:
+def _local_defaults(template: Template) -> dict[str, str]:
     """The parameters whose default fits AWS but not this machine."""
+    # The layer is built for this interpreter. MiniStack runs functions with it whatever the runtime is, so it may be
+    # one that the template does not allow.
+    runtime = f"python{RUNNING}"
+    is_allowed = runtime in template.parameters["PythonRuntime"]["AllowedValues"]
     return {
+        **({"PythonRuntime": runtime} if is_allowed else {}),
         "Architecture": "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64",
-        "PythonRuntime": f"python{RUNNING}",
         "TemplateWrites": "on",
         # Every batch that runs at the same time is a process here.
         "MaximumConcurrency": "4",
@@ -95,7 +99,7 @@ def _parameters(template: Template, stack: Stack, settings: Mapping[str, str]) -
     """For each parameter: the setting, else the one an earlier deployment was given, else the default here."""
     deployed = stack.template()
     earlier = given_settings(deployed) if deployed else []
-    defaults = _local_defaults()
+    defaults = _local_defaults(template)
     given: list[str] = []
     parameters: list[ParameterTypeDef] = []
     for name in template.parameters:

@@ -1,4 +1,4 @@
-"""The process that is the cloud: MiniStack, with two of its ways changed.
+"""The process that is the cloud: MiniStack, with three of its ways changed.
 
     python -m local.emulator FUNCTIONS_LOG TEMPORARY_FOLDER
 
@@ -9,8 +9,10 @@ the function still runs, and nowhere else.
 A layer, MiniStack unpacks again for each process that it starts, which takes longer than starting it. Here each
 archive is unpacked once, and all processes use the same folder; on Lambda it is read-only too.
 
-Both reach into MiniStack, which requirements/local.txt pins to one release. Should another release be different
-inside, this module says so when it starts.
+Chains function → queue → function, MiniStack lets go on for ever. Here they end as on AWS: see `lineage`.
+
+All of them reach into MiniStack, which requirements/local.txt pins to one release. If another release is different
+inside, this program says so when it starts.
 """
 
 import hashlib
@@ -22,17 +24,22 @@ import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 from ministack import app  # type: ignore[import-untyped]
 from ministack.core import lambda_runtime  # type: ignore[import-untyped]
 from ministack.services import lambda_svc  # type: ignore[import-untyped]
 
+from local.lineage import end_loops
+from local.patching import replace
 from local.processes import end_with_parent
 
 # What CloudFormation makes of a stack's and a resource's name.
 GENERATED_NAME = re.compile(r".*-(\w+)-[0-9A-F]{12,}")
+
+LINE_BREAK = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""Characters at which some readers of a text begin a line, and which a function prints within one."""
 
 
 class FunctionsLog:
@@ -44,9 +51,19 @@ class FunctionsLog:
 
     def write(self, function: str, text: str) -> None:
         """Add lines of one function."""
-        generated = GENERATED_NAME.fullmatch(function)
-        name = generated[1] if generated else function
-        self._file.write("".join(f"{name} {line}\n" for line in text.splitlines()))
+        self._file.write(log_lines(function, text))
+
+
+def log_lines(function: str, text: str) -> str:
+    """What a function has printed, as lines of the log."""
+    generated = GENERATED_NAME.fullmatch(function)
+    name = generated[1] if generated else function
+    lines = text.removesuffix("\n").split("\n")
+    return "".join(f"{name} {LINE_BREAK.sub(_escaped, line)}\n" for line in lines)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def record_functions(log: FunctionsLog) -> None:
@@ -72,9 +89,9 @@ def record_functions(log: FunctionsLog) -> None:
     def keep_nothing(*args: Any, **kwargs: Any) -> None:
         """Every invocation would leave a log stream of its own in MiniStack's memory."""
 
-    _replace(worker, "_read_stderr", read_output)
-    _replace(worker, "invoke", invoke_and_record_failure)
-    _replace(lambda_svc, "_emit_lambda_logs", keep_nothing)
+    replace(worker, "_read_stderr", read_output)
+    replace(worker, "invoke", invoke_and_record_failure)
+    replace(lambda_svc, "_emit_lambda_logs", keep_nothing)
 
 
 class UnpackedOnce(zipfile.ZipFile):
@@ -104,13 +121,7 @@ def unpack_once() -> None:
     replacement = SimpleNamespace(
         ZipFile=UnpackedOnce, BadZipFile=zipfile.BadZipFile, LargeFileError=zipfile.LargeZipFile
     )
-    _replace(lambda_runtime, "zipfile", replacement)
-
-
-def _replace(owner: type | ModuleType, name: str, replacement: object) -> None:
-    if not hasattr(owner, name):
-        sys.exit(f"this release of MiniStack has no {owner.__name__}.{name}, which the local cloud changes")
-    setattr(owner, name, replacement)
+    replace(lambda_runtime, "zipfile", replacement)
 
 
 def main() -> None:
@@ -119,6 +130,7 @@ def main() -> None:
     end_with_parent(Path(temporary_folder))
     record_functions(FunctionsLog(Path(functions_log)))
     unpack_once()
+    end_loops()
     sys.argv[1:] = []
     app.main()
 

@@ -1,9 +1,9 @@
 """The API at one stable address, with its paths at the root: a thin proxy before the gateway's emulation.
 
-A request goes on as it is, with two exceptions. MiniStack decodes the path once before the function sees it, where
-API Gateway delivers it as it was sent; so the path is encoded once more. And the API's id, part of the gateway's
-address, changes when a deployment changes a route; so it is looked up in the stack, again whenever the gateway
-does not know it.
+A request goes on as it is, with three exceptions. A compressed body is decoded, as API Gateway does. MiniStack decodes
+the path once before the function sees it, where API Gateway delivers it as it was sent; so the path is encoded once
+more. And the API's id, part of the gateway's address, changes when a deployment changes a route; so it is looked up in
+the stack, again whenever the gateway does not know it.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from local.aws import Endpoint
+from local.content_coding import DecodedTooLargeError, UndecodableError, decode
 from local.deployment import gateway_path, stack_at
 
 # More than API Gateway takes, so that the function's own limit is what a client meets.
@@ -72,8 +73,11 @@ class Proxy:
         """Answer as the API does."""
         try:
             body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
+            body = decode(body, request.headers.getall("Content-Encoding", ()), max_bytes=MAX_BODY_BYTES)
+        except (web.HTTPRequestEntityTooLarge, DecodedTooLargeError):
             return _error(413, "payload too large: at most 5000000 bytes are allowed")
+        except UndecodableError:
+            return _error(415, "the payload is not encoded as Content-Encoding says: gzip, deflate, identity or none")
         try:
             gateway = self._gateway or await self._look_up(None)
             answer = await self._forward(request, gateway, body)
@@ -96,7 +100,7 @@ class Proxy:
         async with self._session.request(
             request.method,
             target,
-            headers=_forwarded(request.headers),
+            headers=_forwarded(request.headers, without="content-encoding"),
             data=body or None,
             allow_redirects=False,
         ) as answer:
@@ -122,10 +126,10 @@ class _NotDeployedError(Exception):
     """There is no stack yet."""
 
 
-def _forwarded(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+def _forwarded(headers: CIMultiDictProxy[str], *, without: str = "") -> CIMultiDict[str]:
     kept = CIMultiDict[str]()
     for name, value in headers.items():
-        if name.lower() not in NOT_FORWARDED and not name.lower().startswith("x-amz"):
+        if name.lower() not in NOT_FORWARDED | {without} and not name.lower().startswith("x-amz"):
             kept.add(name, value)
     return kept
 

@@ -3,6 +3,7 @@
 MiniStack deploys these without effect, LocalStack some of them:
 
 - TimeToLiveSpecification of a table: nothing would ever expire;
+- RecursiveLoop of a function: its chains function → queue → function would end after 16 rounds;
 - ReservedConcurrentExecutions of a function: it would take more of the machine than it is given;
 - MaximumConcurrency of a queue's trigger, when it is a parameter: MiniStack takes the number for a text, and polls
   the queue no more;
@@ -12,7 +13,7 @@ MiniStack deploys these without effect, LocalStack some of them:
 Everything is read from the template. What the cloud has already is left alone, as far as it can be told.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from local.aws import Endpoint
 from local.stack import Stack
@@ -34,6 +35,7 @@ def fill_gaps(endpoint: Endpoint, stack: Stack, template: Template) -> None:
         if specification := properties.get("TimeToLiveSpecification"):
             _expire(endpoint.client("dynamodb"), stack.physical_id(name), values(specification))
     for name, properties in template.resources(FUNCTION):
+        _allow_loops(endpoint.client("lambda"), stack.physical_id(name), properties.get("RecursiveLoop", "Terminate"))
         reserved = values(properties.get("ReservedConcurrentExecutions"))
         if reserved is not None:
             _reserve(endpoint.client("lambda"), stack.physical_id(name), int(reserved))
@@ -57,6 +59,11 @@ def _reserve(functions: "LambdaClient", function: str, reserved: int) -> None:
     kept = functions.get_function_concurrency(FunctionName=function)
     if kept.get("ReservedConcurrentExecutions") != reserved:
         functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=reserved)
+
+
+def _allow_loops(functions: "LambdaClient", function: str, loop: Literal["Allow", "Terminate"]) -> None:
+    if functions.get_function_recursion_config(FunctionName=function)["RecursiveLoop"] != loop:
+        functions.put_function_recursion_config(FunctionName=function, RecursiveLoop=loop)
 
 
 def _scale(functions: "LambdaClient", function: str, concurrency: int) -> None:

@@ -25,7 +25,12 @@ async def serve(applications: dict[int, web.Application]) -> None:
     """Serve each application on its inherited socket, until killed."""
     for descriptor, application in applications.items():
         runner = web.AppRunner(
-            application, access_log=None, max_line_size=MAX_LINE_BYTES, max_field_size=MAX_LINE_BYTES
+            application,
+            access_log=None,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+            # The front decodes bodies itself, and the target shows what has been sent.
+            auto_decompress=False,
         )
         await runner.setup()
         await web.SockSite(runner, socket.socket(fileno=descriptor)).start()

@@ -48,6 +48,17 @@ def test_every_module_is_compiled_for_the_runtime_only(build: Build) -> None:
     assert compiled == {path.parent / "__pycache__" / f"{path.stem}.{tag}.pyc" for path in modules}
 
 
+def test_no_other_service_of_aws_takes_room_or_time(build: Build) -> None:
+    data = build.layer / "python" / "botocore" / "data"
+    services = {"dynamodb", "s3", "secretsmanager", "sqs", "ssm"}
+
+    endpoints = json.loads((data / "endpoints.json").read_bytes())
+
+    assert {path.name for path in data.iterdir() if path.is_dir()} == services
+    for partition in endpoints["partitions"]:
+        assert partition["services"].keys() <= services
+
+
 @pytest.mark.parametrize(
     ("region", "suffix"),
     [("eu-central-1", "amazonaws.com"), ("us-gov-west-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn")],

@@ -1,11 +1,13 @@
 """The local cloud: started, used, redeployed and stopped as people and tests do it."""
 
 import asyncio
+import gzip
 import os
 import signal
 import socket
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -49,6 +51,32 @@ def test_an_example_runs_from_creation_to_its_result(cloud: LocalCloud, http: re
     assert result.status_code == 200
     assert result.json()["body"] == {"greeting": "hello"}
     assert result.json()["headers"]["Idempotency-Key"] == created.json()["taskID"]
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "status"),
+    [
+        ("gzip", gzip.compress(b'{"a": 1}'), 200),
+        ("deflate", zlib.compress(b'{"a": 1}'), 200),
+        ("identity", b'{"a": 1}', 200),
+        ("br", b'{"a": 1}', 415),
+        ("gzip", b'{"a": 1}', 415),
+        ("gzip", gzip.compress(b'{"a": 1}')[:-5], 415),
+        ("gzip", gzip.compress(bytes(13_000_000)), 413),
+        ("gzip", gzip.compress(b"oops"), 400),
+    ],
+)
+def test_a_compressed_body_is_answered_as_on_aws(
+    cloud: LocalCloud, http: requests.Session, coding: str, body: bytes, status: int
+) -> None:
+    headers = {"Content-Encoding": coding, "Content-Type": "application/json"}
+    answer = http.post(f"{cloud.api_url}/v1/task/hello", data=body, headers=headers)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
+    if status == 200:
+        assert result_of(cloud.api_url, http, answer.json()["taskID"]).json()["body"] == {"a": 1}
+    else:
+        assert (answer.json()["kind"], answer.json()["status"]) == (1, status)
+        assert set(answer.json()) == {"id", "kind", "message", "type", "title", "status", "detail"}
 
 
 def test_an_encoded_name_arrives_decoded_once(cloud: LocalCloud, http: requests.Session) -> None:

@@ -109,55 +109,121 @@ def every_mode(event_id: str) -> dict[str, Published]:
     }
 
 
+def twice(event_id: str, member: str, value: object) -> Published:
+    """A structured event in which a member is there twice, with two values."""
+    return None, structured(event_id)[1].replace(
+        b"{", b'{"%s": %s, ' % (member.encode(), json.dumps(value).encode()), 1
+    )
+
+
 def malformed(event_id: str) -> dict[str, Published]:
-    """What cannot be understood, by the beginning of the reason."""
+    """What cannot be understood, by the beginning of the reason; spaces at its end tell cases apart."""
     return {
-        "the event is not JSON": (None, b"oops"),
-        "the event is not JSON ": (None, b""),
-        "the event is not JSON  ": (None, b"[" * 100_000),
-        "the event is not JSON   ": ({"content-type": "application/cloudevents+avro"}, b"\x00\x01"),
-        "the event is not a JSON object": (None, b"[]"),
-        "the event is not a JSON object ": (None, b"null"),
+        **_no_event(event_id),
+        **_attributes_at_fault(event_id),
+        **_data_at_fault(event_id),
+    }
+
+
+def _no_event(event_id: str) -> dict[str, Published]:
+    event = structured(event_id)[1]
+    return {
+        "the event is not JSON: Expecting value at line 1 column 1": (None, b"oops"),
+        "the event is not JSON": (None, b""),
+        "the event is not JSON: nested too deeply": (None, b"[" * 100_000),
+        "the event is not JSON ": ({"content-type": "application/cloudevents+avro"}, b"\x00\x01"),
+        "the event is not JSON: Extra data": (None, event + event),
+        "the event is not JSON: NaN is not a JSON value": (None, event.replace(b'"2026-11-24T12:00:00Z"', b"NaN")),
+        "the event is ambiguous: the member 'id' is there twice": twice(event_id, "id", "2"),
+        "the event is ambiguous: the member 'id' is there twice ": twice(event_id, "id", event_id),
+        "the event is ambiguous: the member 'i\\ud800' is there twice": (None, b'{"i\\ud800": 1, "i\\ud800": 1}'),
+        "the event is ambiguous: the member 'data' is there twice": twice(event_id, "data", {"key": "other"}),
+        "the event is ambiguous: the member 'key' is there twice": (
+            None,
+            event.replace(b'"data": {', b'"data": {"key": "other", '),
+        ),
+        "the event is ambiguous: a number has 5000 digits, at most 4300": (
+            None,
+            event.replace(b'"2026-11-24T12:00:00Z"', b"9" * 5_000),
+        ),
+        "the event is ambiguous: a number is larger": (None, event.replace(b'"2026-11-24T12:00:00Z"', b"1e999")),
+        "the event is not a JSON object but an array; each message has one event": (None, b"[" + event + b"]"),
+        "the event is not a JSON object but null": (None, b"null"),
+        "the event is not a JSON object but a string": (None, json.dumps(event.decode()).encode()),
+        "the event is not a JSON object but a boolean": (None, b"true"),
+        "a batch of events, which NATS messages do not carry; one": (
+            {"content-type": "application/cloudevents-batch+json"},
+            b"[" + event + b"]",
+        ),
         "the payload is not text in 'utf-8'": (None, b"\xff\xfe\xfd"),
         "the payload is not text in 'ebcdic-of-mars'": (
             {"content-type": "application/json; charset=ebcdic-of-mars"},
-            structured(event_id)[1],
+            event,
         ),
-        "the payload is not text in 'base64'": (
-            {"content-type": "application/json; charset=base64"},
-            structured(event_id)[1],
-        ),
-        "specversion is 'None'": structured(event_id, specversion=None),
-        "specversion is '0.2'": structured(event_id, specversion="0.2"),
-        "specversion is '1'": structured(event_id, specversion=1),
+        "the payload is not text in 'base64'": ({"content-type": "application/json; charset=base64"}, event),
+        "the payload is not text in 'punycode'": ({"content-type": "application/json; charset=punycode"}, event),
+        "the payload is not text in": ({"content-type": "application/json; charset*=utf-8'en'utf-9"}, event),
+    }
+
+
+def _attributes_at_fault(event_id: str) -> dict[str, Published]:
+    return {
+        "specversion is missing": structured(event_id, specversion=None),
+        "specversion is '0.2', '1.0' or '0.3' is expected": structured(event_id, specversion="0.2"),
+        "specversion is '1'": structured(event_id, specversion="1"),
+        "specversion is a number, a string is expected": structured(event_id, specversion=1),
+        "specversion is a number, a string is expected ": structured(event_id, specversion=1.0),
+        "specversion is missing ": structured(event_id, specversion=None, specVersion="1.0"),
+        "specversion is empty": structured(event_id, specversion=""),
+        "specversion is '1.0 '": binary(event_id, ce_specversion="1.0%20"),
         "source is missing": structured(event_id, source=None),
-        "source is missing ": structured(event_id, source=7),
-        "id is missing": structured(""),
+        "source is a number, a string is expected": structured(event_id, source=7),
+        "source is an array, a string is expected": structured(event_id, source=["cache"]),
+        "source is not valid Unicode": structured(event_id, source="\ud800"),
+        "id is empty": structured(""),
+        "id is a number, a string is expected": structured(event_id, id=7),
+        "id is a boolean, a string is expected": structured(event_id, id=True),
+        "id is not valid Unicode": structured(event_id, id="a\udfff"),
         "type is missing": structured(event_id, type=None),
+        "type is an object, a string is expected": structured(event_id, type={}),
+        "type is not valid Unicode": structured(event_id, type="\ud800"),
+        "datacontenttype is not valid Unicode": structured(event_id, datacontenttype="application/json\ud800"),
+        "datacontenttype is not valid Unicode ": structured(event_id, datacontenttype="\udc00"),
+        "datacontenttype is not valid Unicode  ": structured(event_id, datacontenttype="text/plain; charset=\ud800"),
+        "datacontenttype is a number, a string is expected": structured(event_id, datacontenttype=5),
+        "datacontenttype is an array, a string is expected": structured(event_id, datacontenttype=["a"]),
+        "datacontentencoding is 'gzip'": structured(event_id, specversion="0.3", datacontentencoding="gzip"),
+        "the header ce-source is not valid UTF-8": binary(event_id, ce_source="%C0%A0"),
+        "id is missing": ({name: value for name, value in (binary("")[0] or {}).items() if name != "ce-id"}, b"{}"),
+    }
+
+
+def _data_at_fault(event_id: str) -> dict[str, Published]:
+    return {
         "the event has both data and data_base64": structured(event_id, data_base64=base64_of(DATA)),
         "the data are not Base64": structured(event_id, data=None, data_base64="***"),
-        "the data are not a Base64 string": structured(event_id, data=None, data_base64=7),
-        "the data are not JSON": structured(event_id, data=None, data_base64=base64_of("oops")),
+        "the data are not Base64 ": structured(event_id, data=None, data_base64="\ud800"),
+        "the data are not a Base64 string but a number": structured(event_id, data=None, data_base64=7),
+        "the data are not JSON: Expecting value at line 1": structured(
+            event_id, data=None, data_base64=base64_of("oops")
+        ),
+        "the data are ambiguous: the member 'key' is there twice": structured(
+            event_id, data=None, data_base64=base64_of('{"key": "a", "key": "b"}')
+        ),
+        "the data are ambiguous: the member 'key' is there twice ": binary(event_id, b'{"key": "a", "key": "b"}'),
         "the data are 'text/plain', JSON is expected": binary(event_id, content_type="text/plain"),
         "the data are 'application/xml', JSON": structured(
             event_id, datacontenttype="application/xml", data=None, data_base64=base64_of("<a/>")
         ),
-        "datacontentencoding is 'gzip'": structured(event_id, specversion="0.3", datacontentencoding="gzip"),
-        "a batch of events": ({"content-type": "application/cloudevents-batch+json"}, b"[]"),
-        "the header ce-source is not valid UTF-8": binary(event_id, ce_source="%C0%A0"),
-        "source is not valid Unicode": structured(event_id, source="\ud800"),
         "data.key is not valid Unicode": structured(event_id, data={"key": "a\udfff"}),
-        "the payload is not text in 'punycode'": (
-            {"content-type": "application/json; charset=punycode"},
-            structured(event_id)[1],
-        ),
         "data.key is missing": structured(event_id, data={}),
-        "data.key is missing ": structured(event_id, data=None),
-        "data.key is missing  ": structured(event_id, data=DATA),
-        "data.key is missing   ": structured(event_id, data={"key": 7}),
-        "data.key is missing    ": structured(event_id, data={"key": None}),
-        "data.key is missing     ": binary(event_id, b""),
-        "data.key is not key": structured(event_id, data={"key": ",a,b"}),
-        "data.key is not key ": structured(event_id, data={"key": "a,b,c,d"}),
-        "data.key is not key  ": structured(event_id, data={"key": ""}),
+        "data.key is missing: the event has no data": structured(event_id, data=None),
+        "the data are a string, an object with the member key": structured(event_id, data=DATA),
+        "the data are an array, an object": structured(event_id, data=[{"key": KEY}]),
+        "data.key is a number, a string is expected": structured(event_id, data={"key": 7}),
+        "data.key is missing ": structured(event_id, data={"key": None}),
+        "data.key is missing: the event has no data ": binary(event_id, b""),
+        "data.key is not key[,namespace[,scope]]: the key is empty": structured(event_id, data={"key": ",a,b"}),
+        "data.key is not key[,namespace[,scope]]: it has 4 parts": structured(event_id, data={"key": "a,b,c,d"}),
+        "data.key is not key[,namespace[,scope]]: the key is empty ": structured(event_id, data={"key": ""}),
     }

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -59,6 +60,16 @@ class _Process(ABC):
             self._process.kill()
             self._process.wait()
 
+    def freeze(self) -> None:
+        """Have it do nothing, with its connections open, until it is thawed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Have it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> int:
         """Ask it to end; its exit code."""
         assert self._process is not None
@@ -79,7 +90,7 @@ class NatsServer(_Process):
         self._command = [server_program(), "-a", HOST, "-p", str(self.port), *storage, *options]
 
     def start(self) -> None:
-        """Start it, with what it has stored."""
+        """Start it, with the events that it has stored."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
         wait_until(self._listens)
@@ -118,7 +129,7 @@ class Bridge(_Process):
 
     @property
     def log(self) -> str:
-        """What it has said."""
+        """Its log."""
         return self._log.read_text()
 
     def health(self) -> tuple[int, dict[str, Any]]:
@@ -157,6 +168,23 @@ def publish(server: str, events: Sequence[Published], subject: str = "external",
         await client.close()
 
     asyncio.run(run())
+
+
+def publish_raw(server: str, *messages: bytes) -> None:
+    """Send the protocol's own bytes, as no client would write them; the server has taken all of them on return."""
+    host, _, port = server.removeprefix("nats://").partition(":")
+    with socket.create_connection((host, int(port)), WITHIN_SECONDS) as connection:
+        # The server answers the second PING after it has read the messages before it.
+        connection.sendall(b'CONNECT {"verbose":false,"headers":true}\r\nPING\r\n' + b"".join(messages) + b"PING\r\n")
+        answer = b""
+        while answer.count(b"PONG\r\n") < 2:
+            answer += (more := connection.recv(65_536))
+            assert more, answer
+
+
+def headed(block: bytes, payload: bytes, subject: bytes = b"external") -> bytes:
+    """A message with this header block, as a publisher sends it."""
+    return b"HPUB %s %d %d\r\n%s%s\r\n" % (subject, len(block), len(block) + len(payload), block, payload)
 
 
 def publish_durably(

@@ -1,4 +1,4 @@
-"""Whoever makes tokens, in tests: good ones, and everything that is not to be accepted.
+"""The issuer of tokens in tests: good ones, and everything that is not accepted.
 
 issuer = Issuer()
 target.on("/keys", answer(body=issuer.jwks()))
@@ -116,7 +116,7 @@ def _with_other_key(issuer: Issuer) -> str:
 _STRANGER: Final = Issuer()
 
 BAD: Final[Mapping[str, Callable[[Issuer], str]]] = {
-    # -- nobody's signature
+    # -- signatures that are not good
     "forged claims": _forged,
     "another's key under a known id": _with_other_key,
     "another's key under its own id": lambda _: _STRANGER.token(header={"kid": "stranger"}),
@@ -183,4 +183,4 @@ BAD: Final[Mapping[str, Callable[[Issuer], str]]] = {
     "a deep header": lambda _: f"{encoded(b'[' * 5000)}.{encoded({})}.AAAA",
     "a header of another encoding": lambda _: f"{encoded(bytes(range(128, 200)))}.{encoded({})}.AAAA",
 }
-"""What is not accepted, by what is wrong with it."""
+"""Tokens that are not accepted, by their fault."""

@@ -14,6 +14,7 @@ from bridge.envelope import MAX_BYTES
 from bridge.forwarder import Forwarder
 from bridge.metrics import Metrics
 from bridge.settings import Settings, SettingsError
+from bridge.source import FLUSH_SECONDS
 from bridge.sqs import Refusal
 
 NEEDED = {"EVENT_QUEUE_URL": "http://127.0.0.1:9/q"}
@@ -243,6 +244,8 @@ class TestSettings:
         settings = Settings.from_environment({**NEEDED, "NATS_STREAM": ""})
         assert settings == Settings(queue_url=NEEDED["EVENT_QUEUE_URL"])
         assert (settings.nats.subject, settings.nats.stream) == ("external", None)
+        # `docker stop` kills after ten seconds.
+        assert settings.stop_seconds + FLUSH_SECONDS < 10
 
     def test_what_is_set_is_used(self, tmp_path: Path) -> None:
         ca = tmp_path / "ca.pem"

@@ -1,8 +1,13 @@
 """Reading CloudEvents: every mode and version, and what cannot be read."""
 
+import base64
 import json
+from contextlib import suppress
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bridge.envelope import envelope
 from task_service.domain.cloud_event import CloudEvent, MalformedEvent, from_envelope
@@ -39,10 +44,54 @@ def test_a_message_that_the_bridge_has_not_written_is_refused(message: str) -> N
         ("a,,c", CacheEntry(key="a", scope="c")),
         ("a,,", CacheEntry(key="a")),
         (" a , b", CacheEntry(key=" a ", namespace=" b")),
+        ("a b", CacheEntry(key="a b")),
+        (" ", CacheEntry(key=" ")),
+        ("a\tb\n,\u00a0", CacheEntry(key="a\tb\n", namespace="\u00a0")),
     ],
 )
 def test_a_key_has_up_to_three_parts(key: str, entry: CacheEntry) -> None:
     assert CacheEntry.of(from_envelope(envelope(*structured("1", data={"key": key})))) == entry
+
+
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["\ud800", "1.0", "0.3"]),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
+    max_leaves=5,
+)
+content_types = st.text(max_size=30) | st.text(max_size=10).map(lambda text: f"application/json; charset{text}")
+
+
+@settings(max_examples=500)
+@given(
+    headers=st.dictionaries(
+        st.sampled_from(["ce-id", "ce-source", "ce-type", "ce-specversion", "ce-datacontenttype", "ce-x"]),
+        st.text(max_size=20) | st.sampled_from(["1.0", "%ff", "\ud800%41", '"\\']) | json_values,
+    ),
+    content_type=content_types | json_values,
+    payload=st.binary(max_size=40) | json_values.map(lambda value: json.dumps(value).encode()),
+)
+def test_whatever_comes_is_understood_or_malformed(headers: dict[str, Any], content_type: Any, payload: bytes) -> None:
+    message = json.dumps(
+        {"headers": {**headers, "content-type": content_type}, "dataBase64": base64.b64encode(payload).decode()}
+    )
+    with suppress(MalformedEvent):
+        CacheEntry.of(from_envelope(message))
+
+
+@settings(max_examples=500)
+@given(
+    changes=st.dictionaries(
+        st.sampled_from(["specversion", "id", "source", "type", "datacontentencoding", "data", "data_base64", "time"]),
+        json_values,
+        max_size=3,
+    ),
+    content_type=content_types | json_values,
+)
+def test_whatever_an_attribute_is_the_event_is_understood_or_malformed(
+    changes: dict[str, Any], content_type: Any
+) -> None:
+    with suppress(MalformedEvent):
+        CacheEntry.of(from_envelope(envelope(*structured("1", **changes, datacontenttype=content_type))))
 
 
 def test_what_travels_is_ascii_and_comes_back_unchanged() -> None:

@@ -10,6 +10,7 @@ from task_service.adapters.http.endpoint import EndpointFailed
 from task_service.adapters.identity.jwks import Jwks
 from task_service.adapters.identity.jwt import JwtVerifier
 from task_service.usecases.authorize import Authorizer
+from tests.support.builders import stored_template
 from tests.support.tokens import ADMIN, AUDIENCE, BAD, ISSUER, Issuer
 from tests.unit.test_api import World, assert_problem
 
@@ -157,3 +158,31 @@ def test_tokens_are_not_logged(world: World, caplog: pytest.LogCaptureFixture) -
     for token in (good, bad):
         for part in token.split("."):
             assert part not in said
+
+
+class TestSecretsInTemplates:
+    """The values of a template's headers are for administrators, where there are some."""
+
+    SECRET = "key-4711"
+
+    def world(self, **options: Any) -> World:
+        world = guarded(**options)
+        headers = {"X-Api-Key": self.SECRET, "X-Tenant": "acme"}
+        world.templates.records["greet"] = stored_template(headers=headers)
+        return world
+
+    @pytest.mark.parametrize("path", ["/v1/taskTemplates/greet", "/v1/taskTemplates"])
+    def test_other_callers_read_their_names_only(self, path: str) -> None:
+        answer = self.world().ask("GET", path, headers={"Authorization": f"Bearer {ISSUED_BY.token()}"})
+        assert answer.status == 200
+        assert self.SECRET not in answer.text
+        template = answer.json["items"][0] if path.endswith("s") else answer.json
+        assert template["headers"] == {"X-Api-Key": "***", "X-Tenant": "***"}
+
+    @pytest.mark.parametrize("options", [{}, {"admin_scope": ""}])
+    def test_administrators_read_their_values(self, options: dict[str, str]) -> None:
+        token = ISSUED_BY.token(scope=ADMIN if not options else "other")
+        answer = self.world(**options).ask(
+            "GET", "/v1/taskTemplates/greet", headers={"Authorization": f"Bearer {token}"}
+        )
+        assert answer.json["headers"] == {"X-Api-Key": self.SECRET, "X-Tenant": "acme"}

@@ -1,4 +1,4 @@
-"""Taking events: one task for each, whatever is delivered how often and dies in between."""
+"""Taking events: one task for each event, however often it is delivered and whatever stops in between."""
 
 import json
 from dataclasses import dataclass, field
@@ -10,7 +10,8 @@ import pytest
 from aws_lambda_powertools import Metrics
 
 from bridge.envelope import envelope
-from task_service.domain.errors import Unavailable
+from task_service.domain.cloud_event import CloudEvent
+from task_service.domain.errors import BadRequest, TooLarge, Unavailable
 from task_service.domain.event_task import EventTask
 from task_service.domain.messages import TaskMessage, message_of
 from task_service.domain.template import StoredTemplate
@@ -20,6 +21,8 @@ from task_service.testing import (
     InMemoryBodies,
     InMemoryPlatform,
 )
+from task_service.usecases import handle_event
+from task_service.usecases.create_task import TaskCreator
 from task_service.usecases.handle_event import EventHandler, EventOutcome
 from tests.support.builders import services, stored_template
 from tests.support.events import every_mode, malformed, structured
@@ -41,7 +44,7 @@ class World:
         return services(self.platform).event_handler
 
     def run(self, *messages: str) -> list[str]:
-        """Have a batch taken; the positions of what has to come again."""
+        """Have a batch taken; returns the positions of the messages that have to come again."""
         records = [
             {"messageId": str(number), "body": message, "attributes": {"ApproximateReceiveCount": "1"}}
             for number, message in enumerate(messages)
@@ -165,6 +168,33 @@ def test_a_malformed_event_is_dropped_counted_and_logged(
     assert vars(line)["reason"].startswith(reason.strip())
 
 
+@pytest.mark.parametrize("fault", [RuntimeError("a bug"), KeyError("id"), RecursionError(), UnicodeEncodeError])
+def test_an_event_whose_reading_fails_does_not_come_again(
+    world: World, fault: Exception | type, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def read(message: str) -> CloudEvent:
+        raise fault if isinstance(fault, Exception) else fault("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+
+    monkeypatch.setattr(handle_event, "from_envelope", read)
+    assert world.run(message()) == []
+    assert world.metrics == {"EventsMalformed": 1}
+    assert [line.levelname for line in caplog.records] == ["ERROR", "WARNING"]
+    assert vars(caplog.records[1])["reason"] == "the event cannot be read"
+
+
+@pytest.mark.parametrize("refusal", [BadRequest("payload: no"), TooLarge("payload too large")])
+def test_an_event_whose_task_is_refused_does_not_come_again(
+    world: World, refusal: BadRequest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise refusal
+
+    monkeypatch.setattr(TaskCreator, "write_once", refuse)
+    assert world.run(message()) == []
+    assert world.metrics == {"EventsUnmatched": 1}
+    assert vars(caplog.records[0])["reason"] == refusal.message
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -212,7 +242,7 @@ def test_a_template_deleted_just_then_is_no_template(world: World, monkeypatch: 
     assert intake.handle(message()).outcome is EventOutcome.UNMATCHED
 
 
-def test_what_strangers_chose_is_logged_short(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_publisher_chose_is_logged_short(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.run(message(id="x" * 10_000, source="y" * 10_000, data={}))
     (line,) = caplog.records
     assert len(vars(line)["event_id"]) == len(vars(line)["event_source"]) == 200

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
 
 from task_service.adapters.http.endpoint import EndpointFailed
-from task_service.adapters.identity.jwks import Jwks, parse
+from task_service.adapters.identity.jwks import MAX_CANDIDATES, Jwks, Key, parse
 from task_service.adapters.identity.jwt import JwtVerifier
 from task_service.domain.errors import Unauthenticated, Unavailable
 from task_service.domain.identity import Caller, bearer_token
@@ -24,7 +24,7 @@ from task_service.testing import FakeClock
 from tests.support.tokens import AUDIENCE, BAD, ISSUER, Issuer, encoded
 
 HOUR = timedelta(hours=1)
-ISSUED_BY = Issuer()
+ISSUED_BY, OTHER, STRANGER = Issuer(), Issuer(), Issuer()
 
 
 def now() -> datetime:
@@ -51,6 +51,11 @@ def verifier(
 ) -> JwtVerifier:
     keys = Jwks(fetch or Endpoint(ISSUED_BY.jwks()), interval=HOUR, clock=now)
     return JwtVerifier(keys=keys, audience=audience, issuer=issuer, clock=now)
+
+
+def find(keys: Jwks, key_id: str | None, algorithm: str) -> Key | None:
+    """The first key that is tried for a token."""
+    return next(keys.candidates(key_id, algorithm), None)
 
 
 def refusal(tokens: JwtVerifier, token: str) -> Unauthenticated:
@@ -110,6 +115,68 @@ def test_a_bad_token_is_refused(bad: str) -> None:
 )
 def test_the_client_is_told_what_is_wrong(token: str, message: str) -> None:
     assert refusal(verifier(), BAD[token](ISSUED_BY)).message == message
+
+
+@pytest.mark.parametrize(
+    ("claims", "message"),
+    [
+        ({"exp": "4102444800"}, "the token has a claim exp that is not a number"),
+        ({"exp": True}, "the token has a claim exp that is not a number"),
+        ({"exp": [4102444800]}, "the token has a claim exp that is not a number"),
+        ({"nbf": "0"}, "the token has a claim nbf that is not a number"),
+        ({"iat": "2026-01-01T00:00:00Z"}, "the token has a claim iat that is not a number"),
+        ({"iat": {}}, "the token has a claim iat that is not a number"),
+        ({"iss": 7}, "the token has a claim iss that is not a string"),
+        ({"iss": [ISSUER]}, "the token has a claim iss that is not a string"),
+        ({"sub": 7}, "the token has a claim sub that is not a string"),
+        ({"sub": ["ada"]}, "the token has a claim sub that is not a string"),
+        ({"jti": 1}, "the token has a claim jti that is not a string"),
+        ({"aud": 7}, "the token has a claim aud that is not a string or an array of strings"),
+        ({"aud": [AUDIENCE, 7]}, "the token has a claim aud that is not a string or an array of strings"),
+        ({"aud": {AUDIENCE: 1}}, "the token has a claim aud that is not a string or an array of strings"),
+        ({"scope": 7}, "the token has a claim scope that is not a string or an array of strings"),
+        ({"scp": {"a": 1}}, "the token has a claim scp that is not a string or an array of strings"),
+    ],
+)
+def test_a_claim_of_a_wrong_type_is_named(claims: dict[str, Any], message: str) -> None:
+    for tokens in (verifier(), verifier(audience="", issuer="")):
+        assert refusal(tokens, signed({**ISSUED_BY.claims(), **claims})).message == message
+
+
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat", "iss", "sub", "jti", "aud"])
+def test_a_claim_of_null_is_of_a_wrong_type(name: str) -> None:
+    message = refusal(verifier(), signed({**ISSUED_BY.claims(), name: None})).message
+    assert message.startswith(f"the token has a claim {name} that is not a ")
+
+
+def test_scopes_may_be_null() -> None:
+    assert verifier().verify(signed({**ISSUED_BY.claims(), "scope": None, "scp": None})).scopes == frozenset()
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        b'{"sub": "ada", "sub": "root"}',
+        b'{"scope": "a", "exp": 4102444800, "scope": "task.admin"}',
+        b'{"exp": ' + b"9" * 5_000 + b"}",
+        b'{"exp": 1e999}',
+    ],
+)
+def test_claims_that_can_be_read_in_two_ways_are_refused(claims: bytes) -> None:
+    message = "the token is malformed: a member is there twice, or a number is too large"
+    assert refusal(verifier(), signed(claims)).message == message
+
+
+def test_a_header_that_can_be_read_in_two_ways_is_refused() -> None:
+    header = encoded(b'{"alg": "RS256", "kid": "p256", "kid": "rsa"}')
+    message = "the token is malformed: a member is there twice, or a number is too large"
+    assert refusal(verifier(), f"{header}.{ISSUED_BY.token().partition('.')[2]}").message == message
+
+
+def signed(claims: dict[str, Any] | bytes) -> str:
+    """A token of our issuer with any claims, which PyJWT would not make."""
+    payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
+    return jwt.PyJWS().encode(payload, ISSUED_BY.keys["rsa"], algorithm="RS256", headers={"kid": "rsa"})
 
 
 @pytest.mark.parametrize("length", [20_000, 1_000_000])
@@ -180,6 +247,12 @@ SHARED = verifier()
         ({"scope": "a", "scp": ["b"]}, {"a", "b"}),
         ({"scope": None, "scp": 1}, set()),
         ({"scope": {"a": 1}}, set()),
+        # Scopes are separated by the space U+0020, and by nothing else.
+        ({"scope": "a\u00a0task.admin"}, {"a\u00a0task.admin"}),
+        ({"scope": "a\ttask.admin b"}, {"a\ttask.admin", "b"}),
+        ({"scp": "a\ntask.admin\u2003c\u3000d"}, {"a\ntask.admin\u2003c\u3000d"}),
+        ({"scope": "\x1ftask.admin"}, {"\x1ftask.admin"}),
+        ({"scope": "   "}, set()),
     ],
 )
 def test_scopes_are_found(claims: dict[str, Any], scopes: set[str]) -> None:
@@ -199,6 +272,9 @@ def test_scopes_are_found(claims: dict[str, Any], scopes: set[str]) -> None:
         ("Bearer a.b.c", "a.b.c"),
         ("bearer  a.b.c ", "a.b.c"),
         ("BEARER a b", "a b"),
+        ("Bearer \ta\t", "a"),
+        ("Bearer\u00a0a.b.c", None),
+        ("\u2003Bearer a", None),
     ],
 )
 def test_the_token_of_a_header(header: str | None, token: str | None) -> None:
@@ -208,13 +284,70 @@ def test_the_token_of_a_header(header: str | None, token: str | None) -> None:
 # -- keys
 
 
-def test_without_an_id_the_only_key_for_the_algorithm_is_used() -> None:
-    token = jwt.encode(ISSUED_BY.claims(), ISSUED_BY.keys["rsa"], algorithm="RS256")
+def signed_without_id(issuer: Issuer = ISSUED_BY, key: str = "rsa", algorithm: str = "RS256") -> str:
+    return jwt.encode(issuer.claims(), issuer.keys[key], algorithm=algorithm)
 
-    verifier(Endpoint(ISSUED_BY.jwks("rsa", "p256"))).verify(token)
 
-    two = json.dumps({"keys": [ISSUED_BY.jwk("rsa"), ISSUED_BY.jwk("rsa", kid="again")]}).encode()
-    assert refusal(verifier(Endpoint(two)), token).message == "the token's key is not known"
+def key_set(*members: dict[str, Any]) -> bytes:
+    return json.dumps({"keys": members}).encode()
+
+
+@pytest.mark.parametrize(("key", "algorithm"), [("rsa", "RS256"), ("rsa", "PS512"), ("p256", "ES256"), ("ed", "EdDSA")])
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_without_an_id_each_key_for_the_algorithm_is_tried(key: str, algorithm: str, place: str) -> None:
+    other = OTHER.jwk(key, kid="other")
+    keys = [ISSUED_BY.jwk(key), other] if place == "first" else [other, ISSUED_BY.jwk(key)]
+    tokens = verifier(Endpoint(key_set(*keys, ISSUED_BY.jwk("p384"))))
+
+    tokens.verify(signed_without_id(key=key, algorithm=algorithm))
+    assert refusal(tokens, signed_without_id(STRANGER, key, algorithm)).message == "the token's signature is not valid"
+
+
+def test_without_an_id_the_keys_of_no_id_are_tried_too() -> None:
+    keys = key_set(OTHER.jwk("rsa", kid=None), ISSUED_BY.jwk("rsa", kid=None))
+    verifier(Endpoint(keys)).verify(signed_without_id())
+
+
+@pytest.mark.parametrize("keys", [[OTHER, ISSUED_BY], [ISSUED_BY, OTHER], [OTHER, OTHER, ISSUED_BY]])
+def test_each_of_the_keys_of_one_id_is_tried(keys: list[Issuer]) -> None:
+    tokens = verifier(Endpoint(key_set(*(issuer.jwk("rsa") for issuer in keys))))
+    tokens.verify(ISSUED_BY.token())
+    tokens.verify(OTHER.token())
+    assert refusal(tokens, STRANGER.token()).message == "the token's signature is not valid"
+
+
+def test_a_key_of_another_id_is_not_tried_for_a_token_that_names_one() -> None:
+    tokens = verifier(Endpoint(key_set(OTHER.jwk("rsa"), ISSUED_BY.jwk("rsa", kid="new"))))
+    assert refusal(tokens, ISSUED_BY.token()).message == "the token's signature is not valid"
+
+
+def test_only_a_few_keys_are_tried() -> None:
+    wrong = [OTHER.jwk("rsa", kid=str(number)) for number in range(MAX_CANDIDATES)]
+    verifier(Endpoint(key_set(*wrong[1:], ISSUED_BY.jwk("rsa")))).verify(signed_without_id())
+    tokens = verifier(Endpoint(key_set(*wrong, ISSUED_BY.jwk("rsa"))))
+    assert refusal(tokens, signed_without_id()).message == "the token's signature is not valid"
+    # A token that names its key needs no luck.
+    tokens.verify(ISSUED_BY.token())
+
+
+@pytest.mark.parametrize("token", [ISSUED_BY.token(), signed_without_id()], ids=["with an id", "without"])
+def test_a_key_that_was_replaced_under_its_id_is_fetched(token: str) -> None:
+    clock, fetch = FakeClock(now()), Endpoint(OTHER.jwks("rsa"), ISSUED_BY.jwks("rsa"))
+    tokens = JwtVerifier(keys=Jwks(fetch, interval=HOUR, clock=clock), audience=AUDIENCE, issuer=ISSUER, clock=clock)
+    tokens.verify(OTHER.token())
+    clock.advance(31)
+
+    tokens.verify(token)
+    assert fetch.asked == 2
+
+
+def test_forged_signatures_cannot_make_us_ask_often() -> None:
+    clock, fetch = FakeClock(now()), Endpoint(ISSUED_BY.jwks("rsa"))
+    tokens = JwtVerifier(keys=Jwks(fetch, interval=HOUR, clock=clock), audience=AUDIENCE, issuer=ISSUER, clock=clock)
+    for _ in range(60):
+        refusal(tokens, STRANGER.token())
+        clock.advance(1)
+    assert fetch.asked == 2
 
 
 @pytest.mark.parametrize(
@@ -278,7 +411,7 @@ RUBBISH = [
 
 
 @pytest.mark.parametrize("rubbish", RUBBISH)
-def test_without_keys_nobody_can_tell(rubbish: bytes | Exception) -> None:
+def test_without_keys_no_token_can_be_verified(rubbish: bytes | Exception) -> None:
     with pytest.raises(Unavailable, match="the keys that tokens are verified with are not available"):
         verifier(Endpoint(rubbish)).verify(ISSUED_BY.token())
 
@@ -289,11 +422,11 @@ def test_the_last_good_keys_are_used_while_there_are_no_better_ones(
 ) -> None:
     clock, fetch = FakeClock(now()), Endpoint(ISSUED_BY.jwks(), rubbish)
     keys = Jwks(fetch, interval=HOUR, clock=clock)
-    keys.find("rsa", "RS256")
+    find(keys, "rsa", "RS256")
 
     clock.advance(3600)
     with caplog.at_level(logging.WARNING, "task"):
-        assert keys.find("rsa", "RS256")
+        assert find(keys, "rsa", "RS256")
 
     assert fetch.asked == 2
     assert [record.getMessage() for record in caplog.records] == ["the keys could not be fetched"]
@@ -304,24 +437,24 @@ def test_keys_are_fetched_once_an_interval() -> None:
     keys = Jwks(fetch, interval=HOUR, clock=clock)
     for _ in range(3):
         clock.advance(19 * 60)
-        assert keys.find("rsa", "RS256")
+        assert find(keys, "rsa", "RS256")
     assert fetch.asked == 1
 
     clock.advance(22 * 60)
 
-    assert keys.find("p256", "ES256")
+    assert find(keys, "p256", "ES256")
     # A key that is gone is no longer accepted.
-    assert keys.find("rsa", "RS256") is None
+    assert find(keys, "rsa", "RS256") is None
     assert fetch.asked == 2
 
 
 def test_a_new_key_is_fetched_when_a_token_names_it() -> None:
     clock, fetch = FakeClock(now()), Endpoint(ISSUED_BY.jwks("rsa"), ISSUED_BY.jwks("rsa", "p256"))
     keys = Jwks(fetch, interval=HOUR, clock=clock)
-    assert keys.find("rsa", "RS256")
+    assert find(keys, "rsa", "RS256")
     clock.advance(31)
 
-    assert keys.find("p256", "ES256")
+    assert find(keys, "p256", "ES256")
     assert fetch.asked == 2
 
 
@@ -330,7 +463,7 @@ def test_tokens_that_name_unknown_keys_cannot_make_us_ask_often() -> None:
     keys = Jwks(fetch, interval=HOUR, clock=clock)
 
     for second in range(300):
-        assert keys.find(f"unknown-{second}", "RS256") is None
+        assert find(keys, f"unknown-{second}", "RS256") is None
         clock.advance(1)
 
     assert fetch.asked == 10
@@ -342,13 +475,13 @@ def test_an_endpoint_that_is_down_is_not_asked_by_every_request() -> None:
 
     for _ in range(60):
         with pytest.raises(Unavailable):
-            keys.find("rsa", "RS256")
+            find(keys, "rsa", "RS256")
         clock.advance(1)
     assert fetch.asked == 2
 
     fetch.answers = [ISSUED_BY.jwks()]
     clock.advance(30)
-    assert keys.find("rsa", "RS256")
+    assert find(keys, "rsa", "RS256")
 
 
 def test_a_short_interval_is_kept() -> None:
@@ -356,7 +489,7 @@ def test_a_short_interval_is_kept() -> None:
     keys = Jwks(fetch, interval=timedelta(seconds=2), clock=clock)
 
     for _ in range(10):
-        keys.find("rsa", "RS256")
+        find(keys, "rsa", "RS256")
         clock.advance(1)
 
     assert fetch.asked == 5

@@ -31,7 +31,7 @@ def test_the_same_key_and_request_get_the_same_answer(world: World) -> None:
     first, second = create(world), create(world, '"k"')
     assert first.status == second.status == 200
     assert first.json == second.json == {"taskID": next(iter(world.tasks.records))}
-    assert set(first.headers) == {"Content-Type"}
+    assert set(first.headers) == {"Content-Type", "Cache-Control", "Vary", "X-Content-Type-Options"}
     assert len(world.tasks.records) == 1
 
 

@@ -134,6 +134,25 @@ def test_asked_twice_at_once_it_happens_once() -> None:
     assert len(world.target.calls) == 1
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"state": State.CREATED}, {"state": State.CREATED, "attempt": 2, "started_at": NOW}, {"state": State.PENDING}],
+)
+def test_asked_for_while_a_replay_is_under_way_the_answer_is_the_same(changes: dict[str, Any]) -> None:
+    world = World(replay=1, **changes)
+    before = world.tasks.records["task-1"]
+    assert world.replayer.task("task-1") == before
+    assert world.queue.sent == []
+
+
+def test_asked_twice_for_a_list_it_happens_once_and_both_are_told_so() -> None:
+    world = World("sequential 1")
+    world.lists.end(world.list, well=False, now=NOW)
+    first = world.replayer.task_list("list")
+    assert world.replayer.task_list("list") == first
+    assert [sent.message for sent in world.queue.sent] == [GroupStart(list_id="list", replay=1)]
+
+
 def test_a_dead_letter_of_a_replay_that_was_not_written_starts_it() -> None:
     world = World(error="of the first time")
     letters = world.services.dead_letter_handler

@@ -68,20 +68,46 @@ class TestReading:
 
 class TestConditions:
     @pytest.mark.parametrize(
-        ("headers", "tag"),
-        [({}, None), ({"If-Match": "*"}, "*"), ({"If-Match": ' "a" '}, "a"), ({"If-Match": '""'}, "")],
+        ("header", "tags"),
+        [
+            ("*", ("*",)),
+            (' "a" ', ("a",)),
+            ('""', ("",)),
+            ('"a", "b"', ("a", "b")),
+            (' , "a",,"b" ,', ("a", "b")),
+            ('"a,b"', ("a,b",)),
+            ('W/"a"', ()),
+            ('W/"a", "b"', ("b",)),
+            ('"*"', ()),
+        ],
     )
-    def test_if_match_names_a_version(self, headers: dict[str, str], tag: str | None) -> None:
-        assert conditions.if_match(request(headers=headers)) == tag
+    def test_if_match_names_versions_and_weak_tags_name_none(self, header: str, tags: tuple[str, ...]) -> None:
+        assert conditions.if_match(request(headers={"If-Match": header})) == tags
 
-    @pytest.mark.parametrize("header", ["abc", '"a", "b"', '"', 'W/"a"', ""])
+    def test_without_the_header_there_is_no_condition(self) -> None:
+        assert conditions.if_match(request()) is None
+        assert not conditions.is_known(request(), "a")
+
+    @pytest.mark.parametrize(
+        "header", ["abc", '"', "", " , ", '"a" "b"', 'w/"a"', '*, "a"', '"a', '"a"' + " " * 9_000 + "x"]
+    )
     def test_a_condition_that_cannot_be_understood_is_refused(self, header: str) -> None:
-        with pytest.raises(BadRequest, match="If-Match: one tag in double quotes"):
-            conditions.if_match(request(headers={"If-Match": header}))
+        for name, read in (
+            ("If-Match", conditions.if_match),
+            ("If-None-Match", lambda it: conditions.is_known(it, "a")),
+        ):
+            with pytest.raises(BadRequest, match=f"{name}: tags in double quotes"):
+                read(request(headers={name: header}))
 
     def test_two_lines_are_two_tags(self) -> None:
-        with pytest.raises(BadRequest, match="If-Match: one tag"):
-            conditions.if_match(request(multiValueHeaders={"If-Match": ['"a"', '"b"']}))
+        assert conditions.if_match(request(multiValueHeaders={"If-Match": ['"a"', '"b"']})) == ("a", "b")
+
+    @pytest.mark.parametrize(
+        ("header", "known"),
+        [('"a"', True), ('W/"a"', True), ('"b", "a"', True), ("*", True), ('"b"', False), ('"A"', False)],
+    )
+    def test_if_none_match_says_whether_a_client_has_the_version(self, header: str, known: bool) -> None:
+        assert conditions.is_known(request(headers={"If-None-Match": header}), "a") is known
 
     def test_if_none_match_asks_for_a_new_template(self) -> None:
         assert conditions.if_new(request(headers={"If-None-Match": "*"}))

@@ -74,7 +74,7 @@ class TestParameters:
                 "since": "2026-01-01T00:00:00Z",
                 "until": "2026-01-01T02:00:00+01:00",
                 "limit": "100",
-                "next": encode_cursor(key),
+                "next": encode_cursor("/v1/tasks", key),
             }
         )
         wanted = Filter(name="a b", state=State.FAILED, since=NOW, until=NOW + timedelta(hours=1))
@@ -131,7 +131,11 @@ class TestParameters:
             ({"limit": "x"}, "limit: 'x' is not a number from 1 to 100"),
             ({"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, "since: it is after until"),
             ({"next": "%"}, "next: not a cursor that this service has given"),
-            ({"next": encode_cursor("greet")}, "next: not a cursor that this service has given"),
+            ({"next": encode_cursor("/v1/tasks", "greet")}, "next: not a cursor that this service has given"),
+            (
+                {"next": encode_cursor("/v1/taskLists", sort_key(NOW, "a"))},
+                "next: not a cursor that this service has given",
+            ),
             ({"next": ""}, "next: not a cursor that this service has given"),
             (
                 {"status": "failed"},
@@ -150,15 +154,35 @@ class TestParameters:
             with pytest.raises(BadRequest, match=r"limit: .* is not a number from 1 to 100"):
                 read(request({"limit": limit}))
 
+    @pytest.mark.parametrize(
+        ("text", "moment"),
+        [
+            ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
+            ("2016-12-31T23:59:60.999Z", datetime(2017, 1, 1, tzinfo=UTC)),
+            ("2017-01-01T00:59:60+01:00", datetime(2017, 1, 1, tzinfo=UTC)),
+            ("2016-12-31t23:59:59.5z", datetime(2016, 12, 31, 23, 59, 59, 500_000, tzinfo=UTC)),
+        ],
+    )
+    def test_a_leap_second_is_a_time(self, text: str, moment: datetime) -> None:
+        assert search({"since": text})[0].since == moment
+
+    @pytest.mark.parametrize(
+        "text", ["2016-12-31T12:00:60Z", "2016-12-31T23:59:61Z", "2016-12-31T23:59:60+01:00", "9999-12-31T23:59:60Z"]
+    )
+    def test_at_another_time_of_the_day_there_is_none(self, text: str) -> None:
+        with pytest.raises(BadRequest, match=r"since: .* is not a time as in RFC 3339"):
+            search({"since": text})
+
     def test_a_page_of_templates_goes_on_after_a_name(self) -> None:
-        query = {"limit": "7", "next": encode_cursor("greet")}
+        query = {"limit": "7", "next": encode_cursor("/v1/tasks", "greet")}
         assert page_request(request(query)) == PageRequest(limit=7, after="greet")
 
 
 def request(query: dict[str, str]) -> Request:
     """A request with these query parameters."""
     several = {name: ["overridden", value] for name, value in query.items()}
-    return Request.from_event({"httpMethod": "GET", "multiValueQueryStringParameters": several}, None)
+    event = {"httpMethod": "GET", "resource": "/v1/tasks", "multiValueQueryStringParameters": several}
+    return Request.from_event(event, None)
 
 
 def search(query: dict[str, str]) -> tuple[Filter, PageRequest]:

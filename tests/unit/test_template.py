@@ -1,4 +1,4 @@
-"""template.yaml: each function gets the variables that its code reads, no fewer and no more."""
+"""template.yaml: each function gets the variables that its code reads, and may loop where it has to."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -111,3 +111,51 @@ def test_every_function_is_known_here_with_the_services_that_it_uses(template: d
         folder = PROJECT / "functions" / function.removesuffix("Function").lower()
         named = set(re.findall(r"services\(\)\.(\w+)", (folder / "app.py").read_text(encoding="utf-8")))
         assert named <= set(used)
+
+
+def test_the_dashboard_shows_every_function(template: dict[str, Any]) -> None:
+    widgets = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for function in FUNCTIONS:
+        assert widgets.count(f'"${{{function}}}"') == len(("Duration", "Errors", "ConcurrentExecutions"))
+
+
+# ---- loops
+
+
+def test_a_function_may_loop_if_its_messages_come_back_to_it(template: dict[str, Any]) -> None:
+    resources = template["Resources"]
+    steps = set(messages_ways(resources))
+    nodes = {node for step in steps for node in step}
+    for _ in nodes:
+        steps |= {(start, end) for start, middle in steps for other, end in steps if middle == other}
+
+    functions = {name: it["Properties"] for name, it in resources.items() if it["Type"] == "AWS::Lambda::Function"}
+    in_loops = {name for name in functions if (name, name) in steps}
+    assert in_loops == {"ExecutorFunction", "FailuresFunction"}
+    assert {name for name, it in functions.items() if it.get("RecursiveLoop") == "Allow"} == in_loops
+
+
+def messages_ways(resources: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """From where to where a message can go: queues and functions."""
+    for name, resource in resources.items():
+        properties = resource.get("Properties", {})
+        match resource["Type"]:
+            case "AWS::Lambda::EventSourceMapping":
+                yield target(properties["EventSourceArn"]), target(properties["FunctionName"])
+            case "AWS::SQS::Queue" if redrive := properties.get("RedrivePolicy"):
+                yield name, target(redrive["deadLetterTargetArn"])
+            case "AWS::Lambda::Function":
+                role = resources[target(properties["Role"])]["Properties"]
+                for policy in role["Policies"]:
+                    for statement in policy["PolicyDocument"]["Statement"]:
+                        if "sqs:SendMessage" in statement["Action"]:
+                            yield name, target(statement["Resource"])
+
+
+def target(reference: Any) -> str:
+    """The logical id that a Ref or GetAtt refers to."""
+    match reference:
+        case {"Ref": name} | {"Fn::GetAtt": [name, _]}:
+            return str(name)
+        case _:
+            raise ValueError(f"{reference} is no reference")

@@ -358,13 +358,16 @@ def test_pages_follow_each_other_to_the_end(editing: TemplateEditor) -> None:
 
 @pytest.mark.parametrize("name", ["a", "müßig 名前", "~" * 1000])
 def test_a_cursor_is_read_as_the_name_that_it_was_made_of(name: str) -> None:
-    assert decode_cursor(encode_cursor(name)) == name
+    assert decode_cursor("/v1/taskTemplates", encode_cursor("/v1/taskTemplates", name)) == name
 
 
-@pytest.mark.parametrize("cursor", ["%", "é", "/w==", "abc", encode_cursor("a" * 1001)])
+@pytest.mark.parametrize(
+    "cursor",
+    ["%", "é", "/w==", "abc", encode_cursor("/v1/policies", "a" * 1001), encode_cursor("/v1/taskTemplates", "a")],
+)
 def test_a_cursor_that_this_service_has_not_made_is_refused(cursor: str) -> None:
     with pytest.raises(BadRequest, match="next: not a cursor"):
-        decode_cursor(cursor)
+        decode_cursor("/v1/policies", cursor)
 
 
 class TestTaskLists:

@@ -84,15 +84,18 @@ def main() -> int:
     """Run the program; its exit code."""
     try:
         settings = Settings.from_environment(os.environ)
+        write_logs(settings.log_level)
+        # When a counter was made says nothing here, and doubles what is scraped.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        asyncio.run(serve(settings))
     except SettingsError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    write_logs(settings.log_level)
-    # When a counter was made says nothing here, and doubles what is scraped.
-    disable_created_metrics()  # type: ignore[no-untyped-call]
-    asyncio.run(serve(settings))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    logging.shutdown()
+    # Python would wait for the threads, and a request that SQS does not answer takes longer than a stop may.
+    os._exit(code)

@@ -12,16 +12,16 @@ BATCH = 10
 
 
 class Delivery(Protocol):
-    """How NATS delivered an event, and hears what became of it."""
+    """How NATS delivered an event, and how NATS is told its end."""
 
     async def accept(self) -> None:
-        """SQS has it."""
+        """SQS has the event."""
 
     async def give_back(self, seconds: float) -> bool:
-        """Have it delivered again after that time; False where NATS cannot."""
+        """Have NATS deliver the event again after that time; False where NATS cannot."""
 
     async def drop(self) -> None:
-        """Nobody will ever have it."""
+        """The event is lost, and is not delivered again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +34,7 @@ class Event:
 
 
 class Buffer:
-    """First in, first out; whatever waits goes out together, and nothing waits for company."""
+    """First in, first out. All waiting events go out together, and none waits for others."""
 
     def __init__(self, *, max_events: int, max_bytes: int) -> None:
         self._max_events = max_events
@@ -60,7 +60,7 @@ class Buffer:
         return True
 
     async def take(self) -> list[Event]:
-        """What waits, as much as one request carries, as soon as there is anything."""
+        """The waiting events, as many as one request carries, as soon as there is one."""
         while not self._waiting:
             self._filled.clear()
             await self._filled.wait()
@@ -81,7 +81,7 @@ class Buffer:
             self._idle.set()
 
     def give_up(self) -> list[Event]:
-        """All that waits or is in hand; it is kept no longer."""
+        """Forget all events that wait or are in hand, and return them."""
         left = [*self._in_hand, *self._waiting]
         self._in_hand.clear()
         self._waiting.clear()
@@ -90,5 +90,5 @@ class Buffer:
         return left
 
     async def empty(self) -> None:
-        """Return when nothing waits or is in hand."""
+        """Return when no event waits or is in hand."""
         await self._idle.wait()

@@ -1,4 +1,4 @@
-"""The form in which an event travels through the event queue: nearly raw, to be understood in one place only.
+"""The form of an event in the event queue: nearly raw, because only the events function interprets events.
 
     {"headers": {"ce-id": "1", "content-type": "application/json"}, "data": "…"}      the payload as text, or
     {"headers": {…}, "dataBase64": "…"}                                               where it is not UTF-8
@@ -17,7 +17,7 @@ MAX_BYTES = 262_144
 
 def envelope(headers: Mapping[str, str] | None, payload: bytes) -> str:
     """The text that carries an event; its length is its size in bytes."""
-    kept = {name.lower(): value for name, value in (headers or {}).items() if _is_about_the_event(name.lower())}
+    kept = {name.lower(): value for name, value in (headers or {}).items() if is_about_the_event(name.lower())}
     try:
         data = {"data": payload.decode("utf-8")}
     except UnicodeDecodeError:
@@ -25,5 +25,6 @@ def envelope(headers: Mapping[str, str] | None, payload: bytes) -> str:
     return json.dumps({"headers": kept, **data}, separators=(",", ":"))
 
 
-def _is_about_the_event(name: str) -> bool:
+def is_about_the_event(name: str) -> bool:
+    """Whether a header, by its name in lower case, travels with its event."""
     return name == "content-type" or name.startswith("ce-")

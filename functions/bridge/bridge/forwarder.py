@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bridge.buffer import BATCH, Buffer, Delivery, Event
 from bridge.envelope import MAX_BYTES
-from bridge.metrics import BUFFER_FULL, REFUSED, STOPPED, TOO_LARGE, Metrics
+from bridge.metrics import BUFFER_FULL, MALFORMED, REFUSED, STOPPED, TOO_LARGE, Metrics
 from bridge.sqs import Refusal
 
 log = logging.getLogger("bridge")
@@ -24,11 +24,11 @@ class Queue(Protocol):
     """Takes messages, ten at a time."""
 
     async def send(self, bodies: Sequence[str]) -> list[Refusal | None]:
-        """For each message None once it is durable, or why it is not."""
+        """Send messages; for each, None once it is durable, or the refusal."""
 
 
 class Forwarder:
-    """Some senders, which slow down together while the queue refuses."""
+    """Sends events with several senders, which slow down together while the queue refuses."""
 
     def __init__(self, buffer: Buffer, queue: Queue, metrics: Metrics) -> None:
         self._buffer = buffer
@@ -47,15 +47,20 @@ class Forwarder:
         event = Event(body, delivery)
         self._metrics.received.inc()
         if len(body) > MAX_BYTES:
-            await self._drop(event, TOO_LARGE, f"{len(body)} bytes as a message, SQS takes {MAX_BYTES}")
+            await self._drop(delivery, TOO_LARGE, f"{len(body)} bytes as a message, SQS takes {MAX_BYTES}")
         elif self._pause and len(self._buffer) >= PROBES and await self._give_back(event, self._pause):
-            # While SQS refuses, JetStream keeps the events; a few here are enough to notice when it takes them again.
+            # While SQS refuses, JetStream keeps the events; a few in the buffer show when SQS takes them again.
             return
         elif not self._buffer.offer(event) and not await self._give_back(event, FIRST_PAUSE):
-            await self._drop(event, BUFFER_FULL, "SQS takes none, and the buffer is full")
+            await self._drop(delivery, BUFFER_FULL, "SQS takes none, and the buffer is full")
+
+    async def refuse(self, delivery: Delivery, fault: str) -> None:
+        """Drop a message that no event can be read from, now or later."""
+        self._metrics.received.inc()
+        await self._drop(delivery, MALFORMED, fault)
 
     async def give_up(self) -> None:
-        """Let go of what is not sent, once `run` has ended: back to NATS, or lost and counted where it cannot be."""
+        """Give unsent events back to NATS once `run` has ended; count those that NATS cannot take as lost."""
         lost = 0
         for event in self._buffer.give_up():
             if not await self._give_back(event, 0):
@@ -73,7 +78,7 @@ class Forwarder:
                 await self._wait()
 
     async def _send(self, batch: list[Event]) -> list[Event]:
-        """Send a batch; returns what has to be sent again."""
+        """Send a batch; returns the events that must be sent again."""
         refusals = await self._queue.send([event.body for event in batch])
         is_refused = any(refusal is not None and not refusal.is_hopeless for refusal in refusals)
         self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE) if is_refused else 0.0
@@ -83,17 +88,17 @@ class Forwarder:
                 self._metrics.sent.inc()
                 await event.delivery.accept()
             elif refusal.is_hopeless:
-                await self._drop(event, REFUSED, refusal.code)
+                await self._drop(event.delivery, REFUSED, refusal.code)
             elif not await self._give_back(event, self._pause):
                 again.append(event)
                 continue
             self._buffer.done(event)
         return again
 
-    async def _drop(self, event: Event, reason: str, detail: str) -> None:
+    async def _drop(self, delivery: Delivery, reason: str, detail: str) -> None:
         self._metrics.dropped.labels(reason).inc()
         log.error("event dropped", extra={"action": "drop", "reason": reason, "detail": detail})
-        await event.delivery.drop()
+        await delivery.drop()
 
     async def _give_back(self, event: Event, seconds: float) -> bool:
         given = await event.delivery.give_back(seconds)

@@ -10,7 +10,7 @@ _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "ta
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line, with what is given as `extra`."""
+    """Writes each record as one line, a JSON object with the fields of `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
@@ -31,6 +31,6 @@ def write_logs(level: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # Its own lines would repeat ours, with a trace for every attempt to connect.
+    # Their own lines would repeat ours, with a trace for every attempt to connect.
     for chatty in ("nats", "botocore", "urllib3", "aiohttp.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,18 +1,20 @@
-"""What the bridge counts, for Prometheus."""
+"""The bridge's metrics, for Prometheus."""
 
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-__all__ = ["BUFFER_FULL", "CONTENT_TYPE_LATEST", "REFUSED", "STOPPED", "TOO_LARGE", "Metrics"]
+__all__ = ["BUFFER_FULL", "CONTENT_TYPE_LATEST", "MALFORMED", "REFUSED", "STOPPED", "TOO_LARGE", "Metrics"]
 
 BUFFER_FULL = "buffer_full"
-"""Core NATS only: more came than the buffer holds while SQS took nothing."""
+"""Core NATS only: while SQS took no messages, more events came than the buffer holds."""
 TOO_LARGE = "too_large"
+MALFORMED = "malformed"
+"""The message's header block breaks the rules of NATS."""
 REFUSED = "refused_by_sqs"
 STOPPED = "stopped"
-"""Core NATS only: the bridge had to stop while SQS took nothing."""
+"""Core NATS only: the bridge had to stop while SQS took no messages."""
 
 
 class Metrics:
@@ -23,14 +25,14 @@ class Metrics:
         self.received = Counter("bridge_events_received", "Events that NATS delivered", registry=self.registry)
         self.sent = Counter("bridge_events_sent", "Events that SQS has", registry=self.registry)
         self.dropped = Counter("bridge_events_dropped", "Events that were lost", ["reason"], registry=self.registry)
-        for reason in (BUFFER_FULL, TOO_LARGE, REFUSED, STOPPED):
-            # So that what never happened is seen as zero.
+        for reason in (BUFFER_FULL, MALFORMED, TOO_LARGE, REFUSED, STOPPED):
+            # A reason that has not occurred yet is shown as zero.
             self.dropped.labels(reason)
         self.given_back = Counter(
             "bridge_events_given_back", "Events that JetStream is to deliver again", registry=self.registry
         )
         self.sqs_errors = Counter("bridge_sqs_errors", "Refused requests and entries", ["code"], registry=self.registry)
-        self.send_seconds = Histogram("bridge_sqs_send_seconds", "What a request to SQS takes", registry=self.registry)
+        self.send_seconds = Histogram("bridge_sqs_send_seconds", "Time of a request to SQS", registry=self.registry)
         self._connects = Counter("bridge_nats_connects", "Connections made to NATS", registry=self.registry)
         self._buffered = Gauge("bridge_events_buffered", "Events that SQS does not have yet", registry=self.registry)
         self._connected = Gauge("bridge_nats_connected", "Whether NATS delivers", registry=self.registry)
@@ -40,7 +42,7 @@ class Metrics:
         self._connects.inc()
 
     def watch(self, *, buffered: Callable[[], float], connected: Callable[[], bool]) -> None:
-        """Ask for these when somebody wants to know."""
+        """Read these two whenever the metrics are read."""
         self._buffered.set_function(buffered)
         self._connected.set_function(connected)
 

@@ -43,9 +43,9 @@ class Settings:
     port: int = 8080
     buffer_events: int = 100_000
     buffer_bytes: int = 100_000_000
-    stop_seconds: float = 20
-    """How long a stop may take to send what is buffered. Containers are killed 30 seconds after they are told to stop,
-    where nothing else is set (ECS: stopTimeout)."""
+    stop_seconds: float = 6
+    """How long a stop may take to send what is buffered. `docker stop` kills a container after 10 seconds, ECS and
+    Kubernetes after 30; the rest is for giving events back to NATS."""
     log_level: str = "INFO"
 
     @classmethod
@@ -65,7 +65,7 @@ class Settings:
             port=int(_number(given, "BRIDGE_PORT", 8080, most=65_535)),
             buffer_events=int(_number(given, "BRIDGE_BUFFER_EVENTS", 100_000, least=1)),
             buffer_bytes=int(_number(given, "BRIDGE_BUFFER_BYTES", 100_000_000, least=1)),
-            stop_seconds=_number(given, "BRIDGE_STOP_SECONDS", 20),
+            stop_seconds=_number(given, "BRIDGE_STOP_SECONDS", 6),
             log_level=level,
         )
 

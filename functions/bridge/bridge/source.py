@@ -1,4 +1,4 @@
-"""NATS: connected as long as the bridge runs, whatever happens to the server."""
+"""The connection to NATS: made again, as long as the bridge runs, each time the server goes away."""
 
 import asyncio
 import logging
@@ -8,13 +8,22 @@ from typing import Any
 
 import nats.errors
 import nats.js.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from bridge.buffer import Delivery
+from bridge.client import BadHeaders, EventClient, ReadLoopEndedError
 from bridge.envelope import envelope
 from bridge.forwarder import Forwarder
-from bridge.jetstream import JetStreamDelivery, consumer_of
+from bridge.jetstream import (
+    CHECK_TIMEOUT_SECONDS,
+    Consumer,
+    JetStreamDelivery,
+    NothingArrivesError,
+    WrongConsumerError,
+    check_consumer,
+    consumer_of,
+)
 from bridge.metrics import BUFFER_FULL, Metrics
 from bridge.settings import NatsSettings
 
@@ -22,44 +31,50 @@ log = logging.getLogger("bridge")
 
 RECONNECT_SECONDS = 1
 CHECK_SECONDS = 5.0
+FLUSH_SECONDS = 2
 _FAULTS = (nats.errors.Error, OSError)
-"""What networks and servers do; time running out is an OSError."""
+"""The faults of networks and servers; TimeoutError is an OSError."""
 
 
 class CoreDelivery:
     """Delivered by core NATS, which has forgotten the event since."""
 
     async def accept(self) -> None:
-        """Nobody has to hear of it."""
+        """Core NATS is told nothing."""
 
     async def give_back(self, seconds: float) -> bool:
         """Impossible."""
         return False
 
     async def drop(self) -> None:
-        """Nobody has to hear of it."""
+        """Core NATS is told nothing."""
 
 
 CORE = CoreDelivery()
 
 
 class NotPermittedError(nats.errors.Error):
-    """We may not listen to the subject."""
+    """The server does not let this user listen to the subject."""
 
     def __str__(self) -> str:
         return self.__doc__ or ""
 
 
 class Source:
-    """Events of a NATS subject, handed on as they come."""
+    """Receives the events of a NATS subject, and hands each to the forwarder."""
 
     def __init__(self, settings: NatsSettings, forwarder: Forwarder, metrics: Metrics) -> None:
         self._settings = settings
         self._forwarder = forwarder
         self._metrics = metrics
-        self._client: Client | None = None
+        self._client: EventClient | None = None
         self._subscription: Subscription | None = None
+        self._consumer: Consumer | None = None
+        """JetStream's; None: core NATS."""
+        self._changed = asyncio.Event()
+        """Set when the connection is closed or made again, so that it is checked at once."""
         self._is_denied = False
+        self._is_stopping = False
         self.fault: str | None = "not connected yet"
         """Why NATS does not deliver; None where it does. Without addresses."""
 
@@ -71,44 +86,51 @@ class Source:
     async def run(self) -> None:
         """Stay connected until cancelled."""
         while True:
-            client, closed = Client(), asyncio.Event()
+            client = EventClient()
             try:
-                await self._connect(client, closed)
-                while not await _happens(closed, CHECK_SECONDS):
+                await self._connect(client)
+                while not client.is_closed:
+                    self._changed.clear()
                     await self._check(client)
+                    await _happens(self._changed, CHECK_SECONDS)
             except _FAULTS as error:
                 self._note(error)
             finally:
-                # What comes to an end here may be half connected.
+                # The client may be half connected, or connected to a server that has stopped reading.
                 with suppress(*_FAULTS):
-                    await client.close()
+                    async with asyncio.timeout(CHECK_SECONDS):
+                        await client.close()
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def stop(self) -> None:
-        """Take no more events, but those that NATS has already sent here."""
+        """Take only the events that NATS has already sent, and no more."""
+        self._is_stopping = True
         client, subscription = self._client, self._subscription
         if client is not None and subscription is not None and client.is_connected:
             with suppress(*_FAULTS):
                 await subscription.drain()  # type: ignore[no-untyped-call]
 
     async def flush(self) -> None:
-        """Have NATS know what has been acknowledged."""
+        """Return when NATS has the acknowledgements that were sent."""
         if self._client is not None and self._client.is_connected:
             with suppress(*_FAULTS):
-                await self._client.flush()
+                await self._client.flush(FLUSH_SECONDS)
 
-    async def _connect(self, client: Client, closed: asyncio.Event) -> None:
+    async def _connect(self, client: EventClient) -> None:
         self._is_denied = False
 
         async def on_close() -> None:
-            self._note(nats.errors.ConnectionClosedError())
-            closed.set()
+            await on_disconnect()
+            self._changed.set()
 
         async def on_disconnect() -> None:
-            self._note(client.last_error or nats.errors.ConnectionClosedError())
+            # A fault that is known already says why.
+            if self.delivers:
+                self._note(client.last_error or nats.errors.ConnectionClosedError())
 
         async def on_reconnect() -> None:
-            self._note(None)
+            self._metrics.connected()
+            self._changed.set()
 
         await client.connect(
             **_options(self._settings),
@@ -117,7 +139,9 @@ class Source:
             disconnected_cb=on_disconnect,
             reconnected_cb=on_reconnect,
         )
+        self._metrics.connected()
         if self._settings.stream is None:
+            consumer = None
             subscription = await client.subscribe(
                 self._settings.subject, queue=self._settings.queue_group, cb=self._receive_from_core
             )
@@ -127,35 +151,42 @@ class Source:
                 consumer.deliver_subject, queue=consumer.deliver_group, cb=self._receive_from_stream
             )
         await client.flush()
-        self._client, self._subscription = client, subscription
-        self._check_permission()
-        self._note(None)
+        self._client, self._subscription, self._consumer = client, subscription, consumer
 
-    async def _check(self, client: Client) -> None:
-        """Notice a consumer that is gone, which nobody tells its subscribers."""
-        self._check_permission()
-        stream = self._settings.stream
-        if stream is None or not client.is_connected:
+    async def _check(self, client: EventClient) -> None:
+        """Ask the server whether events can arrive: it does not tell subscribers that a consumer is changed or deleted.
+
+        Raises the faults that a new connection may mend.
+        """
+        if self._is_denied:
+            # A refused subscription is an error message on the side, after which nothing comes.
+            raise NotPermittedError
+        if self._is_stopping or not client.is_connected:
             return
         try:
-            await client.jetstream().consumer_info(stream, self._settings.durable)
-        except nats.js.errors.NotFoundError:
+            if self._consumer is None:
+                await client.check(CHECK_TIMEOUT_SECONDS)
+            else:
+                await check_consumer(client, self._settings, self._consumer)
+        except (nats.js.errors.NotFoundError, WrongConsumerError, ReadLoopEndedError, TimeoutError):
             raise
         except _FAULTS as error:
             self._note(error)
         else:
-            self._note(None)
-
-    def _check_permission(self) -> None:
-        """A refused subscription is an error message on the side, after which nothing comes."""
-        if self._is_denied:
-            raise NotPermittedError
+            if client.is_connected:
+                self._note(None)
 
     async def _receive_from_core(self, message: Msg) -> None:
-        await self._forwarder.receive(envelope(message.headers, message.data), CORE)
+        await self._receive(message, CORE)
 
     async def _receive_from_stream(self, message: Msg) -> None:
-        await self._forwarder.receive(envelope(message.headers, message.data), JetStreamDelivery(message))
+        await self._receive(message, JetStreamDelivery(message))
+
+    async def _receive(self, message: Msg, delivery: Delivery) -> None:
+        if isinstance(message.headers, BadHeaders):
+            await self._forwarder.refuse(delivery, message.headers.fault)
+        else:
+            await self._forwarder.receive(envelope(message.headers, message.data), delivery)
 
     async def _on_error(self, error: Exception) -> None:
         if isinstance(error, nats.errors.SlowConsumerError):
@@ -175,14 +206,18 @@ class Source:
             return
         self.fault = fault
         if error is None:
-            self._metrics.connected()
             log.info("NATS delivers", extra={"action": "connect"})
         else:
             log.warning("NATS: %s", error, extra={"action": "connect", "kind": fault})
 
 
 def _name(error: Exception) -> str:
-    """What the fault is called: the error's class, also where the client only repeats the server's words for it."""
+    """The name of a fault: the error's class, also where the client only repeats the server's words for it.
+
+    A wrong setting is described in full.
+    """
+    if isinstance(error, NothingArrivesError):
+        return f"{type(error).__name__}: {error}"
     if type(error) is nats.errors.Error and "authorization violation" in str(error).lower():
         return nats.errors.AuthorizationError.__name__
     return type(error).__name__

@@ -10,9 +10,10 @@ from typing import Any
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from bridge.metrics import Metrics
+from bridge.settings import SettingsError
 
 log = logging.getLogger("bridge")
 
@@ -25,12 +26,12 @@ _CONFIG = Config(
     user_agent_extra="task-service-bridge",
 )
 _HOPELESS = frozenset({"InvalidMessageContents", "InvalidParameterValue"})
-"""What SQS says of a message that it will never take. Everything else may be mended: permissions, keys, the queue."""
+"""The codes with which SQS refuses a message for good. Other refusals may be mended: permissions, keys, the queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why SQS does not have a message."""
+    """The reason why SQS does not have a message."""
 
     code: str
     is_hopeless: bool = False
@@ -40,12 +41,13 @@ class EventQueue:
     """One SQS queue."""
 
     def __init__(self, url: str, metrics: Metrics, *, region: str | None, senders: int) -> None:
+        """Raises SettingsError."""
         self._url = url
         self._metrics = metrics
-        self._client: Any = botocore.session.get_session().create_client("sqs", region_name=region, config=_CONFIG)
+        self._client = _client(region)
         self._threads = ThreadPoolExecutor(senders, thread_name_prefix="sqs")
         self.fault: str | None = None
-        """Why the latest request failed; None where it did not."""
+        """The reason why the latest request failed; None if it did not."""
 
     async def send(self, bodies: Sequence[str]) -> list[Refusal | None]:
         """Put up to ten messages into the queue; for each, None once SQS has it, or why it does not.
@@ -65,8 +67,8 @@ class EventQueue:
         return refusals
 
     def close(self) -> None:
-        """Keep no connection and no thread."""
-        self._threads.shutdown()
+        """Close the connections, without waiting for requests that SQS has not answered yet."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
     def _send(self, bodies: Sequence[str]) -> list[Refusal | None]:
@@ -82,6 +84,15 @@ class EventQueue:
         return [None if str(number) in taken else _refusal(codes.get(str(number))) for number in range(len(bodies))]
 
 
+def _client(region: str | None) -> Any:
+    try:
+        return botocore.session.get_session().create_client("sqs", region_name=region, config=_CONFIG)
+    except NoRegionError:
+        raise SettingsError("AWS_REGION is not set: the region of the event queue") from None
+    except BotoCoreError as error:
+        raise SettingsError(f"the client of SQS cannot be made: {error}") from error
+
+
 def _refusal(code: str | None) -> Refusal:
-    """What SQS says of one message; None: it says nothing."""
+    """The refusal for SQS's code of one message; None: the answer does not name the message."""
     return Refusal(code or "NoAnswer", is_hopeless=code in _HOPELESS)

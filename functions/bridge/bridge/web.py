@@ -1,4 +1,4 @@
-"""What the bridge says about itself over HTTP.
+"""The bridge's HTTP interface.
 
 - `/live`: 200 as long as the process works;
 - `/health`: 200 while NATS delivers and SQS takes events, 503 with the reason while not;
@@ -15,7 +15,7 @@ from bridge.metrics import CONTENT_TYPE_LATEST, Metrics
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Health:
-    """Where the bridge stands."""
+    """The state of the bridge."""
 
     nats_fault: str | None
     sqs_fault: str | None
@@ -23,7 +23,7 @@ class Health:
 
     @property
     def is_good(self) -> bool:
-        """Whether events flow, or would."""
+        """Whether events can arrive and be sent on."""
         return self.nats_fault is None and self.sqs_fault is None
 
 

@@ -1,13 +1,21 @@
 """The bridge with a real NATS server: what passes, who may, what it says, and how it stops."""
 
 import json
+import os
+import re
+import socket
 import ssl
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge.envelope import envelope
+from local.cloud import PROJECT
+from local.ports import HOST
 from tests.integration.bridge.conftest import BOTH, DURABLE, StartBridge
 from tests.support.certificates import self_signed
 from tests.support.events import every_mode, structured
@@ -101,6 +109,67 @@ def test_a_stop_while_sqs_refuses_says_what_is_lost(
     assert {"events are lost: SQS takes none": 7}.items() <= {
         line["message"]: line.get("events") for line in lines
     }.items()
+
+
+DOCKER_STOP_SECONDS = 10
+"""After which `docker stop` kills a container, unless it is told otherwise."""
+
+
+def test_a_stop_while_sqs_does_not_answer_ends_before_a_container_is_killed(
+    server: NatsServer, start_bridge: StartBridge
+) -> None:
+    with socket.create_server((HOST, 0)) as silent:
+        url = f"http://{HOST}:{silent.getsockname()[1]}"
+        bridge = start_bridge(well=False, AWS_ENDPOINT_URL=url, EVENT_QUEUE_URL=f"{url}/1/events")
+        wait_until(lambda: bridge.health()[1]["nats"]["delivers"])
+        publish(server.url, [structured(str(number)) for number in range(7)])
+        connection, _ = silent.accept()
+        with connection:
+            begun = time.monotonic()
+            assert bridge.stop() == 0
+
+    assert time.monotonic() - begun < DOCKER_STOP_SECONDS
+    said = {line["message"]: line.get("events") for line in map(json.loads, bridge.log.splitlines())}
+    assert said["events are lost: SQS takes none"] == 7
+    assert "stopped" in said
+
+
+def checked(bridge: Bridge) -> tuple[int, str]:
+    """The exit code of the container's health check, and what it says."""
+    check = subprocess.run(
+        [sys.executable, "-m", "bridge.check"],
+        cwd=PROJECT / "functions" / "bridge",
+        # No proxy is there.
+        env={"BRIDGE_PORT": str(bridge.port), "HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return check.returncode, check.stderr
+
+
+def test_the_health_check_asks_the_bridge_itself(start_bridge: StartBridge) -> None:
+    bridge = start_bridge()
+    assert checked(bridge) == (0, "")
+    bridge.stop()
+    code, said = checked(bridge)
+    assert code == 1
+    assert re.fullmatch(r"error: the bridge does not answer: .*\n", said)
+
+
+def test_a_region_that_is_missing_is_named_in_one_line(tmp_path: Path) -> None:
+    nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    bridge = Bridge(tmp_path, nothing, EVENT_QUEUE_URL="http://127.0.0.1:9/q")
+    with pytest.raises(AssertionError):
+        bridge.start()
+    assert bridge.log == "error: AWS_REGION is not set: the region of the event queue\n"
+
+
+def test_a_profile_that_is_missing_is_named_in_one_line(tmp_path: Path, sqs: SqsServer) -> None:
+    bridge = Bridge(tmp_path, sqs.environment, AWS_PROFILE="unknown", AWS_CONFIG_FILE=os.devnull)
+    with pytest.raises(AssertionError):
+        bridge.start()
+    assert re.fullmatch(r"error: the client of SQS cannot be made: .*unknown.*\n", bridge.log)
 
 
 def test_a_setting_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_jetstream_keeps_what_is_published_while_no_bridge_runs(
     assert sorted(event_ids(sqs.taken)) == sorted(ids(50))
 
 
-def test_a_consumer_that_somebody_deletes_is_made_again(
+def test_a_consumer_that_is_deleted_is_made_again(
     tmp_path: Path, server: NatsServer, sqs: SqsServer, start_bridge: StartBridge
 ) -> None:
     bridge = start_bridge(**DURABLE)

@@ -167,7 +167,7 @@ def test_a_token_that_was_not_accepted_is_forgotten(target: HttpTarget, world: W
 
     world.credentials.forget("token-1")
     assert world.get() == "token-2"
-    # Somebody else's complaint about the one before comes late.
+    # Another thread's complaint about the token before comes late.
     world.credentials.forget("token-1")
     assert world.get() == "token-2"
     assert len(target.calls) == 2

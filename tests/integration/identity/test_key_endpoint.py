@@ -87,7 +87,7 @@ def test_an_endpoint_that_fails(target: HttpTarget, fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_endpoint_that_fails_later_costs_nobody_their_access(target: HttpTarget, fault: str) -> None:
+def test_an_endpoint_that_fails_later_costs_no_client_its_access(target: HttpTarget, fault: str) -> None:
     target.on("/keys", in_turn(KEYS, FAULTS[fault]))
     tokens = verifier(target, interval=timedelta())
     tokens.verify(ISSUED_BY.token())

@@ -2,14 +2,13 @@
 
 See https://github.com/cloudevents/spec: spec.md, formats/json-format.md, bindings/nats-protocol-binding.md. The NATS
 binding takes a message for binary mode unless its content type says otherwise; before message headers existed every
-message was structured, and the cache service still sends none. So here binary mode is what has `ce-` headers and no
-content type of an event format.
+message was structured, and the cache service still sends none. So here a message is in binary mode if it has
+`ce-` headers, and no content type of an event format.
 """
 
 import base64
 import binascii
 import codecs
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,14 +16,14 @@ from email.message import Message as MimeHeaders
 from typing import Any, Final
 from urllib.parse import unquote
 
-from task_service.domain import json_text
+from task_service.domain import json_text, strict_json
 
 VERSIONS: Final = ("1.0", "0.3")
 _CHARSETS: Final = frozenset(
     {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"}
     | {"ascii", "iso8859-1", "iso8859-15", "cp1252"}
 )
-"""Python's names of those that are understood. It knows more, not all of which are quick with what strangers send."""
+"""Python's names of the charsets that are understood. It knows others, some of which are slow with hostile bytes."""
 
 
 class MalformedEvent(ValueError):
@@ -50,9 +49,13 @@ class _ContentType:
     charset: str
 
     @classmethod
-    def of(cls, text: object) -> "_ContentType":
+    def of(cls, name: str, value: object) -> "_ContentType":
+        """The content type in an attribute or a header of that name; where it is empty or not set it is JSON."""
+        if value is not None and not isinstance(value, str):
+            raise MalformedEvent(f"{name} is {kind_of(value)}, a string is expected")
+        check_unicode(name, value or "")
         headers = MimeHeaders()
-        headers["Content-Type"] = re.sub(r"\s", " ", text) if isinstance(text, str) and text else "application/json"
+        headers["Content-Type"] = re.sub(r"\s", " ", value) if value else "application/json"
         return cls(headers.get_content_type(), str(headers.get_param("charset") or "utf-8"))
 
     @property
@@ -72,31 +75,32 @@ class _ContentType:
         """Bytes of this type as JSON."""
         if not self.is_json:
             raise MalformedEvent(f"the data are {self.media[:80]!r}, JSON is expected")
-        return _parse(self.decode(payload), "the data are not JSON")
+        return _parse("the data are", self.decode(payload))
 
 
 def from_envelope(text: str) -> CloudEvent:
     """The event in a message of the event queue. Raises MalformedEvent."""
-    envelope = _parse(text, "the message is not JSON")
+    envelope = _parse("the message is", text)
     if not isinstance(envelope, dict):
         raise MalformedEvent("the message is not an envelope of the bridge")
     headers = {str(name).lower(): str(value) for name, value in _members(envelope.get("headers")).items()}
     payload = _payload(envelope)
-    content_type = _ContentType.of(headers.get("content-type"))
+    content_type = _ContentType.of("content-type", headers.get("content-type"))
     if content_type.media.startswith("application/cloudevents-batch"):
-        raise MalformedEvent("a batch of events, which NATS messages do not carry")
+        raise MalformedEvent("a batch of events, which NATS messages do not carry; one event in each is expected")
     is_binary = any(name.startswith("ce-") for name in headers)
     if is_binary and not content_type.media.startswith("application/cloudevents"):
         return _binary(headers, payload)
-    # Whatever it is called, the format has to be JSON: the parser says so.
-    return _structured(_parse(content_type.decode(payload), "the event is not JSON"))
+    # JSON is the only format that is read; the parser refuses any other.
+    return _structured(_parse("the event is", content_type.decode(payload)))
 
 
 def _binary(headers: Mapping[str, str], payload: bytes) -> CloudEvent:
     attributes = {name.removeprefix("ce-"): value for name, value in headers.items() if name.startswith("ce-")}
     attributes = {name: _unquoted(name, value) for name, value in attributes.items()}
     # The NATS binding calls it ce-datacontenttype, the others content-type.
-    content_type = _ContentType.of(attributes.get("datacontenttype") or headers.get("content-type"))
+    name = "datacontenttype" if attributes.get("datacontenttype") else "content-type"
+    content_type = _ContentType.of(name, attributes.get("datacontenttype") or headers.get("content-type"))
     if _is_encoded(attributes):
         payload = _from_base64(payload)
     return _event(attributes, content_type.parse(payload) if payload else None)
@@ -104,8 +108,8 @@ def _binary(headers: Mapping[str, str], payload: bytes) -> CloudEvent:
 
 def _structured(event: Any) -> CloudEvent:
     if not isinstance(event, dict):
-        raise MalformedEvent("the event is not a JSON object")
-    content_type = _ContentType.of(event.get("datacontenttype"))
+        raise MalformedEvent(f"the event is not a JSON object but {kind_of(event)}; each message has one event")
+    content_type = _ContentType.of("datacontenttype", event.get("datacontenttype"))
     data, encoded = event.get("data"), event.get("data_base64")
     if data is not None and encoded is not None:
         raise MalformedEvent("the event has both data and data_base64")
@@ -117,14 +121,37 @@ def _structured(event: Any) -> CloudEvent:
 
 
 def _event(attributes: Mapping[str, Any], data: Any) -> CloudEvent:
-    version = attributes.get("specversion")
+    version, allowed = _text(attributes, "specversion"), " or ".join(map(repr, VERSIONS))
     if version not in VERSIONS:
-        raise MalformedEvent(f"specversion is {str(version)[:40]!r}; {' or '.join(VERSIONS)} is expected")
-    for name in ("source", "id", "type"):
-        if not isinstance(attributes.get(name), str) or not attributes[name]:
-            raise MalformedEvent(f"{name} is missing")
-        check_unicode(name, attributes[name])
-    return CloudEvent(source=attributes["source"], id=attributes["id"], type=attributes["type"], data=data)
+        raise MalformedEvent(f"specversion is {version[:40]!r}, {allowed} is expected")
+    source, event_id, kind = (_text(attributes, name) for name in ("source", "id", "type"))
+    return CloudEvent(source=source, id=event_id, type=kind, data=data)
+
+
+def _text(attributes: Mapping[str, Any], name: str) -> str:
+    """An attribute that an event has to have."""
+    value = attributes.get(name)
+    if value is None:
+        raise MalformedEvent(f"{name} is missing")
+    if not isinstance(value, str):
+        raise MalformedEvent(f"{name} is {kind_of(value)}, a string is expected")
+    if not value:
+        raise MalformedEvent(f"{name} is empty")
+    check_unicode(name, value)
+    return value
+
+
+def kind_of(value: object) -> str:
+    """What a JSON value is called."""
+    kinds = {
+        str: "a string",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        list: "an array",
+        dict: "an object",
+    }
+    return kinds.get(type(value), "null")
 
 
 def check_unicode(name: str, text: str) -> None:
@@ -153,7 +180,7 @@ def _payload(envelope: Mapping[str, Any]) -> bytes:
 
 def _from_base64(text: object) -> bytes:
     if not isinstance(text, str | bytes):
-        raise MalformedEvent("the data are not a Base64 string")
+        raise MalformedEvent("the data are not a Base64 string but " + kind_of(text))
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -166,7 +193,7 @@ def _unquoted(name: str, value: str) -> str:
         value = re.sub(r"\\(.)", r"\1", value[1:-1])
     try:
         return unquote(value, errors="strict")
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise MalformedEvent(f"the header ce-{name[:40]} is not valid UTF-8") from None
 
 
@@ -174,8 +201,11 @@ def _members(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _parse(text: str, fault: str) -> Any:
+def _parse(noun: str, text: str) -> Any:
+    """The value of a JSON text; `noun` begins the refusal."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise MalformedEvent(fault) from None
+        return strict_json.loads(text)
+    except strict_json.AmbiguousJson as error:
+        raise MalformedEvent(f"{noun} ambiguous: {error}") from None
+    except json_text.InvalidJson as error:
+        raise MalformedEvent(f"{noun} not JSON: {error}") from None

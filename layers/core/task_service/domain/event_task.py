@@ -1,4 +1,4 @@
-"""Event tasks: which task a change in the cache makes."""
+"""Event tasks: the task that a change in the cache makes."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from task_service.domain.cloud_event import CloudEvent, MalformedEvent, check_unicode
+from task_service.domain.cloud_event import CloudEvent, MalformedEvent, check_unicode, kind_of
 
 CACHE_SET: Final = "cache_set_event"
 """The type of the events that make tasks."""
@@ -15,7 +15,7 @@ CACHE_SET: Final = "cache_set_event"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CacheEntry:
-    """What was set in the cache; namespace and scope may be empty, which is: not set."""
+    """An entry that was set in the cache; an empty namespace or scope is one that is not set."""
 
     key: str
     namespace: str = ""
@@ -24,18 +24,25 @@ class CacheEntry:
     @classmethod
     def of(cls, event: CloudEvent) -> "CacheEntry":
         """The entry that an event is about. Raises MalformedEvent."""
-        text = event.data.get("key") if isinstance(event.data, dict) else None
-        if not isinstance(text, str):
+        if event.data is None:
+            raise MalformedEvent("data.key is missing: the event has no data")
+        if not isinstance(event.data, dict):
+            raise MalformedEvent(f"the data are {kind_of(event.data)}, an object with the member key is expected")
+        text = event.data.get("key")
+        if text is None:
             raise MalformedEvent("data.key is missing")
+        if not isinstance(text, str):
+            raise MalformedEvent(f"data.key is {kind_of(text)}, a string is expected")
         check_unicode("data.key", text)
         parts = text.split(",")
         if not parts[0] or len(parts) > 3:
-            raise MalformedEvent("data.key is not key[,namespace[,scope]]")
+            fault = f"it has {len(parts)} parts" if parts[0] else "the key is empty"
+            raise MalformedEvent(f"data.key is not key[,namespace[,scope]]: {fault}")
         return cls(**dict(zip(("key", "namespace", "scope"), parts, strict=False)))
 
     @property
     def name(self) -> str:
-        """What its event task is stored under."""
+        """The name under which its event task is stored."""
         return json.dumps([self.key, self.namespace, self.scope], ensure_ascii=False, separators=(",", ":"))
 
 

@@ -29,14 +29,15 @@ class InvalidJson(ValueError):
     """A text that is not one JSON value; the message says what is wrong and where."""
 
 
-def _refuse_constant(name: str) -> Never:
+def refuse_constant(name: str) -> Never:
+    """Refuse what Python's parser takes for a number: NaN, Infinity, -Infinity. Raises InvalidJson."""
     raise InvalidJson(f"{name} is not a JSON value")
 
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 # Numbers are only checked, never converted: `str` returns the matched text itself, whatever its length.
-_CHECKER: Final = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant)
+_CHECKER: Final = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=refuse_constant)
 
 
 def check(text: str) -> None:
@@ -49,7 +50,7 @@ def check(text: str) -> None:
     try:
         _CHECKER.decode(text)
     except json.JSONDecodeError as error:
-        raise InvalidJson(_describe(error.msg.removesuffix(" at"), text, error.pos)) from None
+        raise InvalidJson(describe(error.msg.removesuffix(" at"), text, error.pos)) from None
     except RecursionError:
         _check_deep(text)
         return
@@ -121,7 +122,8 @@ _NO_BRACKETS: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^"\[\]{}]++')
 _STEPS: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
-def _describe(what: str, text: str, position: int) -> str:
+def describe(what: str, text: str, position: int) -> str:
+    """What is wrong with a text, and where."""
     line = text.count("\n", 0, position) + 1
     column = position - text.rfind("\n", 0, position)
     return f"{what} at line {line} column {column}"
@@ -150,7 +152,7 @@ def _check_deep(text: str) -> None:
         nonlocal position
         match = pattern.match(text, position)
         if match is None:
-            raise InvalidJson(_describe(f"Expecting {what}", text, position))
+            raise InvalidJson(describe(f"Expecting {what}", text, position))
         position = match.end()
 
     while True:
@@ -162,7 +164,7 @@ def _check_deep(text: str) -> None:
         opening = text[position : position + 1]
         if opening in _CLOSING and (is_deepest or _VALUE.match(text, position) is None):
             if is_deepest:
-                raise InvalidJson(_describe(f"nested deeper than {MAX_DEPTH} levels", text, position))
+                raise InvalidJson(describe(f"nested deeper than {MAX_DEPTH} levels", text, position))
             open_brackets.append(opening)
             position += 1
             if opening == "{":
@@ -179,10 +181,10 @@ def _check_deep(text: str) -> None:
                     take(_MEMBER, "property name enclosed in double quotes")
                 break
             if character != _CLOSING[open_brackets[-1]]:
-                raise InvalidJson(_describe("Expecting ',' delimiter", text, position - 1))
+                raise InvalidJson(describe("Expecting ',' delimiter", text, position - 1))
             open_brackets.pop()
         else:
             skip(_SPACES)
             if position != len(text):
-                raise InvalidJson(_describe("Extra data", text, position))
+                raise InvalidJson(describe("Extra data", text, position))
             return

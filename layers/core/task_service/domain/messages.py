@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from task_service.domain import strict_json
 from task_service.domain.task import Task
 
 
@@ -100,7 +101,7 @@ def to_text(message: QueueMessage) -> str:
 def from_text(text: str) -> QueueMessage:
     """The message of a JSON text. Raises ValueError for a text that this service has not written."""
     try:
-        body = json.loads(text)
+        body = strict_json.loads(text)
         if "list" in body:
             return GroupStart(
                 list_id=str(body["list"]),

@@ -34,25 +34,26 @@ class PageRequest:
 # -- cursors
 
 
-def encode_cursor(key: str) -> str:
-    """The cursor that a client sends back to get the page after this key."""
-    return base64.urlsafe_b64encode(key.encode()).decode()
+def encode_cursor(collection: str, key: str) -> str:
+    """The cursor that a client sends back to get the page of a collection after this key."""
+    return base64.urlsafe_b64encode(f"{collection} {key}".encode()).decode()
 
 
-def decode_cursor(cursor: str) -> str:
-    """The key in a cursor. Raises BadRequest."""
+def decode_cursor(collection: str, cursor: str) -> str:
+    """The key in a cursor of this collection. Raises BadRequest, for a cursor of another collection too."""
     try:
-        key = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+        text = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise _not_ours() from None
-    if json_text.size(key) > MAX_NAME_BYTES:
+    owner, _, key = text.partition(" ")
+    if owner != collection or json_text.size(key) > MAX_NAME_BYTES:
         raise _not_ours()
     return key
 
 
-def decode_sort_key(cursor: str) -> str:
-    """The sort key in a cursor. Raises BadRequest."""
-    key = decode_cursor(cursor)
+def decode_sort_key(collection: str, cursor: str) -> str:
+    """The sort key in a cursor of this collection. Raises BadRequest."""
+    key = decode_cursor(collection, cursor)
     if not is_sort_key(key):
         raise _not_ours()
     return key

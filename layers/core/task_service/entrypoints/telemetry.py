@@ -1,14 +1,16 @@
 """Logs and metrics of a function."""
 
+import json
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
-logger = Logger()
+# ASCII: characters at which some readers of a log begin a line (U+2028, U+0085) come from clients, in ids.
+logger = Logger(json_serializer=partial(json.dumps, default=str))
 metrics = Metrics()
 
 

@@ -1,12 +1,12 @@
 """Reading a JSON object that a client writes, and checking it against a model."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
-from task_service.domain import json_text
+from task_service.domain import json_text, strict_json
 from task_service.domain.errors import BadRequest
 from task_service.domain.limits import MAX_NAME_BYTES
 
@@ -34,18 +34,18 @@ TaskName = Annotated[str, Field(min_length=1), AfterValidator(_fits_a_key)]
 """The name of a task template."""
 
 
-def parse_object(payload: str, noun: str, *, parse_float: Callable[[str], float] = float) -> dict[str, Any]:
+def parse_object(payload: str, noun: str) -> dict[str, Any]:
     """The JSON object in `payload`, all of whose strings can be stored. Raises BadRequest."""
     try:
-        document = json.loads(payload, parse_float=parse_float)
-        if not isinstance(document, dict):
-            raise BadRequest(f"{noun}: a JSON object is expected")
-        for member, value in document.items():
-            if not json_text.is_unicode(json.dumps({member: value}, ensure_ascii=False)):
-                name = member.encode(errors="backslashreplace").decode()
-                raise BadRequest(f"{name}: {HALF_A_PAIR}")
-    except (RecursionError, ValueError):
-        raise BadRequest(f"{noun}: nested too deeply, or a number is too long") from None
+        document = strict_json.loads(payload)
+    except json_text.InvalidJson as error:
+        raise BadRequest(f"{noun}: {error}") from None
+    if not isinstance(document, dict):
+        raise BadRequest(f"{noun}: a JSON object is expected")
+    for member, value in document.items():
+        if not json_text.is_unicode(json.dumps({member: value}, ensure_ascii=False)):
+            name = member.encode(errors="backslashreplace").decode()
+            raise BadRequest(f"{name}: {HALF_A_PAIR}")
     return document
 
 

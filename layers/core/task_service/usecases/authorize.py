@@ -21,7 +21,11 @@ class Authorizer:
             raise Unauthenticated
         return self.tokens.verify(token)
 
+    def is_admin(self, caller: Caller) -> bool:
+        """Whether the caller may change templates and policies, and read the secrets in them."""
+        return not self.admin_scope or self.admin_scope in caller.scopes
+
     def check_admin(self, caller: Caller) -> None:
         """Check that the caller may change templates and policies. Raises InsufficientScope."""
-        if self.admin_scope and self.admin_scope not in caller.scopes:
+        if not self.is_admin(caller):
             raise InsufficientScope(self.admin_scope)

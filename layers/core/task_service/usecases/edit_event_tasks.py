@@ -1,6 +1,6 @@
 """Writing and reading event tasks: templates whose name is the cache entry that they wait for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from task_service.domain.limits import check_payload
@@ -20,11 +20,13 @@ class EventTaskEditor:
     templates: TemplateEditor
     identify: Identify
 
-    def put(self, payload: str, *, if_match: str | None = None, if_new: bool = False) -> tuple[StoredTemplate, bool]:
+    def put(
+        self, payload: str, *, if_match: Sequence[str] | None = None, if_new: bool = False
+    ) -> tuple[StoredTemplate, bool]:
         """Write an event task; returns it as stored, and whether it is new. Conditions and errors as for templates."""
         return self.templates.put(self._name(payload), payload, if_match=if_match, if_new=if_new)
 
-    def delete(self, payload: str, *, if_match: str | None = None) -> None:
+    def delete(self, payload: str, *, if_match: Sequence[str] | None = None) -> None:
         """Delete the event task of the payload's key, namespace and scope.
 
         Raises BadRequest, NotFound, PreconditionFailed, TurnedOff.

@@ -1,6 +1,6 @@
 """Writing and reading templates: one use case for every kind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,28 +34,28 @@ class TemplateEditor:
         return stored
 
     def put(
-        self, name: str, payload: str, *, if_match: str | None = None, if_new: bool = False
+        self, name: str, payload: str, *, if_match: Sequence[str] | None = None, if_new: bool = False
     ) -> tuple[StoredTemplate, bool]:
         """Write a template; returns it as stored, and whether it is new.
 
-        With `if_match` it replaces the version of that tag only (any version: "*"), with `if_new` none at all. Raises
+        With `if_match` it replaces a version of these tags only (any version: "*"), with `if_new` none at all. Raises
         BadRequest, which names the member, its fault and what is allowed, TooLarge, PreconditionFailed, TurnedOff.
         """
         self.check_writes()
         check_name(name)
         check_document(payload)
         stored = StoredTemplate.of(name, self.validate(name, payload))
-        is_new = self.templates.put(stored, if_match=if_match, if_new=if_new)
+        is_new = self.templates.put(stored, if_match=self._tag(name, if_match), if_new=if_new)
         if is_new is None:
             raise PreconditionFailed.exists(self.noun) if if_new else PreconditionFailed.changed(self.noun)
         self.cache.forget(name)
         return stored, is_new
 
-    def delete(self, name: str, *, if_match: str | None = None) -> None:
-        """Delete a template; with `if_match` the version of that tag only. Raises NotFound, PreconditionFailed,
+    def delete(self, name: str, *, if_match: Sequence[str] | None = None) -> None:
+        """Delete a template; with `if_match` a version of these tags only. Raises NotFound, PreconditionFailed,
         TurnedOff."""
         self.check_writes()
-        found = self.templates.delete(name, if_match=if_match)
+        found = self.templates.delete(name, if_match=self._tag(name, if_match))
         if found is None:
             raise PreconditionFailed.changed(self.noun)
         if not found:
@@ -65,6 +65,18 @@ class TemplateEditor:
     def page(self, wanted: PageRequest) -> Page:
         """Read a page of templates, in the order of their names."""
         return self.templates.page(limit=wanted.limit, after=wanted.after)
+
+    def _tag(self, name: str, if_match: Sequence[str] | None) -> str | None:
+        """The tag that the stored version must have when it is written. Raises PreconditionFailed."""
+        if if_match is None:
+            return None
+        if len(if_match) == 1:
+            return if_match[0]
+        # The write compares one tag, so of several the one that is stored now is chosen.
+        stored = self.templates.get(name) if if_match else None
+        if stored is None or stored.etag not in if_match:
+            raise PreconditionFailed.changed(self.noun)
+        return stored.etag
 
     def check_writes(self) -> None:
         """Check that this deployment writes templates. Raises TurnedOff."""

@@ -1,5 +1,6 @@
 """Handling cache events: one task for each event that an event task waits for, however often it is delivered."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,13 +8,15 @@ from typing import Final
 
 from task_service.domain import json_text
 from task_service.domain.cloud_event import CloudEvent, MalformedEvent, from_envelope
-from task_service.domain.errors import NotFound
+from task_service.domain.errors import BadRequest, NotFound
 from task_service.domain.event_task import CACHE_SET, CacheEntry, EventTask
 from task_service.domain.limits import MAX_NAME_BYTES
 from task_service.domain.messages import TaskMessage
 from task_service.domain.template import TaskTemplate
 from task_service.ports import CachedTemplates, TaskQueue
 from task_service.usecases.create_task import TaskCreator
+
+log: Final = logging.getLogger("task")
 
 _NO_TEMPLATE: Final = "the event task's task template does not exist"
 
@@ -66,6 +69,12 @@ class EventHandler:
             entry = CacheEntry.of(event)
         except MalformedEvent as fault:
             return EventHandling(outcome=EventOutcome.MALFORMED, reason=str(fault), event=event)
+        except MemoryError:
+            raise
+        except Exception:
+            # Reading depends on the message alone: it would fail again each time the message comes.
+            log.exception("reading an event failed", extra={"action": "take_event"})
+            return EventHandling(outcome=EventOutcome.MALFORMED, reason="the event cannot be read", event=event)
         # The table takes no longer keys; none of its event tasks is meant.
         event_task = self.event_tasks.get(entry.name) if json_text.size(entry.name) <= MAX_NAME_BYTES else None
         if event_task is None:
@@ -93,6 +102,8 @@ class EventHandler:
             )
         except NotFound:
             return _unmatched(event, _NO_TEMPLATE, event_task)
+        except BadRequest as refusal:
+            return _unmatched(event, refusal.message, event_task)
         outcome = EventOutcome.CREATED if is_new else EventOutcome.REPEATED
         return EventHandling(outcome=outcome, event=event, task_name=event_task.task_name, message=message)
 

@@ -27,9 +27,15 @@ class Replayer:
     clock: Clock
 
     def task(self, task_id: str) -> Task:
-        """Start a failed task again, with all its attempts. Raises NotFound, and Conflict where it has not failed."""
+        """Start a failed task again, with all its attempts, unless a replay of it is under way already.
+
+        Raises NotFound, and Conflict if it has not failed.
+        """
         refuse_part_of_list(self.reading, task_id)
         task = self.reading.task(task_id)
+        if task.replay and not task.state.is_final:
+            # Another request has replayed it, perhaps at the same time: both get the same answer.
+            return task
         if task.state is not State.FAILED:
             raise Conflict.has_not_failed("task", task.shown_state)
         number = task.replay + 1
@@ -37,10 +43,15 @@ class Replayer:
         return self.tasks.replay(task_id, number=number).task or task
 
     def task_list(self, list_id: str) -> TaskList:
-        """Start a failed list again, from its failed tasks. Raises NotFound, and Conflict where it has not failed."""
+        """Start a failed list again, from its failed tasks, unless a replay of it is under way already.
+
+        Raises NotFound, and Conflict if it has not failed.
+        """
         task_list = self.lists.get(list_id)
         if task_list is None or task_list.expires_at <= self.clock():
             raise NotFound.task_list()
+        if task_list.replay and not task_list.state.is_final:
+            return task_list
         if task_list.state is not State.FAILED:
             state = "under way" if task_list.state is State.CREATED else task_list.state
             raise Conflict.has_not_failed("taskList", state)

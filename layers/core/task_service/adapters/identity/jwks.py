@@ -1,17 +1,18 @@
 """The keys that tokens are signed with: a JSON Web Key Set, fetched, kept and refreshed."""
 
-import json
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 
 import jwt
 from jwt.algorithms import get_default_algorithms
 
 from task_service.adapters.http.endpoint import EndpointFailed, HttpEndpoint
+from task_service.domain import strict_json
 from task_service.domain.errors import Unavailable
 from task_service.ports import Clock
 
@@ -19,7 +20,10 @@ log: Final = logging.getLogger("task")
 
 FETCH_SECONDS: Final = 3.0
 PAUSE: Final = timedelta(seconds=30)
-"""Between one fetch and the next, also where tokens name keys that nobody knows, or the endpoint is down."""
+"""Between one fetch and the next, also where tokens name unknown keys, or the endpoint is down."""
+
+MAX_CANDIDATES: Final = 8
+"""So many keys are tried for a token: with more, a client could make a request expensive."""
 
 MIN_RSA_BITS: Final = 2048
 """RFC 7518, 3.3 and 3.5."""
@@ -34,8 +38,8 @@ _OF_KEYS: Final[Mapping[tuple[str, str | None], frozenset[str]]] = {
     ("OKP", "Ed25519"): frozenset({"EdDSA"}),
     ("OKP", "Ed448"): frozenset({"EdDSA"}),
 }
-"""The algorithms that a key may be used with, by its type and curve. A key that is public is no secret, so none of
-them is symmetric; and what a token claims chooses among the key's own algorithms only."""
+"""The algorithms that a key may be used with, by its type and curve. A public key is no secret, so none of them is
+symmetric; a token's header chooses among the key's own algorithms only."""
 
 ALGORITHMS: Final = frozenset[str]().union(*_OF_KEYS.values())
 """All that are accepted."""
@@ -43,7 +47,7 @@ ALGORITHMS: Final = frozenset[str]().union(*_OF_KEYS.values())
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Key:
-    """A public key, and what it may be used with."""
+    """A public key, and the algorithms that it may be used with."""
 
     id: str | None
     algorithms: frozenset[str]
@@ -51,7 +55,7 @@ class Key:
 
 
 class Jwks:
-    """The keys of whoever makes the tokens. The last good set is used for as long as there is no better one."""
+    """The keys of the token issuer. The last good set is used for as long as there is no better one."""
 
     def __init__(self, fetch: Callable[[], bytes], *, interval: timedelta, clock: Clock) -> None:
         self._fetch = fetch
@@ -62,25 +66,24 @@ class Jwks:
         self._keys: tuple[Key, ...] = ()
         self._due = self._not_before = datetime.min.replace(tzinfo=UTC)
 
-    def find(self, key_id: str | None, algorithm: str) -> Key | None:
-        """The key of that id for that algorithm; without an id, the only key for it.
+    def candidates(self, key_id: str | None, algorithm: str) -> Iterator[Key]:
+        """The keys that a token of this header may be signed with: all for its algorithm where it names none.
 
-        Raises Unavailable where there have never been any keys.
+        The keys are fetched again where none of those that are here was the right one: it may be newer, or an old
+        one replaced under its id. Raises Unavailable where there have never been any keys.
         """
         if self._clock() >= self._due:
             self._refresh()
-        found = self._find(key_id, algorithm)
-        if found is None:
-            # It may be newer than the keys that are here.
-            self._refresh()
-            found = self._find(key_id, algorithm)
+        here = self._fitting(key_id, algorithm)
+        yield from here
+        self._refresh()
+        yield from (key for key in self._fitting(key_id, algorithm) if key not in here)
         if not self._keys:
             raise Unavailable.token_keys()
-        return found
 
-    def _find(self, key_id: str | None, algorithm: str) -> Key | None:
-        fit = [key for key in self._keys if algorithm in key.algorithms and key_id in (None, key.id)]
-        return fit[0] if fit and (key_id is not None or len(fit) == 1) else None
+    def _fitting(self, key_id: str | None, algorithm: str) -> tuple[Key, ...]:
+        fitting = (key for key in self._keys if algorithm in key.algorithms and key_id in (None, key.id))
+        return tuple(islice(fitting, MAX_CANDIDATES))
 
     def _refresh(self) -> None:
         """Fetch the keys, unless that was tried a moment ago."""
@@ -102,7 +105,7 @@ class Jwks:
 
 
 def fetch_from(url: str) -> Callable[[], bytes]:
-    """What fetches a key set from a URL. Raises EndpointFailed."""
+    """A function that fetches a key set from a URL; it raises EndpointFailed."""
     endpoint = HttpEndpoint(url)
 
     def fetch() -> bytes:
@@ -116,10 +119,7 @@ def fetch_from(url: str) -> Callable[[], bytes]:
 
 def parse(text: bytes) -> tuple[Key, ...]:
     """The usable keys of a key set. Raises ValueError where there are none."""
-    try:
-        content = json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    content = strict_json.loads(text)
     members = content.get("keys") if isinstance(content, dict) else None
     if not isinstance(members, list):
         raise ValueError("it is no JSON Web Key Set")
@@ -140,7 +140,7 @@ def _key(member: Mapping[str, Any]) -> Key | None:
         algorithms &= {str(own)}
     if not algorithms:
         return None
-    # No private part, should somebody have published it.
+    # No private part, should the issuer have published it.
     public = {name: member[name] for name in ("kty", "crv", "n", "e", "x", "y") if name in member}
     try:
         key = get_default_algorithms()[min(algorithms)].from_jwk(public)

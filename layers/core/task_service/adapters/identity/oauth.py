@@ -5,7 +5,6 @@ them fetches it and the others wait for that one, each as long as its own call h
 """
 
 import base64
-import json
 import logging
 import math
 import random
@@ -19,8 +18,10 @@ from typing import Any, Final
 from urllib.parse import quote_plus, urlencode
 
 from task_service.adapters.http.endpoint import EndpointFailed, HttpEndpoint
+from task_service.domain import strict_json
 from task_service.domain.call import CallRefused
 from task_service.domain.errors import Unavailable
+from task_service.domain.json_text import InvalidJson
 from task_service.ports import Clock, Draw, Pause, Secret
 
 log: Final = logging.getLogger("task")
@@ -44,7 +45,7 @@ class _Token:
 
 
 class _Declined(Exception):
-    """The endpoint does not accept the credentials, or what is asked for."""
+    """The endpoint does not accept the credentials or the request."""
 
 
 class ClientCredentials:
@@ -123,7 +124,7 @@ class ClientCredentials:
                 log.warning("no token, once more", extra={"action": "fetch_token", "reason": reason})
             except _Declined as error:
                 log.error("no token for these credentials", extra={"action": "fetch_token", "reason": str(error)})
-                # Whoever runs this can mend it, the task cannot: it is worth another attempt, later.
+                # The operator can mend the credentials, so a later attempt may succeed.
                 raise CallRefused("the token endpoint did not accept our credentials", can_retry=True) from error
             else:
                 log.info("a token was fetched", extra={"action": "fetch_token"})
@@ -180,9 +181,9 @@ class _OutOfTime(CallRefused):
 def _token(body: bytes, asked_at: datetime) -> _Token:
     """The token in an answer. Raises EndpointFailed."""
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        raise EndpointFailed("the answer is no JSON") from None
+        answer = strict_json.loads(body)
+    except InvalidJson as error:
+        raise EndpointFailed(f"the answer cannot be read as JSON: {error}") from None
     text = answer.get("access_token") if isinstance(answer, Mapping) else None
     # What a header can carry (RFC 6750, 2.1).
     if not (isinstance(text, str) and text and text.isascii() and text.isprintable() and " " not in text):

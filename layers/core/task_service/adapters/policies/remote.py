@@ -1,6 +1,5 @@
 """The policy service of the XFSC trust services, or one with the same API, called over HTTP."""
 
-import json
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +9,7 @@ from urllib.parse import quote
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import anywhere
 from task_service.adapters.http.target import HttpClient
+from task_service.domain import json_text, strict_json
 from task_service.domain.call import Answered, CallRefused, HttpCall
 from task_service.domain.retry import is_retryable
 from task_service.ports import BearerToken
@@ -85,9 +85,9 @@ def _path(policy: str) -> str:
 def _message(answer: Answered) -> str:
     """What an error answer says: its message, where it has one."""
     text = answer.result
-    # Nested deeper than Python reads, it is none that the service itself would give.
-    with suppress(RecursionError):
-        document = json.loads(text)
+    # What is nested deeper than Python reads, or ambiguous, is not a message that the service itself would give.
+    with suppress(json_text.InvalidJson):
+        document = strict_json.loads(text)
         if isinstance(document, dict) and isinstance(document.get("message"), str):
             text = document["message"]
     return text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…"

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 log: Final = logging.getLogger("task")
 
 
+_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""Headers of every response that does not say something else: states and results change, and JSON is never a page."""
+
+_VARY: Final = {resource: {"Vary": "Prefer"} for resource in routes.WAITING}
+"""Responses that depend on Prefer, whether it is sent or not (RFC 7240, 2)."""
+
+
 class Api:
     """The HTTP API of the service."""
 
@@ -36,7 +43,7 @@ class Api:
             self._metrics.add_metric(name, MetricUnit.Count, count)
         fields = {"action": "answer", "method": request.method, "route": request.resource, "status": response.status}
         log.info("answered", extra={**fields, **response.log_fields})
-        return response.to_gateway()
+        return response.with_defaults(_HEADERS | _VARY.get(request.resource, {})).to_gateway()
 
     def _respond(self, request: Request) -> Response:
         """Call the handler of a request. Raises NotFound, MethodNotAllowed, and what authorizer and handler raise."""

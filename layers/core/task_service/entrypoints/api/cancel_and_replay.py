@@ -54,10 +54,12 @@ def replay_many(request: Request, services: "Services") -> Response:
 
     asked = read_replays(request.payload())
     wanted = search_filter(name=asked.name, since=asked.since, until=asked.until)
-    page = PageRequest(limit=asked.limit, after=None if asked.next is None else decode_sort_key(asked.next))
+    collection = f"{request.resource}/{asked.resource}"
+    after = None if asked.next is None else decode_sort_key(collection, asked.next)
+    page = PageRequest(limit=asked.limit, after=after)
     if asked.resource == "taskLists":
-        return _page("ListsReplayed", services.bulk_replayer.lists(wanted, page), list_summary)
-    return _page("Replayed", services.bulk_replayer.tasks(wanted, page), task_status)
+        return _page(collection, "ListsReplayed", services.bulk_replayer.lists(wanted, page), list_summary)
+    return _page(collection, "Replayed", services.bulk_replayer.tasks(wanted, page), task_status)
 
 
 def _task(metric: str, task: Task) -> Response:
@@ -69,11 +71,11 @@ def _list(metric: str, task_list: TaskList) -> Response:
     return _json(summary).adding(log_fields={"list_id": task_list.id}, counts={metric: 1})
 
 
-def _page(metric: str, replays: Replays[T], shown: Callable[[T], dict[str, Any]]) -> Response:
+def _page(collection: str, metric: str, replays: Replays[T], shown: Callable[[T], dict[str, Any]]) -> Response:
     body = {
         "items": [shown(item) for item in replays.items],
         "skipped": [{"id": skipped.id, "reason": skipped.reason} for skipped in replays.skipped],
-        "next": None if replays.next is None else encode_cursor(replays.next),
+        "next": None if replays.next is None else encode_cursor(collection, replays.next),
     }
     return _json(body).adding(
         log_fields={"replayed": len(replays.items), "skipped": len(replays.skipped)},

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def list_event_tasks(request: Request, services: "Services") -> Response:
     """Answer with a page of event tasks."""
-    return page_response(services.event_tasks.page(page_request(request)))
+    return page_response(request.resource, services.event_tasks.page(page_request(request)))
 
 
 def write_event_task(request: Request, services: "Services") -> Response:

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from task_service.domain.errors import BadRequest
@@ -14,14 +14,15 @@ from task_service.entrypoints.api.request import Request
 SEARCH_PARAMETERS: Final = ("name", "state", "since", "until", "limit", "next")
 
 _TIME: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+ -][0-9]{2}:[0-9]{2})"
+    r"(?P<minute>[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}):(?P<second>[0-9]{2})(?P<fraction>\.[0-9]+)?"
+    r"(?P<offset>[Zz]|[+ -][0-9]{2}:[0-9]{2})"
 )
 
 
 def page_request(request: Request) -> PageRequest:
     """The page of templates in `limit` and `next`. Raises BadRequest."""
     cursor = request.query.get("next")
-    return PageRequest(limit=_limit(request), after=None if cursor is None else decode_cursor(cursor))
+    return PageRequest(limit=_limit(request), after=None if cursor is None else decode_cursor(request.resource, cursor))
 
 
 def search_request(request: Request) -> tuple[Filter, PageRequest]:
@@ -34,7 +35,9 @@ def search_request(request: Request) -> tuple[Filter, PageRequest]:
     wanted = search_filter(
         name=query.get("name"), since=query.get("since"), until=query.get("until"), state=query.get("state")
     )
-    return wanted, PageRequest(limit=_limit(request), after=None if cursor is None else decode_sort_key(cursor))
+    return wanted, PageRequest(
+        limit=_limit(request), after=None if cursor is None else decode_sort_key(request.resource, cursor)
+    )
 
 
 def search_filter(*, name: str | None, since: str | None, until: str | None, state: str | None = None) -> Filter:
@@ -58,12 +61,24 @@ def _limit(request: Request) -> int:
     return int(text)
 
 
+def _parsed(found: re.Match[str]) -> datetime:
+    """The time in a match of _TIME. Raises ValueError and OverflowError for one that the calendar does not have."""
+    minute = f"{found['minute'][:10]}T{found['minute'][11:]}"
+    # A plus sign that is not encoded in a query arrives as a space.
+    offset = found["offset"].replace(" ", "+").upper()
+    if found["second"] != "60":
+        return datetime.fromisoformat(f"{minute}:{found['second']}{found['fraction'] or ''}{offset}")
+    # A leap second is the last one of a day in UTC (RFC 3339, 5.7); for a search it is the next day's first moment.
+    last = datetime.fromisoformat(f"{minute}:59{offset}").astimezone(UTC)
+    if (last.hour, last.minute) != (23, 59):
+        raise ValueError("a leap second at another time")
+    return last + timedelta(seconds=1)
+
+
 def _moment(name: str, text: str | None) -> datetime | None:
     if text is None:
         return None
-    if _TIME.fullmatch(text):
-        # A plus sign that is not encoded in a query arrives as a space.
-        date, time = text[:10], text[11:].replace(" ", "+")
-        with suppress(ValueError):
-            return datetime.fromisoformat(f"{date}T{time}".upper())
+    if (found := _TIME.fullmatch(text)) is not None:
+        with suppress(ValueError, OverflowError):
+            return _parsed(found)
     raise BadRequest(f"{name}: {text!r} is not a time as in RFC 3339, for example 2026-01-31T12:00:00Z")

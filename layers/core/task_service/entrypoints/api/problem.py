@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from uuid import uuid4
 
-from task_service.domain.errors import InternalError, TaskFailed, TaskServiceError
+from task_service.domain.errors import InternalError, TaskServiceError
 from task_service.entrypoints.api.response import Response
 
 log: Final = logging.getLogger("task")
@@ -32,8 +32,8 @@ def problem(error: Exception) -> Response:
     is_ours = known.status >= 500
     log.log(
         logging.ERROR if is_ours else logging.INFO,
-        # The reason why a task failed may quote its target's answer, which is not logged.
-        known.__doc__ if isinstance(known, TaskFailed) else known.message,
+        # The message may quote what the client has sent, or what a task's target has answered: neither is logged.
+        known.message if is_ours else known.__doc__,
         extra={"action": "refuse", "error_id": error_id, "status": known.status},
         exc_info=error if is_ours else None,
     )

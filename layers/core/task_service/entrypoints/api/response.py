@@ -37,6 +37,10 @@ class Response:
             counts={**self.counts, **(counts or {})},
         )
 
+    def with_defaults(self, headers: Mapping[str, str]) -> "Response":
+        """The same response with those of these headers that it has not."""
+        return replace(self, headers={**headers, **self.headers})
+
     def to_gateway(self) -> dict[str, Any]:
         """API Gateway's response of a proxy integration (payload format 1.0)."""
         return {

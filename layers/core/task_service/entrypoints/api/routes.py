@@ -66,6 +66,15 @@ ROUTES: Final = (
 OPEN: Final = frozenset({"/liveness", "/readiness"})
 """Resources that need no token: load balancers ask for them, and have none."""
 
+WAITING: Final = (
+    "/v1/task/{taskName}",
+    "/v1/taskResult/{taskID}",
+    "/v1/taskStatus/{taskID}",
+    "/v1/taskList/{taskListName}",
+    "/v1/taskListStatus/{taskListID}",
+)
+"""Resources whose requests can wait for the end of a task or a list (`Prefer: wait`)."""
+
 ADMIN_METHODS: Final = frozenset({"PUT", "DELETE"})
 """Methods that change how the service works, as opposed to POST, which gives it work."""
 

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 def search_tasks(request: Request, services: "Services") -> Response:
     """Answer with a page of tasks."""
-    return _page(services.searcher.tasks(*search_request(request)), task_status)
+    return _page(request, services.searcher.tasks(*search_request(request)), task_status)
 
 
 def search_task_lists(request: Request, services: "Services") -> Response:
     """Answer with a page of task lists."""
-    return _page(services.searcher.lists(*search_request(request)), list_summary)
+    return _page(request, services.searcher.lists(*search_request(request)), list_summary)
 
 
-def _page(found: Found[Any], shown: Callable[[Any], Mapping[str, Any]]) -> Response:
-    following = None if found.next is None else encode_cursor(found.next)
+def _page(request: Request, found: Found[Any], shown: Callable[[Any], Mapping[str, Any]]) -> Response:
+    following = None if found.next is None else encode_cursor(request.resource, found.next)
     body = {"items": [shown(item) for item in found.items], "next": following}
     return Response.json(json.dumps(body, ensure_ascii=False))

@@ -1,7 +1,8 @@
 """The routes of templates and policies: every kind is written, read, listed and deleted alike."""
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from task_service.domain.errors import BadRequest
 from task_service.domain.paging import encode_cursor
@@ -16,16 +17,26 @@ if TYPE_CHECKING:
     from task_service.ports import Page
     from task_service.usecases.edit_templates import TemplateEditor
 
+REVALIDATE: Final = "no-cache"
+"""A client may keep a template, and asks with If-None-Match before it uses it again (RFC 9111, 5.2.2.4)."""
+
+HIDDEN: Final = "***"
+"""Stands for the value of a header that only administrators read."""
+
 
 def list_templates(request: Request, services: "Services") -> Response:
     """Answer with a page of templates."""
-    return page_response(_editor(request, services).page(page_request(request)))
+    page = _editor(request, services).page(page_request(request))
+    return page_response(request.resource, page, shown=_shown(request, services))
 
 
 def read_template(request: Request, services: "Services") -> Response:
-    """Answer with a template."""
+    """Answer with a template, or with 304 if the client has this version already."""
     stored = _editor(request, services).get(template_name(request))
-    return Response.json(stored.document, headers={"ETag": f'"{stored.etag}"'})
+    headers = {"ETag": f'"{stored.etag}"', "Cache-Control": REVALIDATE, "Vary": "Authorization"}
+    if conditions.is_known(request, stored.etag):
+        return Response(status=304, headers=headers)
+    return Response.json(_shown(request, services)(stored.document), headers=headers)
 
 
 def write_template(request: Request, services: "Services") -> Response:
@@ -43,6 +54,23 @@ def delete_template(request: Request, services: "Services") -> Response:
     """Delete a template."""
     _editor(request, services).delete(template_name(request), if_match=conditions.if_match(request))
     return Response(status=204)
+
+
+def _shown(request: Request, services: "Services") -> Callable[[str], str]:
+    """How a template's document is shown to the caller: secrets are for those who may change templates."""
+    authorizer = services.authorizer
+    if authorizer is None or request.caller is None or authorizer.is_admin(request.caller):
+        return str
+    return without_secrets
+
+
+def without_secrets(document: str) -> str:
+    """A template's document with its headers' names, and without their values."""
+    members = json.loads(document)
+    if not members.get("headers"):
+        return document
+    members["headers"] = dict.fromkeys(members["headers"], HIDDEN)
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":"))
 
 
 def _editor(request: Request, services: "Services") -> "TemplateEditor":
@@ -72,8 +100,8 @@ def written_response(stored: StoredTemplate, *, is_new: bool) -> Response:
     return Response.json(stored.document, status=201 if is_new else 200, headers={"ETag": f'"{stored.etag}"'})
 
 
-def page_response(page: "Page") -> Response:
+def page_response(collection: str, page: "Page", *, shown: Callable[[str], str] = str) -> Response:
     """The response with a page of templates, whose documents are JSON texts already."""
-    items = ",".join(template.document for template in page.items)
-    following = json.dumps(None if page.next is None else encode_cursor(page.next))
+    items = ",".join(shown(template.document) for template in page.items)
+    following = json.dumps(None if page.next is None else encode_cursor(collection, page.next))
     return Response.json(f'{{"items":[{items}],"next":{following}}}')

@@ -59,14 +59,23 @@ PAGING: Final = (
 IF_MATCH: Final = Parameter(
     name="If-Match",
     where="header",
-    description="The `ETag` of the version to change, or `*` for any. Answered with 412 if another one is stored.",
-    schema={"type": "string", "pattern": r'^(\*|"[^",]*")$'},
+    description=(
+        "The `ETag` of the version to change, several separated by commas, or `*` for any. "
+        "Answered with 412 if another one is stored."
+    ),
+    schema={"type": "string", "pattern": r'^(\*|"[^",]*"(, ?"[^",]*")*)$'},
 )
 IF_NONE_MATCH: Final = Parameter(
     name="If-None-Match",
     where="header",
     description="`*`: answered with 412 if there is one already.",
     schema={"type": "string", "enum": ["*"]},
+)
+IF_CHANGED: Final = Parameter(
+    name="If-None-Match",
+    where="header",
+    description="The `ETag` of the version that the client has. Answered with 304 if it is still the same.",
+    schema={"type": "string", "pattern": r'^(\*|"[^",]*")$'},
 )
 
 ETAG: Final = Header(
@@ -129,6 +138,13 @@ GATEWAY: Final = (
         kind=1,
         message="payload too large: at most 5000000 bytes are allowed",
         detail="payload too large: at most 5000000 bytes, or 6000000 once escaped as a JSON string, are allowed",
+        has_body=True,
+    ),
+    GatewayError(
+        status=415,
+        kind=1,
+        message="the payload is not encoded as Content-Encoding says: gzip, deflate, identity or none",
+        detail="the payload is not encoded as Content-Encoding says: gzip, deflate, identity or none",
         has_body=True,
     ),
     GatewayError(

@@ -12,12 +12,13 @@ from pydantic import BaseModel
 from task_service.domain.errors import NotFound, PreconditionFailed, TaskServiceError
 from task_service.domain.limits import MAX_DOCUMENT_BYTES, MAX_TASKS, check_document, check_list_size, check_name
 from task_service.domain.template import TemplateKind
-from task_service.entrypoints.api.conditions import if_match, if_new
+from task_service.entrypoints.api.conditions import if_match, if_new, is_known
 from task_service.entrypoints.api.parameters import page_request
 from task_service.entrypoints.api.templates import template_name
 from task_service.entrypoints.docs import answers, bodies
 from task_service.entrypoints.docs.common import (
     ETAG,
+    IF_CHANGED,
     IF_MATCH,
     IF_NONE_MATCH,
     NAME_RULE,
@@ -46,6 +47,7 @@ PAGE_ERRORS: Final = (
 )
 
 _NO_TAG: Final = raised_by(lambda: if_match(a_request(headers={"If-Match": "1"})))
+_NO_KNOWN_TAG: Final = raised_by(lambda: is_known(a_request(headers={"If-None-Match": "1"}), ""))
 _NO_STAR: Final = raised_by(lambda: if_new(a_request(headers={"If-None-Match": "1"})))
 _TOO_LARGE: Final = raised_by(lambda: check_document(f'"{"x" * MAX_DOCUMENT_BYTES}"'))
 
@@ -239,16 +241,17 @@ def _get(kind: Kind) -> Operation:
         id=f"read{kind.id}",
         tag=kind.tag,
         summary=f"Read a {kind.noun}",
-        parameters=kind.name,
+        parameters=(*kind.name, IF_CHANGED),
         answers={
             200: Success(
                 description=f"The {kind.noun}, without members that are not set.",
                 shape=kind.read,
                 example=kind.stored,
                 headers={"ETag": ETAG},
-            )
+            ),
+            304: Success(description="The client has this version already.", headers={"ETag": ETAG}),
         },
-        errors=(UNREADABLE_NAME, NotFound.template(kind.kind), UNAVAILABLE),
+        errors=(UNREADABLE_NAME, _NO_KNOWN_TAG, NotFound.template(kind.kind), UNAVAILABLE),
     )
 
 

@@ -74,7 +74,7 @@ class EventBatch:
             self._metrics.add_metric(name, MetricUnit.Count, 1)
         is_ours = handling.task_name is not None and handling.reason is not None
         log.log(
-            # Events of other kinds are nobody's fault; an event task without its template is somebody's.
+            # Events of other kinds are usual; an event task without its template is an author's mistake.
             logging.WARNING if handling.outcome is EventOutcome.MALFORMED or is_ours else logging.INFO,
             f"event {handling.outcome}",
             extra={"action": "take_event", **_about(record), **_outcome(handling)},
@@ -86,7 +86,7 @@ def _about(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _outcome(handling: EventHandling) -> dict[str, Any]:
-    """What may be logged of it: ids, shortened where strangers chose them, and the reason."""
+    """The fields to log: ids, shortened if a publisher chose them, and the reason."""
     task_id = handling.message.task_id if handling.message else None
     outcome = {"task_id": task_id, "task": handling.task_name, "reason": handling.reason}
     if handling.event is not None:
