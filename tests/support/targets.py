@@ -94,7 +94,7 @@ class HttpTarget:
             return list(self._calls)
 
     def calls_to(self, path: str) -> list[Call]:
-        """The calls of a path so far, with whatever query."""
+        """The calls of a path so far, with any query."""
         return [call for call in self.calls if _path(call) == path]
 
     def wait_for_calls(self, count: int, *, seconds: float = 10) -> list[Call]:

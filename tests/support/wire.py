@@ -36,7 +36,7 @@ class Call:
 
 
 class TargetStopped(Exception):
-    """The test has ended; whatever the target is doing ends too."""
+    """The test has ended, so the target stops what it is doing."""
 
 
 class Wire:
@@ -97,7 +97,7 @@ class Wire:
         """Reset the connection: the client sees ECONNRESET."""
         self.is_open = False
         self._end(self.call)
-        # Whoever serves the connection closes it next; shutting it down before would be an orderly end.
+        # The thread that serves the connection closes it next. Shutting it down here would be an orderly end.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
 

@@ -43,7 +43,7 @@ def test_a_charset_of_other_letters_is_believed_for_json_too(charset: str) -> No
 
 @pytest.mark.parametrize("kind", ["application/json", "application/problem+json", "Application/vnd.a+json "])
 @pytest.mark.parametrize("charset", ["ISO-8859-1", "windows-1252", "utf-16"])
-def test_json_that_is_unicode_is_read_as_unicode_whatever_it_declares(kind: str, charset: str) -> None:
+def test_json_that_is_unicode_is_read_as_unicode_with_any_declared_charset(kind: str, charset: str) -> None:
     assert text_of('{"a":"Ã¤ö"}'.encode(), f"{kind}; charset={charset}") == '{"a":"Ã¤ö"}'
 
 

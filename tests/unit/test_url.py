@@ -101,7 +101,7 @@ def test_a_url_that_cannot_be_called(text: str, fault: str) -> None:
 
 
 @given(st.text())
-def test_whatever_is_accepted_is_what_is_sent(text: str) -> None:
+def test_a_url_that_is_accepted_is_sent_as_it_is(text: str) -> None:
     try:
         url = Url.parse(f"http://host/{text}")
     except ValueError:
@@ -113,7 +113,7 @@ def test_whatever_is_accepted_is_what_is_sent(text: str) -> None:
 
 
 @given(st.text(min_size=1))
-def test_whatever_host_is_accepted_has_one_form(name: str) -> None:
+def test_a_host_that_is_accepted_has_one_form(name: str) -> None:
     try:
         host = ascii_host(name)
     except ValueError:
@@ -124,7 +124,7 @@ def test_whatever_host_is_accepted_has_one_form(name: str) -> None:
 
 
 @given(st.text(st.characters(max_codepoint=255)))
-def test_whatever_a_target_redirects_to_can_be_sent_or_is_refused(location: str) -> None:
+def test_a_location_can_be_sent_or_is_refused(location: str) -> None:
     try:
         url = Url.parse("http://host:81/a/b?c").resolve(location)
     except ValueError:

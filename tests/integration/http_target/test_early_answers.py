@@ -1,4 +1,4 @@
-"""Targets that answer before they have read the request: their answer counts, whatever becomes of the rest."""
+"""Targets that answer before they have read the request: their answer counts."""
 
 import ssl
 import time

@@ -1,4 +1,4 @@
-"""Whatever a target does, a call ends in time, with bounded memory, and with a reason that names no address."""
+"""A call ends in time, with bounded memory, and with a reason that names no address, however a target misbehaves."""
 
 import itertools
 import os
@@ -70,7 +70,7 @@ def test_a_broken_answer_is_refused_and_tried_again_later(target: HttpTarget, cl
     assert call(client, url).status == 200
 
 
-def test_a_port_where_nobody_listens(client: HttpClient) -> None:
+def test_a_port_without_a_listener(client: HttpClient) -> None:
     with HttpTarget() as gone:
         url = gone.url("/a")
 
@@ -79,7 +79,7 @@ def test_a_port_where_nobody_listens(client: HttpClient) -> None:
     assert (refusal.reason, refusal.can_retry) == ("the target could not be reached: connection refused", True)
 
 
-def test_a_name_that_nobody_has(client: HttpClient) -> None:
+def test_a_name_that_does_not_exist(client: HttpClient) -> None:
     refusal = refused(client, "http://target.invalid/a")
 
     assert (refusal.reason, refusal.can_retry) == ("the target could not be reached: its name was not found", True)
@@ -162,7 +162,7 @@ def test_a_charset_that_is_slow_to_decode_is_not_used(target: HttpTarget, client
     assert time.monotonic() - started < 1
 
 
-# -- whatever
+# -- random bytes
 
 HEADERS = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=80)
 NAMES = st.sampled_from(
@@ -186,7 +186,9 @@ def attempt(data: st.DataObject, target: HttpTarget, client: HttpClient) -> None
     assert datetime.now(UTC) < deadline + timedelta(seconds=TOLERANCE)
 
 
-def test_whatever_a_target_sends_a_call_ends_with_json_or_is_refused(target: HttpTarget, client: HttpClient) -> None:
+def test_a_call_ends_with_json_or_a_refusal_for_random_bytes_of_a_target(
+    target: HttpTarget, client: HttpClient
+) -> None:
     attempt(target=target, client=client)
 
 

@@ -1,4 +1,4 @@
-"""Addresses that are not public are not connected to, whatever they are called and whoever leads there."""
+"""The client does not connect to addresses that are not public, in no notation and after no redirect."""
 
 import socket
 from collections.abc import Iterator, Sequence
@@ -349,7 +349,7 @@ def test_a_proxy_of_the_environment_is_no_way_around(
     assert target.connections == 0
 
 
-def test_the_fence_is_there_unless_somebody_opens_it(target: HttpTarget) -> None:
+def test_the_fence_is_closed_by_default(target: HttpTarget) -> None:
     with closing(HttpClient(Dialler(permits=Egress().permits))) as default:
         assert refused(default, target.on("/a", answer())).reason == FENCED
     assert target.connections == 0

@@ -67,7 +67,7 @@ def test_after_303_the_result_is_fetched_and_after_308_the_call_is_made_there(
 )
 def test_a_location_is_understood(target: HttpTarget, client: HttpClient, location: str, path: str) -> None:
     url = target.on("/deep/from", redirect(location.replace("{host}", f"127.0.0.1:{target.port}")))
-    # Whatever follows is told by what the target has seen: it has no script for it.
+    # The target has no script for the second path; the test looks at the calls that it has seen.
     if path == "/deep/from?again":
         assert refused(client, url).reason == "the target redirects too often"
     else:

@@ -1,4 +1,4 @@
-"""Whatever a target, a network or a name server does, a call ends with its budget."""
+"""A call ends with its budget, however slow a target, a network or a name server is."""
 
 import itertools
 import socket

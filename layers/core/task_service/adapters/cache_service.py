@@ -8,11 +8,11 @@ from task_service.domain.call import CallRefused, HttpCall
 from task_service.ports import BearerToken, Clock, HttpTarget
 
 BUDGET: Final = timedelta(seconds=5)
-"""For one write; whoever waits for it has other things to do."""
+"""The time limit of one write, because the executor that waits for it has other tasks."""
 
 _FOR_GOOD: Final = frozenset({413, 422, 431})
-"""Statuses that are about this very write: too large, or not understood. All others may change, be it that the operator
-mends an address or a permission."""
+"""Statuses that are about this one write: it is too large, or the service does not understand it. With any other status
+a later write can succeed, for instance after the operator has corrected an address or a permission."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -1,4 +1,4 @@
-"""An answer whose head has come: its body is read, or nobody needs it; then its connection is kept or closed."""
+"""An answer whose head has come. The client reads or discards its body, then keeps or closes its connection."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Self
@@ -11,7 +11,7 @@ from task_service.domain.call import CallRefused
 
 _DISCARDED: Final = 64 * 1024
 _DISCARD_SECONDS: Final = 0.2
-"""What reading a body that is not needed may cost, to keep the connection; opening another one costs about as much."""
+"""The most bytes and seconds that discarding a body may take; opening another connection costs about as much."""
 
 
 class Answer:
@@ -43,7 +43,7 @@ class Answer:
         return body
 
     def discard(self) -> None:
-        """Read the body away where that is cheap, so that the connection can be kept. Its faults do not matter."""
+        """Read the body away if that is cheap, so that the connection can be kept. Its faults do not matter."""
         try:
             framing = framing_of(self.head, self._method)
             if framing.ends_with_the_connection:

@@ -18,7 +18,7 @@ _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Framing:
-    """Where a body ends. None of the three: where the connection does."""
+    """The end of a body: after `length` bytes, after the last chunk, or else with the connection."""
 
     length: int | None = None
     """Its length in bytes."""
@@ -28,12 +28,12 @@ class Framing:
 
     @property
     def ends_with_the_connection(self) -> bool:
-        """Whether only the end of the connection ends it."""
+        """The end of the connection is the only end of the body."""
         return self.length is None and not self.is_chunked
 
 
 def framing_of(head: Head, method: str) -> Framing:
-    """Where the body of an answer to `method` ends. Raises CallRefused where the answer does not say it rightly."""
+    """Find the end of the body of an answer to `method`. Raises CallRefused if its header is wrong."""
     if method == "HEAD" or head.status in (204, 304):
         return Framing(length=0)
     if head.fault:

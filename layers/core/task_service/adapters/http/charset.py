@@ -1,8 +1,8 @@
 """The text of an answer: in the charset that it declares, else in the one that it shows.
 
 A mark at the beginning of a text counts first, then what the answer declares; the first bytes of a JSON text tell which
-form of Unicode it is in (RFC 4627, 3). JSON is an exception: it is Unicode whatever it declares (RFC 8259, 8.1 and 11),
-so what can be read as Unicode is. Only charsets that write other letters with ASCII characters are still believed.
+form of Unicode it is in (RFC 4627, 3). JSON is an exception, because a charset means nothing for it (RFC 8259, 8.1 and
+11): JSON that can be read as Unicode is Unicode. Only a charset that writes other letters with ASCII bytes is believed.
 """
 
 import codecs
@@ -50,7 +50,7 @@ def _label(content_type: str) -> str:
 
 
 def _codec(label: str) -> str | None:
-    """Python's name of a charset; None: it has none, or it is none of text."""
+    """Python's name of a charset; None: Python does not know it, or its codec does not make text."""
     with suppress(LookupError, ValueError):
         name = codecs.lookup(label).name
         # Codecs from bytes to bytes refuse to encode a text.

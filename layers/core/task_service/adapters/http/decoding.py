@@ -30,7 +30,7 @@ def decoded(chunks: Iterable[bytes], codings: list[str]) -> Iterator[bytes]:
         elif coding == "deflate":
             chunks = _inflated(chunks)
         else:
-            # Printable ASCII, and short, whatever the target has sent.
+            # The reason is shown to clients, so the name is printable ASCII and short.
             name = ascii(coding[:40])
             raise CallRefused(f"the target's answer has the coding {name}, which cannot be decoded", can_retry=False)
     return iter(chunks)

@@ -1,12 +1,13 @@
 """Where tasks may go: to public addresses, and to what a deployment opens with EGRESS_ALLOW.
 
-A task's URL comes from whoever writes templates, a redirect from whoever answers, an address from whoever owns the
-name. None of them may make this service their way into the network that it runs in. So what counts is the address that
-is about to be connected to, whatever it was called.
+A template's author chooses the URL of a task, a target chooses where it redirects to, and the owner of a name chooses
+its address. Each of them could try to reach the network that this service runs in. So the fence checks the address that
+the client is about to connect to, and ignores how the URL writes it.
 
-Which addresses are public is written out here, by the registries of IANA
-(https://www.iana.org/assignments/iana-ipv4-special-registry, https://www.iana.org/assignments/iana-ipv6-special-registry):
-what Python's `ipaddress` calls global has changed between releases, and counts some multicast and relays as such.
+The tables below follow the registries of IANA
+(https://www.iana.org/assignments/iana-ipv4-special-registry, https://www.iana.org/assignments/iana-ipv6-special-registry).
+Python's `ipaddress` is not enough: its idea of a global address has changed between releases, and includes some
+multicast and relay addresses.
 """
 
 import re
@@ -40,8 +41,9 @@ _NOT_PUBLIC_IPV4: Final = tuple(
     )
 )
 
-# All that IANA has ever given out to anybody. Not among it are loopback (::1), the unspecified address (::), addresses
-# with an IPv4 address at their end (::/96), local ones (fc00::/7, fe80::/10, fec0::/10), multicast (ff00::/8).
+# All unicast addresses that IANA has given out. Outside of it are loopback (::1), the unspecified address (::),
+# addresses with an IPv4 address at their end (::/96), local ones (fc00::/7, fe80::/10, fec0::/10), and
+# multicast (ff00::/8).
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 _NOT_PUBLIC_IPV6: Final = tuple(
     IPv6Network(network)
@@ -57,7 +59,7 @@ _NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 def is_public(address: IpAddress) -> bool:
-    """Whether anybody on the internet could reach this address."""
+    """Tell if an address is reachable from the internet."""
     address = _unmapped(address)
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_IPV4)
@@ -67,23 +69,23 @@ def is_public(address: IpAddress) -> bool:
 
 
 def anywhere(host: str, address: str) -> bool:
-    """Permit every address: for those that are the operator's own settings."""
+    """Permit every address. For URLs that the operator sets."""
     return True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Egress:
-    """What is open beside the public addresses; by default nothing."""
+    """The addresses and names that are open in addition to public addresses; by default none."""
 
     networks: tuple[IpNetwork, ...] = ()
     hosts: frozenset[str] = frozenset()
-    """These names, whatever their addresses are."""
+    """Open names. Their addresses are not checked."""
     domains: tuple[str, ...] = ()
-    """Every name that ends with one of these, each with a dot in front."""
+    """Open domains, each with a dot in front: every name that ends with one of them is open."""
 
     @classmethod
     def from_text(cls, text: str) -> "Egress":
-        """What EGRESS_ALLOW says: networks, addresses, names and *.domains, separated by commas. Raises ValueError."""
+        """Read EGRESS_ALLOW: networks, addresses, names and *.domains, separated by commas. Raises ValueError."""
         networks: list[IpNetwork] = []
         hosts: list[str] = []
         domains: list[str] = []
@@ -97,11 +99,11 @@ class Egress:
         return cls(networks=tuple(networks), hosts=frozenset(hosts), domains=tuple(domains))
 
     def permits(self, host: str, address: str) -> bool:
-        """Whether this address, which `host` has now, may be connected to; `host` as `ascii_host` has it."""
+        """Tell if the client may connect to an address of a host; `host` in the form of `ascii_host`."""
         try:
             ip = ip_address(address)
         except ValueError:
-            # Connecting to what is no address would look it up again.
+            # The system would look up a text that is no address once more.
             return False
         return is_public(ip) or self._is_open(host.lower().removesuffix("."), _unmapped(ip))
 

@@ -38,7 +38,7 @@ class HttpClient:
         self._connections = Connections(dialler)
 
     def call(self, call: HttpCall, *, deadline: datetime) -> Answered:
-        """Make the call; it ends before `deadline`, whatever the target does. Raises CallRefused."""
+        """Make the call. It ends before `deadline`, also if the target never ends its answer. Raises CallRefused."""
         seconds = (deadline - datetime.now(UTC)).total_seconds()
         if seconds <= 0:
             raise CallRefused("there was no time left for the call", can_retry=True)
