@@ -30,7 +30,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE / "task_service"
 REQUIREMENTS = HERE / "requirements.txt"
-OPERATIONS_MODULE = PACKAGE / "adapters" / "aws_operations.py"
+OPERATIONS_MODULE = PACKAGE / "adapters" / "aws" / "operations.py"
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Zip archives know no earlier time; one fixed time makes equal content an equal archive.
 FIXED_TIME = 315_619_200

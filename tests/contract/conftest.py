@@ -1,99 +1,221 @@
-"""The same contract on the fakes and on the adapters, which run on the local cloud."""
+"""The same contract on every implementation of the ports. This is the one place that knows which there are.
+
+    fake        the fakes that are shipped with the ports
+    moto        the AWS adapters, on moto's server
+    ministack   the AWS adapters, on the local cloud
+
+A test that asks for a port runs once for each kind. moto and MiniStack are two independent ideas of what AWS says;
+where they differ, the test cites AWS's documentation and relies on neither.
+"""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import pytest
 
+from local.aws import Endpoint
 from local.cloud import LocalCloud
 from task_service.adapters.aws import client as aws
 from task_service.adapters.aws.dynamodb.idempotency_keys import DynamoDbIdempotencyKeys
 from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
+from task_service.adapters.aws.dynamodb.search import MAX_ROUNDS, DynamoDbSearch
 from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
 from task_service.adapters.aws.dynamodb.templates import TASK_TEMPLATE, DynamoDbTemplates
 from task_service.adapters.aws.s3 import S3Bodies
 from task_service.adapters.aws.sqs import SqsTaskQueue
-from task_service.ports import Bodies, IdempotencyKeys, TaskLists, Tasks, Templates
-from task_service.testing import InMemoryBodies, InMemoryKeys, InMemoryLists, InMemoryTasks, InMemoryTemplates
+from task_service.ports import Bodies, IdempotencyKeys, Search, TaskLists, Tasks, Templates
+from task_service.testing import (
+    InMemoryBodies,
+    InMemoryKeys,
+    InMemoryLists,
+    InMemorySearch,
+    InMemoryTasks,
+    InMemoryTemplates,
+)
 from task_service.wiring.services import utc_now
+from tests.contract.moto_server import MotoServer
 
-BOTH = pytest.mark.parametrize("kind", ["fake", "adapter"])
+KINDS = ("fake", "moto", "ministack")
+
+AWS = pytest.mark.parametrize("kind", ["moto", "ministack"])
+"""For tests of what only the AWS adapters have."""
+
+ATOMIC = pytest.mark.parametrize("kind", ["fake", "ministack"])
+"""For races between writes: moto's conditional writes are not atomic."""
 
 
-class Clients:
-    """Clients of the local cloud, made as the functions make theirs."""
+class Searching(Protocol):
+    """Makes a search."""
 
-    def __init__(self, endpoint_url: str) -> None:
-        self._environment = {
-            "AWS_ENDPOINT_URL": endpoint_url,
-            "AWS_DEFAULT_REGION": "eu-central-1",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-        }
+    def __call__(self, *, before_reading: Callable[[], object] = lambda: None, bounded: bool = False) -> Search:
+        """A search that calls `before_reading` between finding records and reading them.
 
-    @cache  # noqa: B019  one instance a session
+        A `bounded` search looks at few records for a page.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Implementation:
+    """Every port in one kind, on the same records."""
+
+    tasks: Tasks
+    lists: TaskLists
+    keys: IdempotencyKeys
+    templates: Templates
+    bodies: Bodies
+    search: Searching
+
+
+def fakes() -> Implementation:
+    """The fakes."""
+    tasks = InMemoryTasks()
+    lists = InMemoryLists(tasks)
+
+    def search(*, before_reading: Callable[[], object] = lambda: None, bounded: bool = False) -> Search:
+        return InMemorySearch(lists, looks=3 if bounded else 10_000, before_reading=before_reading)
+
+    return Implementation(
+        tasks=tasks,
+        lists=lists,
+        keys=InMemoryKeys(),
+        templates=InMemoryTemplates(),
+        bodies=InMemoryBodies(inline_bytes=32_000),
+        search=search,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aws:
+    """Something that answers as AWS does, with the resources of the stack."""
+
+    endpoint: Endpoint
+    table: str
+    bucket: str
+
     def client(self, service: str) -> Any:
-        before = dict(os.environ)
-        os.environ.update(self._environment)
-        try:
-            return aws.client(aws.session(), service)
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        """A client, made as the functions make theirs."""
+        return _client(self.endpoint, service)
+
+
+@cache
+def _client(endpoint: Endpoint, service: str) -> Any:
+    before = dict(os.environ)
+    os.environ.update(
+        AWS_ENDPOINT_URL=endpoint.url,
+        AWS_DEFAULT_REGION=endpoint.region,
+        AWS_ACCESS_KEY_ID=endpoint.access_key,
+        AWS_SECRET_ACCESS_KEY=endpoint.secret_key,
+    )
+    try:
+        return aws.client(aws.session(), service)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def aws_adapters(on: Aws) -> Implementation:
+    """The adapters, on something that answers as AWS does."""
+    dynamodb, table = on.client("dynamodb"), on.table
+
+    def search(*, before_reading: Callable[[], object] = lambda: None, bounded: bool = False) -> Search:
+        client = _ClientWithPause(dynamodb, before_reading)
+        return DynamoDbSearch(client=client, table=table, max_rounds=1 if bounded else MAX_ROUNDS)
+
+    return Implementation(
+        tasks=DynamoDbTasks(client=dynamodb, table=table),
+        lists=DynamoDbTaskLists(client=dynamodb, table=table),
+        keys=DynamoDbIdempotencyKeys(client=dynamodb, table=table),
+        templates=DynamoDbTemplates(client=dynamodb, table=table, kind=TASK_TEMPLATE),
+        bodies=S3Bodies(client=lambda: on.client("s3"), bucket=on.bucket),
+        search=search,
+    )
+
+
+@dataclass
+class _ClientWithPause:
+    """A DynamoDB client with something that happens between finding records and reading them."""
+
+    client: Any
+    before_reading: Callable[[], object]
+
+    def query(self, **parameters: Any) -> Any:
+        return self.client.query(**parameters)
+
+    def batch_get_item(self, **parameters: Any) -> Any:
+        self.before_reading()
+        return self.client.batch_get_item(**parameters)
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """A kind of implementation."""
+    name: str = request.param
+    return name
 
 
 @pytest.fixture(scope="session")
-def clients(cloud: LocalCloud) -> Clients:
-    return Clients(cloud.endpoint_url)
+def moto_server() -> Iterator[MotoServer]:
+    with MotoServer() as server:
+        yield server
 
 
 @pytest.fixture
-def tasks(kind: str, request: pytest.FixtureRequest) -> Tasks:
-    if kind == "fake":
-        return InMemoryTasks()
-    cloud, clients = request.getfixturevalue("cloud"), request.getfixturevalue("clients")
-    return DynamoDbTasks(client=clients.client("dynamodb"), table=cloud.outputs["TableName"])
+def moto(moto_server: MotoServer) -> Aws:
+    """moto with an empty table: it reads the whole table for every query of an index."""
+    return Aws(endpoint=moto_server.endpoint, table=moto_server.create_table(), bucket=moto_server.bucket)
+
+
+@pytest.fixture(scope="session")
+def ministack(cloud: LocalCloud) -> Aws:
+    return Aws(endpoint=cloud.endpoint, table=cloud.outputs["TableName"], bucket=cloud.outputs["BucketName"])
 
 
 @pytest.fixture
-def lists(kind: str, tasks: Tasks, request: pytest.FixtureRequest) -> TaskLists:
-    if isinstance(tasks, InMemoryTasks):
-        return InMemoryLists(tasks)
-    cloud, clients = request.getfixturevalue("cloud"), request.getfixturevalue("clients")
-    return DynamoDbTaskLists(client=clients.client("dynamodb"), table=cloud.outputs["TableName"])
+def on_aws(kind: str, request: pytest.FixtureRequest) -> Aws:
+    """What answers as AWS does; only the one that is asked for is started."""
+    answering: Aws = request.getfixturevalue(kind)
+    return answering
 
 
 @pytest.fixture
-def keys(kind: str, request: pytest.FixtureRequest) -> IdempotencyKeys:
-    if kind == "fake":
-        return InMemoryKeys()
-    cloud, clients = request.getfixturevalue("cloud"), request.getfixturevalue("clients")
-    return DynamoDbIdempotencyKeys(client=clients.client("dynamodb"), table=cloud.outputs["TableName"])
+def implementation(kind: str, request: pytest.FixtureRequest) -> Implementation:
+    """The ports, in one kind."""
+    return fakes() if kind == "fake" else aws_adapters(request.getfixturevalue("on_aws"))
 
 
 @pytest.fixture
-def templates(kind: str, request: pytest.FixtureRequest) -> Templates:
-    if kind == "fake":
-        return InMemoryTemplates()
-    cloud, clients = request.getfixturevalue("cloud"), request.getfixturevalue("clients")
-    return DynamoDbTemplates(client=clients.client("dynamodb"), table=cloud.outputs["TableName"], kind=TASK_TEMPLATE)
+def tasks(implementation: Implementation) -> Tasks:
+    return implementation.tasks
 
 
 @pytest.fixture
-def bodies(kind: str, request: pytest.FixtureRequest) -> Bodies:
-    if kind == "fake":
-        return InMemoryBodies(inline_bytes=32_000)
-    cloud, clients = request.getfixturevalue("cloud"), request.getfixturevalue("clients")
-    return S3Bodies(client=lambda: clients.client("s3"), bucket=cloud.outputs["BucketName"])
+def lists(implementation: Implementation) -> TaskLists:
+    return implementation.lists
 
 
 @pytest.fixture
-def queue(clients: Clients) -> Iterator[SqsTaskQueue]:
+def keys(implementation: Implementation) -> IdempotencyKeys:
+    return implementation.keys
+
+
+@pytest.fixture
+def templates(implementation: Implementation) -> Templates:
+    return implementation.templates
+
+
+@pytest.fixture
+def bodies(implementation: Implementation) -> Bodies:
+    return implementation.bodies
+
+
+@pytest.fixture
+def queue(on_aws: Aws) -> Iterator[SqsTaskQueue]:
     """A queue that nobody else consumes."""
-    client = clients.client("sqs")
+    client = on_aws.client("sqs")
     url = client.create_queue(QueueName=f"contract-{uuid4().hex}")["QueueUrl"]
     yield SqsTaskQueue(client=client, url=url, clock=utc_now)
     client.delete_queue(QueueUrl=url)

@@ -15,11 +15,9 @@ from task_service.domain.retry import Done, Failed, Retry
 from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.task_list import CHUNK, GroupState, Plan, TaskList, TaskListTemplate
 from task_service.ports import TaskLists, Tasks
-from tests.contract.conftest import BOTH
+from tests.contract.conftest import ATOMIC
 from tests.support import builders
 from tests.support.builders import NOW, list_document, task, template
-
-pytestmark = BOTH
 
 SOON = NOW + timedelta(seconds=60)
 LATER = NOW + timedelta(seconds=61)
@@ -140,6 +138,7 @@ def test_an_unknown_task_is_neither_cancelled_nor_replayed(tasks: Tasks) -> None
     assert tasks.get("nobody") is None
 
 
+@ATOMIC
 def test_of_a_cancellation_and_a_claim_both_say_the_same(tasks: Tasks) -> None:
     for _ in range(10):
         raced = task(str(uuid4()))
@@ -155,6 +154,7 @@ def test_of_a_cancellation_and_a_claim_both_say_the_same(tasks: Tasks) -> None:
         assert read(tasks, raced.id).state is State.CANCELLED
 
 
+@ATOMIC
 def test_of_a_cancellation_and_an_end_one_wins(tasks: Tasks) -> None:
     for _ in range(10):
         raced = task(str(uuid4()))
@@ -168,6 +168,7 @@ def test_of_a_cancellation_and_an_end_one_wins(tasks: Tasks) -> None:
         assert read(tasks, raced.id).state is (State.DONE if finished else State.CANCELLED)
 
 
+@ATOMIC
 def test_of_a_cancellation_and_a_retry_the_cancellation_stays(tasks: Tasks) -> None:
     for _ in range(10):
         raced = task(str(uuid4()))
@@ -192,6 +193,7 @@ def test_a_replayed_task_is_as_if_created(tasks: Tasks, created: Task) -> None:
     assert read(tasks, created.id).state is State.DONE
 
 
+@ATOMIC
 def test_a_replay_happens_once(tasks: Tasks, created: Task) -> None:
     fail(tasks, first(created.id))
     won = at_once(*[lambda: tasks.replay(created.id, number=1).won] * 8)
@@ -257,6 +259,7 @@ def test_a_list_is_cancelled_once_and_not_after_its_end(lists: TaskLists, a_list
     assert lists.cancel(builders.task_list("nobody"), now=NOW) is None
 
 
+@ATOMIC
 def test_of_a_lists_cancellation_and_its_end_one_wins(lists: TaskLists, a_list: TaskList) -> None:
     _, cancelled = at_once(lambda: lists.end(a_list, well=True, now=SOON), lambda: lists.cancel(a_list, now=LATER))
     assert lists.get(a_list.id) == cancelled

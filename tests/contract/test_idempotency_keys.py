@@ -9,9 +9,7 @@ import pytest
 
 from task_service.domain.idempotency import KeyUse
 from task_service.ports import IdempotencyKeys
-from tests.contract.conftest import BOTH
-
-pytestmark = BOTH
+from tests.contract.conftest import ATOMIC
 
 # The table of the local cloud removes what has expired by its own clock.
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -61,6 +59,7 @@ def test_a_key_that_has_expired_is_free_whether_its_record_is_there_or_not(
     assert keys.get(key_hash, now=NOW + DAY) == second
 
 
+@ATOMIC
 def test_of_many_uses_at_once_one_stands(keys: IdempotencyKeys, key_hash: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         stand = set(pool.map(lambda _: keys.put(key_use(key_hash), now=NOW), range(20)))

@@ -11,11 +11,9 @@ from task_service.domain.retry import Done, Retry
 from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.ports import TaskLists, Tasks
-from tests.contract.conftest import BOTH
+from tests.contract.conftest import ATOMIC
 from tests.support import builders
 from tests.support.builders import NOW
-
-pytestmark = BOTH
 
 SOON = NOW + timedelta(seconds=60)
 
@@ -100,6 +98,7 @@ def test_a_large_group_is_kept_in_chunks(lists: TaskLists, created: TaskList) ->
     assert lists.start_group(created, 0, parallel=size, failed_before=False) == ends[-1]
 
 
+@ATOMIC
 def test_of_many_tasks_that_end_at_once_one_is_the_last(lists: TaskLists, created: TaskList) -> None:
     size = 16
     lists.start_group(created, 0, parallel=size, failed_before=False)

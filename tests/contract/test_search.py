@@ -1,27 +1,23 @@
 """What every implementation of the Search port does, beside the Tasks and TaskLists of the same table."""
 
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
 
-from task_service.adapters.aws.dynamodb.search import MAX_ROUNDS, DynamoDbSearch
 from task_service.domain.messages import TaskMessage, message_of
 from task_service.domain.retry import Done, Failed, Retry
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.task_list import TaskList
-from task_service.ports import Search, TaskLists, Tasks
-from task_service.testing import InMemoryLists, InMemorySearch
-from tests.contract.conftest import BOTH
+from task_service.ports import Search
+from tests.contract.conftest import Implementation
 from tests.support import builders
 from tests.support.builders import task
-
-pytestmark = BOTH
 
 T = TypeVar("T", Task, ListSummary)
 
@@ -31,29 +27,16 @@ MANY = 40
 
 
 @dataclass
-class Around:
-    """A client that does something between finding records and reading them."""
-
-    client: Any
-    before_reading: Callable[[], object]
-
-    def query(self, **parameters: Any) -> Any:
-        return self.client.query(**parameters)
-
-    def batch_get_item(self, **parameters: Any) -> Any:
-        self.before_reading()
-        return self.client.batch_get_item(**parameters)
-
-
-@dataclass
 class World:
     """Tasks and lists in a day that no other test has."""
 
-    tasks: Tasks
-    lists: TaskLists
+    implementation: Implementation
     search: Search
     day: datetime
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __post_init__(self) -> None:
+        self.tasks, self.lists = self.implementation.tasks, self.implementation.lists
 
     def task(self, milliseconds: int = 0, **changes: Any) -> Task:
         """Create a task, so long after the day's beginning."""
@@ -118,19 +101,9 @@ class World:
 
 
 @pytest.fixture
-def world(tasks: Tasks, lists: TaskLists) -> World:
+def world(implementation: Implementation) -> World:
     day = datetime(1990, 1, 1, tzinfo=UTC) + timedelta(days=random.randrange(12_000))
-    return World(tasks=tasks, lists=lists, search=searcher(tasks, lists), day=day)
-
-
-def searcher(
-    tasks: Tasks, lists: TaskLists, *, before_reading: Callable[[], object] = lambda: None, bounded: bool = False
-) -> Search:
-    """The search over these tasks and lists, `bounded`: that looks at few of them for a page."""
-    if isinstance(lists, InMemoryLists):
-        return InMemorySearch(lists, looks=3 if bounded else 10_000, before_reading=before_reading)
-    client, table = tasks.client, tasks.table  # type: ignore[attr-defined]
-    return DynamoDbSearch(client=Around(client, before_reading), table=table, max_rounds=1 if bounded else MAX_ROUNDS)
+    return World(implementation=implementation, day=day, search=implementation.search())
 
 
 def test_nothing_is_found_where_there_is_nothing(world: World) -> None:
@@ -230,9 +203,7 @@ def test_what_is_created_meanwhile_changes_no_later_page(world: World) -> None:
 
 def test_a_page_ends_where_enough_was_looked_at(world: World) -> None:
     created = [world.task(number, name="common" if number % 50 else "rare").id for number in range(300)]
-    bounded = World(
-        tasks=world.tasks, lists=world.lists, search=searcher(world.tasks, world.lists, bounded=True), day=world.day
-    )
+    bounded = replace(world, search=world.implementation.search(bounded=True))
     pages = list(bounded.pages(limit=4, name="rare"))
     assert len(pages) > 2
     assert any(len(page) < 4 for page in pages[:-1])
@@ -241,21 +212,21 @@ def test_a_page_ends_where_enough_was_looked_at(world: World) -> None:
 
 def test_what_is_gone_since_the_index_saw_it_is_left_out(world: World) -> None:
     gone, kept = world.task(1), world.task(0)
-    search = searcher(world.tasks, world.lists, before_reading=lambda: world.tasks.remove(gone.id))
+    search = world.implementation.search(before_reading=lambda: world.tasks.remove(gone.id))
     found = search.tasks(world.filter(), limit=1, before=None, now=world.now)
     assert [item.id for item in found.items] == [kept.id]
 
 
 def test_what_has_changed_since_the_index_saw_it_is_shown_as_it_is(world: World) -> None:
     created = world.task()
-    search = searcher(world.tasks, world.lists, before_reading=lambda: world.failed(created))
+    search = world.implementation.search(before_reading=lambda: world.failed(created))
     found = search.tasks(world.filter(), limit=1, before=None, now=world.now)
     assert [item.state for item in found.items] == [State.FAILED]
 
 
 def test_what_is_no_longer_looked_for_is_left_out(world: World) -> None:
     created, other = world.task(1), world.task(0)
-    search = searcher(world.tasks, world.lists, before_reading=lambda: world.done(created))
+    search = world.implementation.search(before_reading=lambda: world.done(created))
     found = search.tasks(world.filter(state=State.CREATED), limit=2, before=None, now=world.now)
     assert [item.id for item in found.items] == [other.id]
 

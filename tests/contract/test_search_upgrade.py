@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import pytest
 
-from local.cloud import LocalCloud
 from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists, list_key
 from task_service.adapters.aws.dynamodb.search import DynamoDbSearch
 from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks, key
@@ -14,9 +13,11 @@ from task_service.domain.messages import message_of
 from task_service.domain.retry import Failed
 from task_service.domain.search import Filter
 from task_service.domain.task import State, Task
-from tests.contract.conftest import Clients
+from tests.contract.conftest import AWS, Aws
 from tests.support import builders
 from tests.support.builders import NOW, task
+
+pytestmark = AWS
 
 SOON = NOW + timedelta(seconds=60)
 
@@ -57,8 +58,8 @@ class Table:
 
 
 @pytest.fixture
-def table(cloud: LocalCloud, clients: Clients) -> Table:
-    return Table(clients.client("dynamodb"), cloud.outputs["TableName"])
+def table(on_aws: Aws) -> Table:
+    return Table(on_aws.client("dynamodb"), on_aws.table)
 
 
 def test_a_task_fails_as_ever(table: Table) -> None:

@@ -12,10 +12,8 @@ from task_service.domain.messages import TaskMessage
 from task_service.domain.retry import Done, Failed, Retry
 from task_service.domain.task import Body, State, Task
 from task_service.ports import Tasks
-from tests.contract.conftest import BOTH
+from tests.contract.conftest import ATOMIC
 from tests.support.builders import NOW, task
-
-pytestmark = BOTH
 
 SOON = NOW + timedelta(seconds=60)
 LATER = NOW + timedelta(seconds=61)
@@ -62,6 +60,7 @@ def test_a_task_is_written_once_and_what_has_become_of_it_stays(tasks: Tasks) ->
     assert tasks.get(written.id) == claimed
 
 
+@ATOMIC
 def test_of_many_that_write_it_once_one_does(tasks: Tasks) -> None:
     written = task(str(uuid4()))
     with ThreadPoolExecutor(8) as pool:
@@ -214,6 +213,7 @@ def test_a_task_in_another_attempt_is_not_abandoned(tasks: Tasks, created: Task)
     assert not tasks.abandon(TaskMessage(task_id="nobody", attempt=1), error="crashed", now=LATER).won
 
 
+@ATOMIC
 def test_of_many_claims_at_once_one_wins(tasks: Tasks, created: Task) -> None:
     start = threading.Barrier(8)
     won: list[str] = []

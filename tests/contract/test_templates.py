@@ -4,10 +4,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 from task_service.ports import Templates
-from tests.contract.conftest import BOTH
 from tests.support.builders import stored_template
-
-pytestmark = BOTH
 
 
 def name() -> str:

@@ -1,39 +1,17 @@
-"""What every implementation of the Bodies port does, and the queue's adapter."""
+"""What the queue's adapter does."""
 
-import json
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 
 from task_service.adapters.aws.sqs import SqsTaskQueue
-from task_service.domain.errors import NotFound, Unavailable
+from task_service.domain.errors import Unavailable
 from task_service.domain.messages import GroupStart, ListCancel, TaskMessage, from_text
-from task_service.domain.task import Body
-from task_service.ports import Bodies
 from task_service.wiring.services import utc_now
-from tests.contract.conftest import BOTH, Clients
+from tests.contract.conftest import AWS, Aws
 from tests.support.builders import NOW
 
-
-@BOTH
-@pytest.mark.parametrize("text", ['{"b": 1,  "a": 123456789012345678901}', json.dumps("ü" * 100_000)])
-def test_a_body_is_loaded_as_it_was_stored(bodies: Bodies, text: str) -> None:
-    assert bodies.load(bodies.store(f"requests/{uuid4()}", text)) == text
-
-
-@BOTH
-def test_only_a_large_body_goes_under_its_key(bodies: Bodies) -> None:
-    key = f"requests/{uuid4()}"
-    small, large = "1" * 32_000, "1" * 32_001
-    assert bodies.store(key, small) == Body(text=small)
-    assert bodies.store(key, large) == Body(blob=key)
-
-
-@pytest.mark.parametrize("kind", ["adapter"])
-def test_a_body_that_is_gone_is_not_found(bodies: Bodies) -> None:
-    with pytest.raises(NotFound):
-        bodies.load(Body(blob=f"requests/{uuid4()}"))
+pytestmark = AWS
 
 
 @pytest.mark.parametrize(
@@ -91,8 +69,8 @@ def test_the_queue_answers(queue: SqsTaskQueue) -> None:
     queue.ping()
 
 
-def test_a_queue_that_is_gone_is_unavailable(queue: SqsTaskQueue, clients: Clients) -> None:
-    gone = SqsTaskQueue(client=clients.client("sqs"), url=queue.url + "-gone", clock=utc_now)
+def test_a_queue_that_is_gone_is_unavailable(queue: SqsTaskQueue, on_aws: Aws) -> None:
+    gone = SqsTaskQueue(client=on_aws.client("sqs"), url=queue.url + "-gone", clock=utc_now)
     with pytest.raises(Unavailable, match="sqs: "):
         gone.ping()
     with pytest.raises(Unavailable):
