@@ -18,7 +18,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from tests.bench.table import Row, render
 
@@ -99,22 +99,29 @@ def measure() -> None:
     run([create()])  # reads the template, opens the connections
     figures: list[tuple[float, ...]] = []
     for _ in range(ROUNDS):
-        ids: list[str] = []
-        creating = _cpu(lambda ids=ids: ids.extend(create() for _ in range(TASKS)))  # type: ignore[misc]
-        alone = _cpu(lambda ids=ids: [run([task_id]) for task_id in ids])  # type: ignore[misc]
+        with _Cpu() as creating:
+            ids = [create() for _ in range(TASKS)]
+        with _Cpu() as alone:
+            for task_id in ids:
+                run([task_id])
         ids = [create() for _ in range(TASKS)]
-        starts = range(0, TASKS, BATCH)
-        batched = _cpu(lambda ids=ids: [run(ids[start : start + BATCH]) for start in starts])  # type: ignore[misc]
-        figures.append((creating, alone, batched))
+        with _Cpu() as batched:
+            for start in range(0, TASKS, BATCH):
+                run(ids[start : start + BATCH])
+        figures.append((creating.milliseconds, alone.milliseconds, batched.milliseconds))
     sys.stdout = log
     print(json.dumps([statistics.median(column) for column in zip(*figures, strict=True)]))
 
 
-def _cpu(work: Callable[[], object]) -> float:
-    """Milliseconds of CPU, for each task."""
-    before = time.process_time()
-    work()
-    return (time.process_time() - before) * 1000 / TASKS
+class _Cpu:
+    """The CPU time of a round, a task."""
+
+    def __enter__(self) -> Self:
+        self._before = time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.milliseconds = (time.process_time() - self._before) * 1000 / TASKS
 
 
 def _handler(function: str) -> Callable[[dict[str, Any], Any], dict[str, Any]]:

@@ -15,11 +15,7 @@ numbers, up to 4 bytes each, fit one write unit of 1 KB, and the group keeps the
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from botocore.exceptions import ClientError
-
-from task_service.adapters.aws import client as aws
 from task_service.adapters.aws.dynamodb.records import is_possible, present, put_new, read
 from task_service.adapters.aws.dynamodb.values import (
     IS_EARLIER,
@@ -38,6 +34,7 @@ from task_service.adapters.aws.dynamodb.values import (
     shard_value,
     time_value,
 )
+from task_service.adapters.aws.wire import Client, ConditionFailed
 from task_service.domain.task import Body, State
 from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.ports import ListRecords
@@ -47,7 +44,7 @@ from task_service.ports import ListRecords
 class DynamoDbTaskLists:
     """The task lists of one table."""
 
-    client: Any
+    client: Client
     table: str
 
     def add(self, task_list: TaskList) -> TaskList | None:
@@ -57,7 +54,7 @@ class DynamoDbTaskLists:
 
     def remove(self, list_id: str) -> None:
         """Take a list back that was promised to nobody."""
-        aws.request(self.client.delete_item, TableName=self.table, Key=_key(list_id, "LIST"))
+        self.client.call("DeleteItem", TableName=self.table, Key=_key(list_id, "LIST"))
 
     def get(self, list_id: str) -> TaskList | None:
         """The list; read consistently."""
@@ -244,18 +241,16 @@ class DynamoDbTaskLists:
         """Change a list where the condition holds; returns it as it then is."""
         try:
             return _from_item(self._update(list_id, "LIST", update, condition, values))
-        except ClientError as refusal:
+        except ConditionFailed:
             # Without a record there is none to return.
-            if aws.is_condition_failure(refusal):
-                return None
-            raise
+            return None
 
     def _update(self, list_id: str, sort_key: str, update: str, condition: str, values: Item) -> Item:
         """Update a record where the condition holds; returns the record as it then is."""
         names = {f"#{name}": name for name in ("state", "error", "index") if f"#{name}" in update + condition}
         try:
-            answer: Item = aws.request(
-                self.client.update_item,
+            answer: Item = self.client.call(
+                "UpdateItem",
                 TableName=self.table,
                 Key=_key(list_id, sort_key),
                 UpdateExpression=update,
@@ -265,7 +260,7 @@ class DynamoDbTaskLists:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 **({"ExpressionAttributeNames": names} if names else {}),
             )
-        except ClientError as refusal:
+        except ConditionFailed as refusal:
             return present(refusal)
         item: Item = answer["Attributes"]
         return item
@@ -279,8 +274,8 @@ class DynamoDbTaskLists:
         only: Item = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names} if names else {}
         start: Item = {}
         while True:
-            page: Item = aws.request(
-                self.client.query,
+            page: Item = self.client.call(
+                "Query",
                 TableName=self.table,
                 KeyConditionExpression=condition,
                 ExpressionAttributeValues=values,

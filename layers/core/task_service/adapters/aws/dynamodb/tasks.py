@@ -12,11 +12,8 @@ holder out of the record: what it would write next then finds that the task is n
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from botocore.exceptions import ClientError
-
-from task_service.adapters.aws import client as aws
 from task_service.adapters.aws.dynamodb.records import is_possible, put_new, read
 from task_service.adapters.aws.dynamodb.values import (
     IS_EARLIER,
@@ -33,6 +30,7 @@ from task_service.adapters.aws.dynamodb.values import (
     shard_value,
     time_value,
 )
+from task_service.adapters.aws.wire import Client, ConditionFailed
 from task_service.domain.messages import TaskMessage
 from task_service.domain.retry import Done, Failed, Retry
 from task_service.domain.task import Body, State, Task, place_of
@@ -47,7 +45,7 @@ _WORDS: Final = {f"#{name}": name for name in ("state", "attempt", "lease", "err
 class DynamoDbTasks:
     """The tasks of one table."""
 
-    client: Any
+    client: Client
     table: str
 
     def add(self, task: Task) -> Task | None:
@@ -57,7 +55,7 @@ class DynamoDbTasks:
 
     def remove(self, task_id: str) -> None:
         """Take a task back that was promised to nobody."""
-        aws.request(self.client.delete_item, TableName=self.table, Key=key(task_id))
+        self.client.call("DeleteItem", TableName=self.table, Key=key(task_id))
 
     def get(self, task_id: str) -> Task | None:
         """The task; read consistently."""
@@ -66,7 +64,7 @@ class DynamoDbTasks:
 
     def ping(self) -> None:
         """Return where the table answers."""
-        aws.request(self.client.get_item, TableName=self.table, Key=key("-"), ProjectionExpression="pk")
+        self.client.call("GetItem", TableName=self.table, Key=key("-"), ProjectionExpression="pk")
 
     def claim(
         self, message: TaskMessage, *, now: datetime, lease_until: datetime, holder: str, birth: Task | None = None
@@ -200,8 +198,8 @@ class DynamoDbTasks:
     ) -> Claim:
         names = {placeholder: name for placeholder, name in _WORDS.items() if placeholder in update + condition}
         try:
-            answer = aws.request(
-                self.client.update_item,
+            answer = self.client.call(
+                "UpdateItem",
                 TableName=self.table,
                 Key=key(task_id),
                 UpdateExpression=update,
@@ -212,11 +210,8 @@ class DynamoDbTasks:
                 # The record as it is comes with the refusal, which saves reading it.
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except ClientError as refusal:
-            if not aws.is_condition_failure(refusal):
-                raise
-            item: Any = refusal.response.get("Item")
-            return Claim(won=False, task=from_item(item) if item else None)
+        except ConditionFailed as refusal:
+            return Claim(won=False, task=from_item(refusal.item) if refusal.item else None)
         return Claim(won=True, task=from_item(answer["Attributes"]) if "Attributes" in answer else None)
 
 
