@@ -46,7 +46,7 @@ class Connection:
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if endpoint.is_secure:
-                self._socket = _tls().wrap_socket(self._socket, server_hostname=endpoint.host)
+                self._socket = trusted().wrap_socket(self._socket, server_hostname=endpoint.host)
         except BaseException:
             self._socket.close()
             raise
@@ -122,6 +122,6 @@ class _Received(io.RawIOBase):
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def trusted() -> ssl.SSLContext:
     """How connections are secured, with the authorities of AWS_CA_BUNDLE or of the system."""
     return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
