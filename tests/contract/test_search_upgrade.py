@@ -6,9 +6,11 @@ from uuid import uuid4
 
 import pytest
 
-from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists, list_key
+from task_service.adapters.aws.dynamodb.list_items import list_key
+from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
 from task_service.adapters.aws.dynamodb.search import DynamoDbSearch
-from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks, key
+from task_service.adapters.aws.dynamodb.task_items import task_key
+from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
 from task_service.adapters.aws.wire import Client
 from task_service.domain.messages import message_of
 from task_service.domain.retry import Failed
@@ -47,7 +49,7 @@ class Table:
         """A task under a name of its own."""
         created = task(str(uuid4()), name=uuid4().hex)
         self.tasks.add(created)
-        self.as_it_was(key(created.id), "recent", "listed")
+        self.as_it_was(task_key(created.id), "recent", "listed")
         return created
 
     def found(self, name: str) -> list[Task]:

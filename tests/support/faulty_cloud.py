@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from local.cloud import LocalCloud
 from local.deployment import stack_at
-from task_service.adapters.aws.dynamodb.tasks import key
+from task_service.adapters.aws.dynamodb.task_items import task_key
 from tests.support.api import Api, eventually
 from tests.support.aws_proxy import AwsProxy
 
@@ -127,7 +127,7 @@ class FaultyCloud:
     def state(self, task_id: str) -> str:
         """The state of a task in the table, whatever the API's functions are up to."""
         item = self._cloud.client("dynamodb").get_item(
-            TableName=self._cloud.outputs["TableName"], Key=key(task_id), ConsistentRead=True
+            TableName=self._cloud.outputs["TableName"], Key=task_key(task_id), ConsistentRead=True
         )["Item"]
         return str(item["state"]["S"])
 

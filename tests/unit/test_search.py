@@ -144,9 +144,9 @@ class TestQuestions:
 class TestMerging:
     @staticmethod
     def read(shards: dict[str, list[int]], merge: Merge, size: int, wanted: int) -> int:
-        """Read up to `size` numbers of each hungry shard, which holds them in descending order; how many shards."""
-        hungry = merge.hungry(wanted)
-        for shard in hungry:
+        """Read up to `size` numbers of each shard to read, which holds them in descending order; how many shards."""
+        unread = merge.shards_to_read(wanted)
+        for shard in unread:
             left = [
                 number for number in shards[shard.key] if number < (1_000 if shard.resume is None else shard.resume)
             ]
@@ -154,7 +154,7 @@ class TestMerging:
             more = len(left) > size
             places = [f"{number:03}" for number in read]
             merge.add(shard, places, reached=places[-1] if more else None, resume=read[-1] if more else None)
-        return len(hungry)
+        return len(unread)
 
     @given(
         st.sets(st.integers(0, 999), max_size=60),
@@ -182,16 +182,16 @@ class TestMerging:
         shards = {"old": [9, 8, 7], "new": [99, 98, 97, 96]}
         merge = Merge(shards, before=":")
         assert self.read(shards, merge, 2, 2) == 2
-        assert merge.hungry(1) == []
-        assert [shard.key for shard in merge.hungry(3)] == ["new"]
-        assert [shard.key for shard in merge.hungry()] == ["old", "new"]
+        assert merge.shards_to_read(1) == []
+        assert [shard.key for shard in merge.shards_to_read(3)] == ["new"]
+        assert [shard.key for shard in merge.shards_to_read()] == ["old", "new"]
         assert merge.take(1) == ["099"]
         assert merge.take() == ["098"]
         assert merge.take() == []
 
     def test_the_place_that_it_goes_on_from_is_not_read_again(self) -> None:
         merge = Merge(["a"], before="005")
-        merge.add(merge.hungry(1)[0], ["005", "004"], reached=None, resume=None)
+        merge.add(merge.shards_to_read(1)[0], ["005", "004"], reached=None, resume=None)
         assert merge.take() == ["004"]
         assert merge.has_ended
 

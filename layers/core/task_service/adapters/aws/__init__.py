@@ -1,1 +1,1 @@
-"""The ports on AWS."""
+"""The adapters on AWS: DynamoDB, SQS, S3, and the stores of secrets."""

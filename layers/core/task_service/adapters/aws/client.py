@@ -18,18 +18,19 @@ T = TypeVar("T")
 
 
 def session() -> botocore.session.Session:
-    """A botocore session: what boto3's clients are made of, at two thirds of its import time."""
+    """A botocore session. boto3 makes its clients from one too, but takes half as long again to import."""
     return botocore.session.get_session()
 
 
 def client(session: botocore.session.Session, service: str, patience: Patience = PATIENT) -> Any:
-    """A client of `service`, as boto3 would make it. AWS_ENDPOINT_URL and the region come from the environment."""
+    """A client of `service`. botocore reads AWS_ENDPOINT_URL, the region and the keys from the environment."""
     config = Config(
         connect_timeout=patience.connect_seconds,
         read_timeout=patience.answer_seconds,
         # Repeats throttled and failed requests with backoff.
         retries={"mode": "standard", "total_max_attempts": patience.tries},
         max_pool_connections=16,
+        # A fixed one, because botocore composes its own for every call.
         user_agent=f"task-service/{VERSION}",
         s3={"addressing_style": "path"},
     )

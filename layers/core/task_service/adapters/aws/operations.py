@@ -1,7 +1,6 @@
 """The AWS operations that the functions call, by service.
 
-The layer's build cuts botocore's API models down to these (`layers/core/build.py`), because reading a model of
-hundreds of operations is most of what creating a client costs at a cold start.
+The layer's build (`layers/core/build.py`) cuts botocore's API models down to these.
 """
 
 from typing import Final

@@ -11,19 +11,19 @@ from task_service.domain import json_text
 from task_service.domain.task import Body
 
 INLINE_BYTES: Final = 32_000
-"""Up to this size a body is kept in the record. An item holds 400 KB, but every write of it is paid by its whole
-size: beyond some kilobytes writing it to S3 once is cheaper, and up to this size its 20 to 50 ms are not worth it."""
+"""The largest body that is kept in the record. An item holds 400 KB, but DynamoDB charges each write by the item's
+whole size, so from some kilobytes on S3 is cheaper; below this size it is not worth its 20 to 50 ms."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class S3Bodies:
-    """Bodies in one bucket. The client is made when the first large body comes."""
+    """The bodies in one bucket. The first large body makes the client."""
 
     client: Callable[[], Any]
     bucket: str
 
     def store(self, key: str, text: str) -> Body:
-        """Make `text` ready to be written into a record; a large one is durable under `key` on return."""
+        """The body of a text, for a record. A large text is durable in the bucket, under `key`, on return."""
         if json_text.size(text) <= INLINE_BYTES:
             return Body(text=text)
         from task_service.adapters.aws import client as aws
@@ -38,7 +38,7 @@ class S3Bodies:
         return Body(blob=key)
 
     def load(self, body: Body) -> str:
-        """The text of a stored body. Raises NotFound where the bucket's lifecycle has removed it."""
+        """The text of a body. Raises NotFound if the bucket's lifecycle rule has removed it."""
         if body.text is not None:
             return body.text
         from task_service.adapters.aws import client as aws

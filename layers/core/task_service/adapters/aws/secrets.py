@@ -1,4 +1,4 @@
-"""Secrets by their names: in Secrets Manager, or in the Parameter Store of Systems Manager."""
+"""Secrets in Secrets Manager, or in the Parameter Store of Systems Manager."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -7,11 +7,11 @@ from task_service.adapters.aws import client as aws
 from task_service.domain.errors import Unavailable
 
 ClientOf = Callable[[str], Any]
-"""A client of an AWS service."""
+"""Makes the client of an AWS service."""
 
 
 class AwsSecret:
-    """A secret, read when it is first asked for and kept until it is forgotten."""
+    """A secret. The first call reads it; it is then kept until `forget`."""
 
     def __init__(self, store: str, name: str, client: ClientOf) -> None:
         """`store` is secretsmanager or ssm."""
@@ -28,7 +28,7 @@ class AwsSecret:
         return self._value
 
     def forget(self) -> None:
-        """Read it again next time: it may have been changed."""
+        """Read the secret again at the next call, because it may have changed."""
         self._value = None
 
 

@@ -1,1 +1,1 @@
-"""The ports that keep records, on one DynamoDB table."""
+"""The adapters that keep records, all in one DynamoDB table."""

@@ -1,4 +1,4 @@
-"""Reading many records of the DynamoDB table at once."""
+"""Many records of the DynamoDB table, read in batches."""
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -11,18 +11,19 @@ from task_service.domain.errors import Unavailable
 from task_service.ports import Pause
 
 MAX_KEYS: Final = 100
-"""Of one BatchGetItem."""
+"""The most keys that one BatchGetItem takes."""
 
 PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
-"""Seconds before keys are asked for again that were left out, because the answer grew too large or too many ask."""
+"""The seconds to wait before asking again for records that DynamoDB left out: the answer grew too large, or the table
+is busy."""
 
 
 def read_many(
     client: Client, table: str, keys: Sequence[Item], attributes: Sequence[str], *, threads: Executor, pause: Pause
 ) -> list[Item]:
-    """These attributes of the records under these keys that are there, in any order; read consistently.
+    """Read these attributes of the records under these keys, consistently and in any order.
 
-    Raises Unavailable.
+    Keys without a record are left out. Raises Unavailable.
     """
     batches = [keys[start : start + MAX_KEYS] for start in range(0, len(keys), MAX_KEYS)]
     answers = threads.map(partial(_read_batch, client, table, attributes, pause), batches)

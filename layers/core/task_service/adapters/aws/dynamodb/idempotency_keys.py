@@ -1,8 +1,8 @@
 """Idempotency keys in the DynamoDB table.
 
 ──┬──────────────────────────────┬───────────────────┬──►  time
-  │ first use: the id it stands  │ expiresAt: may be │
-  │ for; others meet it          │ used anew         │ deleted, sooner or later
+  │ first use: the key stands    │ expiresAt: the    │ DynamoDB deletes
+  │ for one id from now on       │ key is free again │ the record, in hours or days
 """
 
 from dataclasses import dataclass
@@ -22,9 +22,10 @@ class DynamoDbIdempotencyKeys:
     table: str
 
     def put(self, use: KeyUse, *, now: datetime) -> KeyUse:
-        """Write what a key is used for, unless it is in use; returns what it is used for then."""
+        """Write the use of a key, unless it is in use; returns the use that the key now has."""
+        # The key has not been used.
         is_new = "attribute_not_exists(pk)"
-        # The table removes expired records in its own time, which can be days.
+        # It has been used, but the use has expired; DynamoDB may take days to delete the record.
         has_expired = "expiresAt <= :now"
         try:
             self.client.call(
@@ -33,7 +34,7 @@ class DynamoDbIdempotencyKeys:
                 Item=_to_item(use),
                 ConditionExpression=f"{is_new} OR {has_expired}",
                 ExpressionAttributeValues={":now": expiry_value(now)},
-                # A write whose answer got lost is repeated by the client, and then meets itself.
+                # If the answer to a write gets lost, the AWS client repeats the write, which then finds itself.
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ConditionFailed as refusal:
@@ -41,7 +42,7 @@ class DynamoDbIdempotencyKeys:
         return use
 
     def get(self, key_hash: str, *, now: datetime) -> KeyUse | None:
-        """What a key is used for at that time; read consistently."""
+        """Read the use that a key has at that time, consistently; None: the key is free."""
         item = read(self.client, self.table, _key(key_hash))
         use = _from_item(item) if item else None
         return use if use is not None and use.expires_at > now else None

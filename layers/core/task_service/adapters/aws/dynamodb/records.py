@@ -1,4 +1,4 @@
-"""Reading and writing single records of the DynamoDB table."""
+"""Single records of the DynamoDB table: reading them, and writing new ones."""
 
 from typing import Final
 
@@ -6,16 +6,16 @@ from task_service.adapters.aws.dynamodb.values import Item
 from task_service.adapters.aws.wire import Client, ConditionFailed
 
 MAX_KEY_BYTES: Final = 2_048
-"""Of a partition key (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)."""
+"""The longest partition key (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)."""
 
 
 def is_possible(key: Item) -> bool:
-    """Whether a record can have that key at all; clients may ask for any id."""
+    """True if a record can have that key. Clients may ask for any id, and DynamoDB refuses longer ones."""
     return len(key["pk"]["S"].encode()) <= MAX_KEY_BYTES
 
 
 def read(client: Client, table: str, key: Item) -> Item | None:
-    """The record under a key, None where there is none; read consistently. Raises Unavailable."""
+    """Read the record under a key, consistently; None: there is none. Raises Unavailable."""
     if not is_possible(key):
         return None
     answer: Item = client.call("GetItem", TableName=table, Key=key, ConsistentRead=True)
@@ -23,10 +23,9 @@ def read(client: Client, table: str, key: Item) -> Item | None:
 
 
 def put_new(client: Client, table: str, item: Item) -> Item | None:
-    """Write a record whose key is new; returns the record that is there, where there is one. Raises Unavailable.
+    """Write a record unless there is one under its key; returns that one, None if there was none. Raises Unavailable.
 
-    The condition is for a write that arrives late, after it has been repeated: what has happened to the record since
-    stays as it is.
+    A write that arrives late, after the AWS client has repeated it, so leaves alone what happened to the record since.
     """
     try:
         client.call(
@@ -42,7 +41,7 @@ def put_new(client: Client, table: str, item: Item) -> Item | None:
 
 
 def present(refusal: ConditionFailed) -> Item:
-    """The record that made a condition fail. Raises the refusal where there is none."""
+    """The record that made a condition fail. Raises the refusal if there is none."""
     if refusal.item is None:
         raise refusal
     return refusal.item

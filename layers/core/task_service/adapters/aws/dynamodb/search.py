@@ -1,18 +1,18 @@
-"""Searching tasks and task lists in the DynamoDB table, through two indexes.
+"""The search for tasks and task lists in the DynamoDB table, through two indexes.
 
-    index     key                                  in the order of   with   holds
+    index     key                                  ordered by        with   holds
     recent    recent        TASK#0, LIST#11        listed            name   tasks that are in no list, and lists
     failed    failedShard   TASK#failed#0          listed            name   those that failed or were cancelled
 
-A key ends with one of twelve shards, always the same one for an id; `listed` is the place in the order of creation
-(`domain.listed`). Creating writes one entry into `recent`, which no later change touches; failing writes one into
-`failed`.
+A key ends with the number of one of twelve shards, always the same one for an id. `listed` is the place in the order
+of creation (`domain.listed`). Creating a task or a list writes one entry into `recent`, which later changes leave
+alone; its failure writes one into `failed`.
 
-Twelve keys carry 10,000 creations a second, at 1,000 writes a second for a key, with some to spare. There is no day in
-the key: all that is written now would have the same day, so that it spreads no writes, and a page would cost twelve
-queries for every day that it looks at, where it costs twelve whatever the time.
+DynamoDB takes 1,000 writes a second for one key, so twelve keys take 10,000 creations a second, with some to spare.
+The key has no day in it. All creations of a moment have the same day, so it would not spread the writes; and a page
+would cost twelve queries for each day that it covers, instead of twelve.
 
-The indexes follow the table a moment later, so what they find is read from the table before it is shown.
+DynamoDB updates the indexes a moment after the table, so the search reads the records that it finds from the table.
 """
 
 import time
@@ -24,9 +24,9 @@ from functools import partial
 from typing import Final, TypeVar
 
 from task_service.adapters.aws.dynamodb.batches import read_many
-from task_service.adapters.aws.dynamodb.lists import group_key, list_key
+from task_service.adapters.aws.dynamodb.list_items import group_key, list_key
 from task_service.adapters.aws.dynamodb.shard_merge import Merge, Shard
-from task_service.adapters.aws.dynamodb.tasks import from_item, key
+from task_service.adapters.aws.dynamodb.task_items import read_task, task_key
 from task_service.adapters.aws.dynamodb.values import SHARDS, Item, read_expiry, read_time
 from task_service.adapters.aws.wire import Client
 from task_service.domain.listed import record_id, start_of
@@ -37,13 +37,13 @@ from task_service.ports import Pause
 T = TypeVar("T", Task, ListSummary)
 
 MAX_ROUNDS: Final = 10
-"""So often the shards are read on for one page. It ends there, however little was found."""
+"""The most rounds of reading for one page. The page ends there, however little the search has found."""
 
 _MOST_ENTRIES: Final = 1_000
-"""So many entries are read at once in a shard, where the index tells which are looked for."""
+"""The most entries of one read in a shard, if the index alone tells which match."""
 
 _MOST_RECORDS: Final = 25
-"""The same where it does not: then the record of each has to be read."""
+"""The same, if the search has to read the record of each entry to tell."""
 
 _OLDEST, _NEWEST = "0", ":"
 """Texts before and after every place."""
@@ -56,7 +56,7 @@ _OF_TASK: Final = (*_OF_LIST, "attempt", "startedAt", "notBefore", "responseCode
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Question:
-    """What is asked of every shard, and of the records that they name."""
+    """The question to every shard, and to the records that the shards name."""
 
     kind: str
     wanted: Filter
@@ -65,11 +65,11 @@ class _Question:
 
     @property
     def index_tells(self) -> bool:
-        """Whether the index tells all that is looked for."""
+        """True if the entries of the index tell which records match."""
         return self.wanted.state is None or self.wanted.state in _IN_FAILED
 
     def keys(self) -> list[str]:
-        """The keys of its shards."""
+        """The keys of the shards to read."""
         prefix = f"{self.kind}#{self.wanted.state}" if self.wanted.state in _IN_FAILED else self.kind
         return [f"{prefix}#{number}" for number in range(SHARDS)]
 
@@ -95,14 +95,14 @@ class _Question:
         return parameters
 
     def is_answered_by(self, record: Task | ListSummary) -> bool:
-        """Whether the record is still what is looked for; a name never changes."""
+        """True if the record still matches. Its name cannot have changed, its state can."""
         state = record.shown_state if isinstance(record, Task) else record.state
         return self.wanted.state in (None, state)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DynamoDbSearch:
-    """Finds the tasks and the task lists of one table."""
+    """The search in one table."""
 
     client: Client
     table: str
@@ -111,11 +111,11 @@ class DynamoDbSearch:
     _threads: Executor = field(default_factory=partial(ThreadPoolExecutor, SHARDS), init=False)
 
     def tasks(self, wanted: Filter, *, limit: int, before: str | None, now: datetime) -> Found[Task]:
-        """Up to `limit` tasks that are in no list, from the place `before` on."""
+        """Find up to `limit` tasks that are in no list, from the place `before` on."""
         return self._find("TASK", wanted, limit, before, lambda ids: self._tasks(ids, now))
 
     def lists(self, wanted: Filter, *, limit: int, before: str | None, now: datetime) -> Found[ListSummary]:
-        """Up to `limit` task lists, from the place `before` on."""
+        """Find up to `limit` task lists, from the place `before` on."""
         return self._find("LIST", wanted, limit, before, lambda ids: self._lists(ids, now))
 
     def _find(
@@ -136,8 +136,8 @@ class DynamoDbSearch:
         return _page(found, limit, merge)
 
     def _read_on(self, merge: Merge, question: _Question, size: int, *, missing: int) -> None:
-        """Read entries of the shards that have to be read on, side by side."""
-        shards = merge.hungry(missing if question.index_tells else None)
+        """Read on in the shards that can hold the next places, in parallel."""
+        shards = merge.shards_to_read(missing if question.index_tells else None)
         answers = self._threads.map(partial(self._query, question, size), shards)
         for shard, answer in zip(shards, answers, strict=True):
             last = answer.get("LastEvaluatedKey")
@@ -154,8 +154,8 @@ class DynamoDbSearch:
         return answer
 
     def _tasks(self, ids: Sequence[str], now: datetime) -> list[Task]:
-        items = self._read([key(task_id) for task_id in ids], _OF_TASK)
-        return [from_item(item) for item in items if read_expiry(item["expiresAt"]) > now]
+        items = self._read([task_key(task_id) for task_id in ids], _OF_TASK)
+        return [read_task(item) for item in items if read_expiry(item["expiresAt"]) > now]
 
     def _lists(self, ids: Sequence[str], now: datetime) -> list[ListSummary]:
         items = self._read([list_key(list_id) for list_id in ids], _OF_LIST)
@@ -164,7 +164,7 @@ class DynamoDbSearch:
         return [_summary(item, has_started=item["id"]["S"] in started) for item in kept]
 
     def _started(self, ids: Sequence[str]) -> set[str]:
-        """Those of these lists whose first group has a record."""
+        """The ids of the lists whose first group has a record."""
         items = self._read([group_key(list_id, 0) for list_id in ids], ("pk",))
         return {item["pk"]["S"].removeprefix("LIST#") for item in items}
 
@@ -175,7 +175,7 @@ class DynamoDbSearch:
 def _take(
     merge: Merge, question: _Question, read: Callable[[Sequence[str]], list[T]], *, missing: int
 ) -> list[tuple[str, T]]:
-    """What is in order and is answered by its record, with its place; at least as many as are missing, if there are."""
+    """Take the matching records that are in order, with their places; at least `missing`, if there are that many."""
     found: list[tuple[str, T]] = []
     while len(found) < missing:
         places = merge.take(missing - len(found) if question.index_tells else None)
@@ -200,9 +200,9 @@ def _page(found: list[tuple[str, T]], limit: int, merge: Merge) -> Found[T]:
 
 
 def _sizes(limit: int, question: _Question, rounds: int) -> Iterator[int]:
-    """How many entries of a shard are read in each round: at first about what is needed, then ever more."""
+    """The number of entries to read per shard: about what a page needs at first, four times as many each round."""
     most = _MOST_ENTRIES if question.index_tells else _MOST_RECORDS
-    # Not every entry is of the name; those that are not cost next to nothing.
+    # The filter drops entries of other names, which cost next to nothing.
     size = (limit * 2 // SHARDS + 4) * (4 if question.wanted.name is not None else 1)
     for _ in range(rounds):
         yield min(size, most)

@@ -1,4 +1,4 @@
-"""Templates in the DynamoDB table; those of one kind are found together through the `kind` index."""
+"""Templates in the DynamoDB table. The index `kind` has those of one kind in the order of their names."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -25,12 +25,12 @@ class DynamoDbTemplates:
     kind: str
 
     def get(self, name: str) -> StoredTemplate | None:
-        """The template of that name; read consistently."""
+        """Read the template of that name, consistently."""
         item = read(self.client, self.table, self._key(name))
         return _from_item(item) if item else None
 
     def put(self, template: StoredTemplate, *, if_match: str | None, if_new: bool) -> bool | None:
-        """Write it, where the condition holds. Returns whether it is new, or None where it does not hold."""
+        """Write a template if the condition holds. True: it is new; False: it replaces one; None: refused."""
         item = {
             **self._key(template.name),
             "kind": {"S": self.kind},
@@ -38,9 +38,9 @@ class DynamoDbTemplates:
             "document": {"S": template.document},
             "etag": {"S": template.etag},
         }
-        condition = _unchanged(if_match)
-        if if_new:
-            condition = {"ConditionExpression": "attribute_not_exists(pk)"}
+        # The client creates the template, and must not replace another client's.
+        is_new = {"ConditionExpression": "attribute_not_exists(pk)"}
+        condition = is_new if if_new else _matches(if_match)
         try:
             answer = self.client.call("PutItem", TableName=self.table, Item=item, ReturnValues="ALL_OLD", **condition)
         except ConditionFailed:
@@ -48,7 +48,7 @@ class DynamoDbTemplates:
         return "Attributes" not in answer
 
     def delete(self, name: str, *, if_match: str | None) -> bool | None:
-        """Delete it. Returns whether there was one, or None where the condition did not hold."""
+        """Delete a template if the condition holds. False: there was none; None: refused."""
         if not is_possible(self._key(name)):
             return False
         try:
@@ -57,14 +57,14 @@ class DynamoDbTemplates:
                 TableName=self.table,
                 Key=self._key(name),
                 ReturnValues="ALL_OLD",
-                **_unchanged(if_match),
+                **_matches(if_match),
             )
         except ConditionFailed:
             return None
         return "Attributes" in answer
 
     def page(self, *, limit: int, after: str | None) -> Page:
-        """Up to `limit` templates with names greater than `after`."""
+        """Read up to `limit` templates whose names are greater than `after`."""
         start: Item = {}
         if after is not None:
             start = {"ExclusiveStartKey": {**self._key(after), "kind": {"S": self.kind}}}
@@ -91,10 +91,12 @@ def _from_item(item: Item) -> StoredTemplate:
     return StoredTemplate(name=item["name"]["S"], document=item["document"]["S"], etag=item["etag"]["S"])
 
 
-def _unchanged(if_match: str | None) -> Item:
-    """The condition that the stored version is the one that the editor has seen."""
+def _matches(if_match: str | None) -> Item:
+    """The condition of the request's If-Match header, as parameters of the write."""
     if if_match is None:
         return {}
     if if_match == "*":
+        # There is a template, in any version.
         return {"ConditionExpression": "attribute_exists(pk)"}
+    # The stored version is the one that the client has seen.
     return {"ConditionExpression": "etag = :etag", "ExpressionAttributeValues": {":etag": {"S": if_match}}}

@@ -1,4 +1,4 @@
-"""The forms that values have in the DynamoDB table."""
+"""Values as attributes of the DynamoDB table, and back."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -8,14 +8,14 @@ from task_service.domain.listed import listed
 from task_service.domain.task import Body
 
 Item = dict[str, Any]
-"""A record, or a value in one, as DynamoDB's API writes them."""
+"""A record, or one value of it, in the notation of DynamoDB's API."""
 
 SHARDS: Final = 12
-"""The keys over which the indexes of searches spread what they hold; see `dynamodb_search`."""
+"""The number of keys over which a search index spreads its entries; see `search`."""
 
 
 def body_value(body: Body) -> Item:
-    """A text itself, or the key of the object that holds it."""
+    """A body: its text, or the key of the object that holds the text."""
     return {"S": body.text} if body.text is not None else {"M": {"blob": {"S": body.blob}}}
 
 
@@ -25,7 +25,7 @@ def read_body(value: Item) -> Body:
 
 
 def time_value(moment: datetime) -> Item:
-    """Milliseconds since 1970."""
+    """A time, in milliseconds since 1970."""
     return {"N": str(round(moment.timestamp() * 1000))}
 
 
@@ -35,7 +35,7 @@ def read_time(value: Item) -> datetime:
 
 
 def expiry_value(moment: datetime) -> Item:
-    """Seconds since 1970, which is what DynamoDB's time to live counts in."""
+    """A time, in seconds since 1970, the unit of DynamoDB's time to live."""
     return {"N": str(int(moment.timestamp()))}
 
 
@@ -44,40 +44,31 @@ def read_expiry(value: Item) -> datetime:
     return datetime.fromtimestamp(int(value["N"]), UTC)
 
 
+def number_value(number: int) -> Item:
+    """A whole number."""
+    return {"N": str(number)}
+
+
 def read_number(item: Item, name: str) -> int:
-    """The whole number in an attribute, 0 where there is none."""
+    """The whole number in an attribute; 0 if the record does not have it."""
     return int(item[name]["N"]) if name in item else 0
 
 
-def is_of_replay(number: int) -> str:
-    """The condition that a record is of that replay; records of none do not say so. Needs `replay_values`."""
-    return "replay = :replay" if number else "attribute_not_exists(replay)"
-
-
-def replay_values(number: int) -> Item:
-    """What that condition, and whoever writes the number, refers to."""
-    return {":replay": {"N": str(number)}} if number else {}
-
-
-IS_EARLIER: Final = "(attribute_not_exists(replay) OR replay < :replay)"
-"""The condition that a replay has not come to a record yet."""
-
-
 def numbers_value(numbers: frozenset[int]) -> Item:
-    """A set of numbers, which in DynamoDB is never empty."""
+    """A set of numbers; DynamoDB takes no empty set."""
     return {"NS": [str(number) for number in sorted(numbers)]}
 
 
 def read_numbers(item: Item, name: str) -> frozenset[int]:
-    """The set of numbers in an attribute, empty where there is none."""
+    """The set of numbers in an attribute; empty if the record does not have it."""
     return frozenset(int(number) for number in item[name]["NS"]) if name in item else frozenset()
 
 
 def shard_value(kind: str, record_id: str) -> Item:
-    """The key under which an index of searches has a record among those of its kind, always the same one."""
+    """The key of a record in a search index, among those of its kind; an id always has the same one."""
     return {"S": f"{kind}#{crc32(record_id.encode()) % SHARDS}"}
 
 
 def listed_values(kind: str, record_id: str, created_at: datetime) -> Item:
-    """The attributes that put a new record into the index `recent`."""
+    """The attributes that put a new record into the search index `recent`."""
     return {"recent": shard_value(kind, record_id), "listed": {"S": listed(created_at, record_id)}}
