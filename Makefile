@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY = 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run publish test unit lint format bench deploy build clean
+.PHONY: help run publish test unit lint format bench deploy docs build clean
 
 help: ## what this Makefile can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ unit: $(VENV)/dev.stamp ## the tests of seconds
 	$(BIN)/pytest -x -q tests/unit
 
 test: $(VENV)/dev.stamp $(VENV)/browser.stamp .venv-tools/stamp lint ## lint, types and every test
-	$(BIN)/pytest -q -n 2 --dist loadfile tests
+	$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder tests
 
 lint: $(VENV)/dev.stamp .venv-tools/stamp ## style, types, the template
 	$(BIN)/ruff format --check .
@@ -42,6 +42,9 @@ format: $(VENV)/dev.stamp ## put the code into its one shape
 
 bench: $(VENV)/dev.stamp ## measure; the table also goes to tests/bench/results.txt
 	PYTHONPATH=layers/core $(BIN)/python -m tests.bench
+
+docs: $(VENV)/local.stamp ## write the table of docs/settings.md anew, from template.yaml
+	$(BIN)/python -m tests.support.settings_table
 
 build: .venv-tools/stamp ## the deployable artefacts, into .aws-sam; needs a Python 3.13 with pip
 	PATH="$(CURDIR)/.venv-tools/bin:$$PATH" .venv-tools/bin/sam build

@@ -37,7 +37,7 @@ CHECK_SECONDS = 0.5
 
 
 class _Stop(BaseException):
-    """Somebody wants the program to end."""
+    """The program is asked to end."""
 
 
 def main() -> int:

@@ -37,7 +37,7 @@ class Endpoint:
         config = Config(
             # Names of buckets in host names would need a name server.
             s3={"addressing_style": "path"},
-            # It is on this machine: whoever does not answer is not there, and no proxy leads to it.
+            # It is on this machine: a server that does not answer is not there, and no proxy leads to it.
             retries={"total_max_attempts": 1},
             proxies={},
         )

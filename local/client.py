@@ -25,7 +25,7 @@ def call(method: str, url: str, body: bytes | None = None) -> bytes:
 
 
 def answers(url: str) -> bool:
-    """Whether somebody serves this."""
+    """Whether a server answers here."""
     try:
         call("GET", url)
     except LocalCloudError:

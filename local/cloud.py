@@ -195,7 +195,7 @@ class LocalCloud:
 
     @property
     def wants_tokens(self) -> bool:
-        """Whether the API lets nobody in without a token."""
+        """Whether the API asks for a token."""
         return self.deployed.parameters.get("AuthEnabled") in ("on", "true")
 
     @property
@@ -223,7 +223,7 @@ class LocalCloud:
         return sorted(pids)
 
     def _seed_past_the_api(self) -> None:
-        """Load the examples where nobody here has a token for the API."""
+        """Load the examples into the table itself, because there is no token for the API here."""
         environment = _passed_on() | {
             "PYTHONPATH": str(self._project / "layers" / "core"),
             "AWS_ENDPOINT_URL": self.endpoint.url,
@@ -300,5 +300,5 @@ def build_environment(temporary: Path | None) -> dict[str, str]:
 
 def _passed_on() -> dict[str, str]:
     passed_on = {name: value for name, value in os.environ.items() if name in PASSED_ON}
-    # What somebody has configured for AWS on this machine is not for the functions.
+    # The AWS configuration of this machine is not for the functions.
     return passed_on | {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}

@@ -39,7 +39,7 @@ class FunctionsLog:
     """One file with what every function prints, each line headed by the function's name in the template."""
 
     def __init__(self, path: Path) -> None:
-        # Line buffered and appended to: whole lines, in their order, whoever else writes or empties the file.
+        # Line buffered and appended to: other processes write to the file, or empty it, and lines stay whole.
         self._file = path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
 
     def write(self, function: str, text: str) -> None:

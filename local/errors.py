@@ -6,7 +6,7 @@ class LocalCloudError(Exception):
 
 
 class PortInUseError(LocalCloudError):
-    """A port that the local cloud needs belongs to somebody else."""
+    """Another program has a port that the local cloud needs."""
 
     def __init__(self, port: int, variable: str) -> None:
         super().__init__(f"port {port} is in use: stop what listens there, or choose another with {variable}=<port>")

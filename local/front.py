@@ -108,7 +108,7 @@ class Proxy:
             )
 
     async def _look_up(self, stale: str | None) -> str:
-        """The gateway's address of the API. Whoever finds it stale at the same time waits for one look-up."""
+        """The gateway's address of the API. Threads that find it stale at the same time wait for one look-up."""
         async with self._looking:
             if self._gateway is None or self._gateway == stale:
                 outputs = await asyncio.to_thread(self._stack.outputs)

@@ -7,7 +7,7 @@ MiniStack deploys these without effect, LocalStack some of them:
 - MaximumConcurrency of a queue's trigger, when it is a parameter: MiniStack takes the number for a text, and polls
   the queue no more;
 - GatewayResponses of a REST API: what the gateway itself refuses would have its error body, not ours
-  (LocalStack has the status of them only, whoever sets them).
+  (LocalStack has only their status).
 
 Everything is read from the template. What the cloud has already is left alone, as far as it can be told.
 """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from local.errors import LocalCloudError, PortInUseError
 
 HOST = "127.0.0.1"
-# Whoever connects before the server process runs waits here.
+# A client that connects before the server process runs waits here.
 BACKLOG = 512
 # Below what systems give to connections that go out: none takes such a port before the server does.
 NEVER_OUTGOING = range(20_000, 32_000)

@@ -57,7 +57,7 @@ def in_this_process() -> Write:
     """Writes with the API in this process, on what the environment names."""
     from aws_lambda_powertools import Metrics
 
-    from task_service.entrypoints.api.routes import Api
+    from task_service.entrypoints.api.app import Api
     from task_service.wiring.services import services
 
     api = Api(services, Metrics(namespace="local", service="task"))

@@ -1,7 +1,7 @@
 """template.yaml as data: read with CloudFormation's short tags, pointed at uploaded artifacts, written as JSON.
 
-CloudFormation itself takes neither YAML anchors nor folders of this machine. The `aws` and `sam` programs replace
-both on the way; so does this module, so that one template serves everywhere.
+CloudFormation accepts neither YAML's anchors and merge keys nor folders of this machine. `sam` replaces them before it
+uploads a template, and so does this module. So one template serves everywhere.
 """
 
 import copy
@@ -19,9 +19,9 @@ FUNCTION = "AWS::Serverless::Function"
 LAYER = "AWS::Serverless::LayerVersion"
 API = "AWS::Serverless::Api"
 TABLE = "AWS::DynamoDB::Table"
-# Where each kind of resource says which folder it is made of.
+# For each type of resource, the property that names its folder.
 FOLDER_PROPERTY = {FUNCTION: "CodeUri", LAYER: "ContentUri"}
-# Which parameters were given a value that a later deployment keeps.
+# The member of the template's metadata that names the parameters whose values a later deployment keeps.
 GIVEN = "GivenSettings"
 
 
@@ -74,20 +74,20 @@ class Template:
         return declared
 
     def resources(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Logical id and properties of every resource of this type."""
+        """The logical id and the properties of each resource of this type."""
         for name, resource in self._content["Resources"].items():
             if resource["Type"] == kind:
                 yield name, resource.get("Properties", {})
 
     def queue_events(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The functions that a queue triggers, each with the properties of the trigger."""
+        """The functions that a queue triggers, each with the trigger's properties."""
         for name, properties in self.resources(FUNCTION):
             for event in properties.get("Events", {}).values():
                 if event["Type"] == "SQS":
                     yield name, event["Properties"]
 
     def value(self, member: Any, parameters: Mapping[str, str]) -> Any:
-        """A member of the template with parameters put in; other functions cannot be computed here."""
+        """A member of the template with the parameters' values. Raises DeploymentError for any other function."""
         if isinstance(member, list):
             return [self.value(item, parameters) for item in member]
         if not isinstance(member, dict):
@@ -96,21 +96,21 @@ class Template:
             if name == "Ref" and operand in parameters:
                 return parameters[operand]
             if name == "Ref" or name.startswith("Fn::"):
-                raise DeploymentError(f"template.yaml uses {name} {operand} where only a parameter can be")
+                raise DeploymentError(f"template.yaml has {name} {operand} where only a parameter is allowed")
         return {name: self.value(item, parameters) for name, item in member.items()}
 
     def folders(self) -> Iterator[tuple[str, Path]]:
-        """The folders that resources are made of, each with the resource's type."""
+        """The folders of resources, each with the resource's type."""
         for kind, member in FOLDER_PROPERTY.items():
             for _, properties in self.resources(kind):
                 yield kind, Path(properties[member])
 
     def remember_given(self, parameters: list[str]) -> None:
-        """Note within the template which parameters a later deployment keeps."""
+        """Note in the template's metadata which parameters keep their values in a later deployment."""
         self._content.setdefault("Metadata", {})[GIVEN] = parameters
 
     def to_json(self, uploaded: Mapping[Path, str]) -> str:
-        """The template as CloudFormation takes it, each folder replaced by the URI of what was uploaded."""
+        """The template as CloudFormation accepts it, with the URI of an uploaded artifact for each folder."""
         template = Template(copy.deepcopy(self._content))
         for kind, member in FOLDER_PROPERTY.items():
             for _, properties in template.resources(kind):
@@ -119,7 +119,7 @@ class Template:
 
 
 def given_settings(deployed: Any) -> list[str]:
-    """What `remember_given` noted in a template that CloudFormation gives back, parsed or as text."""
+    """The parameters that `remember_given` noted in a deployed template, which is parsed or a text."""
     content = json.loads(deployed) if isinstance(deployed, str) else deployed
     given: list[str] = content.get("Metadata", {}).get(GIVEN, [])
     return given

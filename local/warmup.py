@@ -1,4 +1,4 @@
-"""Has the functions started before somebody waits for them, which also shows whether they start."""
+"""Starts the functions before the first request, which also shows whether they start."""
 
 import json
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The process that serves the API's front and the demo target, apart from whoever measures them.
+"""The process that serves the API's front and the demo target, apart from the program that measures them.
 
     python -m local.web ENDPOINT_URL TASK_SOCKET TARGET_SOCKET TEMPORARY_FOLDER
 

@@ -7,6 +7,11 @@ import pytest
 from local.cloud import LocalCloud
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files of slow tests first, so that no worker starts one when the others are about to finish."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Write what tests have recorded as their `summary`, in whichever process they ran."""
     for outcome in ("passed", "failed"):

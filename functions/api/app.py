@@ -1,13 +1,13 @@
-"""The API: answers API Gateway."""
+"""The API function: answers API Gateway."""
 
 import gc
 
-# Imports make many objects and no garbage: looking for it, then and later, is a tenth of the cold start.
+# Imports make many objects and no garbage: collecting it then and later takes a tenth of the cold start.
 gc.disable()
 
 from typing import Any
 
-from task_service.entrypoints.api.routes import Api
+from task_service.entrypoints.api.app import Api
 from task_service.entrypoints.telemetry import metrics, observed
 from task_service.wiring.services import services
 

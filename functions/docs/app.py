@@ -1,4 +1,4 @@
-"""The docs function: Swagger UI, and the document that it shows."""
+"""The docs function: answers API Gateway with Swagger UI and the document that it shows."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from task_service.entrypoints.telemetry import observed
 
 def document() -> dict[str, Any]:
     """The API's OpenAPI document."""
-    # What it is generated from takes longer to import than the page takes to serve.
+    # The models that it is made of take longer to import than the page takes to serve.
     from task_service.entrypoints.docs.document import openapi
 
     return openapi()
@@ -20,4 +20,4 @@ site = Site(document)
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one request."""
-    return site.resolve(event)
+    return site.resolve(event, context)

@@ -6,13 +6,11 @@ makes TARGET_DIR/python, by default for the running interpreter and this machine
 files, whatever the target is called; libraries are installed again only when what they depend on has changed.
 
 For the cold start, botocore's API models are cut down to the operations that the functions call (reading them
-is most of what making a client costs), packages that import everything they have import it when it is asked for, and
-modules are compiled: Lambda's file system is read-only, so every new instance would have to compile again what does
-not come compiled.
+is most of what making a client costs), and modules are compiled: Lambda's file system is read-only, so every new
+instance would have to compile again what does not come compiled.
 """
 
 import argparse
-import ast
 import gzip
 import hashlib
 import json
@@ -34,17 +32,6 @@ OPERATIONS_MODULE = PACKAGE / "adapters" / "aws" / "operations.py"
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Zip archives know no earlier time; one fixed time makes equal content an equal archive.
 FIXED_TIME = 315_619_200
-# Packages that import their whole contents, of which the functions need one module each.
-LAZY_PACKAGES = ("aws_lambda_powertools.event_handler", "aws_lambda_powertools.utilities.data_classes")
-LAZY_IMPORT = """
-def __getattr__(name):
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    globals()[name] = getattr(importlib.import_module(_MODULES[name]), name)
-    return globals()[name]
-"""
 
 
 def build(target: Path, python_version: str, wheel_platforms: Sequence[str]) -> None:
@@ -61,8 +48,6 @@ def build(target: Path, python_version: str, wheel_platforms: Sequence[str]) -> 
         trim_models(libraries / "botocore" / "data")
         for library in (libraries / "regopy").glob("*.so"):
             need_no_libatomic(library)
-        for name in LAZY_PACKAGES:
-            make_lazy(libraries, name)
         compile_modules(compiler, libraries, target)
         stamp.write_text(key)
     package = libraries / PACKAGE.name
@@ -129,25 +114,6 @@ def need_no_libatomic(path: Path) -> None:
         # Naming another library twice is allowed.
         struct.pack_into("<Q", content, needed["libatomic.so.1"][0] + 8, needed["libc.so.6"][1])
         path.write_bytes(content)
-
-
-def make_lazy(libraries: Path, package: str) -> None:
-    """Lets a package import the names that it offers when they are asked for (PEP 562), instead of at once."""
-    path = libraries.joinpath(*package.split("."), "__init__.py")
-    tree = ast.parse(path.read_text())
-    modules: dict[str, str] = {}
-    rest: list[ast.stmt] = []
-    for statement in tree.body:
-        if isinstance(statement, ast.ImportFrom) and statement.module:
-            module = f"{package}.{statement.module}" if statement.level else statement.module
-            if module.startswith(f"{package}.") and not any(alias.asname for alias in statement.names):
-                modules |= {alias.name: module for alias in statement.names}
-                continue
-        rest.append(statement)
-    if {node.id for part in rest for node in ast.walk(part) if isinstance(node, ast.Name)} & modules.keys():
-        sys.exit(f"build.py: {package} uses what it imports, and cannot be made lazy")
-    tree.body = rest
-    path.write_text(f"{ast.unparse(tree)}\n\n_MODULES = {modules!r}\n{LAZY_IMPORT}")
 
 
 def trim_models(data: Path) -> None:

@@ -28,13 +28,13 @@ APIGatewayRestResolver(enable_validation=True)
 API: Final = """
 import app
 services = app.services()
-services.creation, services.reading
+services.task_creator, services.task_reader
 """
 
 EXECUTOR: Final = """
 import app
 services = app.services()
-services.execution
+services.message_handler
 """
 
 

@@ -207,8 +207,13 @@ def metered(cloud: LocalCloud) -> Iterator[tuple[Services, Meter, str]]:
         AWS_ACCESS_KEY_ID="test",
         AWS_SECRET_ACCESS_KEY="test",
     )
-    settings = Settings(
-        table=outputs["TableName"], queue_url=queue, bucket=outputs["BucketName"], egress_allow="127.0.0.0/8"
+    settings = Settings.from_environment(
+        {
+            "TABLE_NAME": outputs["TableName"],
+            "QUEUE_URL": queue,
+            "BUCKET_NAME": outputs["BucketName"],
+            "EGRESS_ALLOW": "127.0.0.0/8",
+        }
     )
     platform = WatchedPlatform(
         table=settings.table,

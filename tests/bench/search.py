@@ -17,10 +17,12 @@ from uuid import uuid4
 
 from local.cloud import LocalCloud
 from task_service.domain.messages import message_of
+from task_service.domain.paging import PageRequest
 from task_service.domain.retry import Done, Failed
+from task_service.domain.search import Filter
 from task_service.domain.task import Body, State, Task
 from task_service.domain.template import TaskTemplate
-from task_service.usecases.search import Question
+from task_service.entrypoints.api.parameters import search_filter
 from task_service.wiring.services import Services, utc_now
 from tests.bench.cost import Meter, WatchedPlatform, metered
 from tests.bench.service import Client
@@ -85,7 +87,7 @@ def rows(cloud: LocalCloud, client: Client, *, count: int = 10_000) -> list[Row]
             aim = "aim: p50 < 100 ms" if parameters.keys() == {"state", "name"} else ""
             found.append(Row(f"{what}: first page", _latency(client, parameters, asked), aim))
             reads.clear()
-            page = services.searcher.tasks(Question.read(parameters))
+            page = services.searcher.tasks(_filter(**parameters), PageRequest())
             found.append(
                 Row(
                     f"{what}: read for it",
@@ -94,6 +96,10 @@ def rows(cloud: LocalCloud, client: Client, *, count: int = 10_000) -> list[Row]
                 )
             )
         return found
+
+
+def _filter(*, name: str | None = None, state: str | None = None) -> Filter:
+    return search_filter(name=name, state=state, since=None, until=None)
 
 
 def _write(services: Services, number: int) -> None:

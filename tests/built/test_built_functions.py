@@ -16,6 +16,8 @@ from tests.support.behaviours import answer
 from tests.support.runtime import PROJECT, Build, BuiltFunction
 from tests.support.targets import HttpTarget
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = {
     "api-create-task": "ApiFunction",
     "api-liveness": "ApiFunction",

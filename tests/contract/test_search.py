@@ -46,9 +46,8 @@ class World:
         return created
 
     def claim(self, created: Task) -> Task:
-        claim = self.tasks.claim(
-            message_of(created), now=self.day, lease_until=self.day + LATER, holder="a", birth=None
-        )
+        lease_until = self.day + LATER
+        claim = self.tasks.claim(message_of(created), now=self.day, lease_until=lease_until, holder="a", birth=None)
         assert claim.task is not None
         return claim.task
 

@@ -11,6 +11,8 @@ from tests.support.targets import HttpTarget
 from tests.support.task_lists import create_list, ended_states, list_status, list_template
 from tests.support.wire import Call
 
+pytestmark = pytest.mark.slow
+
 TASKS = 100
 
 

@@ -13,6 +13,8 @@ import pytest
 from local.cloud import LocalCloud
 from tests.support.api import Api
 
+pytestmark = pytest.mark.slow
+
 CONFIGURATION: Final = Path(__file__).with_name("schemathesis.toml")
 WITHIN_SECONDS: Final = 600
 LEAST_REQUESTS: Final = 2_000
@@ -25,7 +27,6 @@ def own_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
         yield cloud
 
 
-@pytest.mark.slow
 def test_every_answer_is_one_that_the_document_describes(
     own_cloud: LocalCloud, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -11,6 +11,8 @@ from task_service.entrypoints.docs.document import openapi
 from tests.support.api import Api
 from tests.support.browser import Visit, visit
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_MILLISECONDS = 60_000
 
 

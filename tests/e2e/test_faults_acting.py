@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.client import HTTPException
 
+import pytest
+
 from tests.support.api import Answer, eventually
 from tests.support.aws_proxy import PassOn, Reply, answer_lost, refused, throttled
 from tests.support.behaviours import answer, hang
@@ -17,6 +19,8 @@ from tests.support.killer import Killer
 from tests.support.targets import HttpTarget
 from tests.support.task_lists import list_template
 from tests.support.wire import Wire
+
+pytestmark = pytest.mark.slow
 
 TASKS = 30
 LISTS = 6

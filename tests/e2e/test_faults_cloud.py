@@ -22,6 +22,8 @@ from tests.support.faulty_cloud import FaultyCloud
 from tests.support.targets import HttpTarget
 from tests.support.task_lists import create_list, ended_states, list_template
 
+pytestmark = pytest.mark.slow
+
 LARGE = '"' + "a" * 100_000 + '"'
 """More than is kept in a record: it goes to the bucket."""
 

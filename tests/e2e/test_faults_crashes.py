@@ -3,6 +3,8 @@
 import threading
 from typing import Final
 
+import pytest
+
 from tests.support.api import eventually
 from tests.support.aws_proxy import ConnectionLost, Fault, PassOn, Reply
 from tests.support.behaviours import answer, echo, failing, hang, in_turn
@@ -10,6 +12,8 @@ from tests.support.faulty_cloud import LEASE_SECONDS, VISIBILITY_SECONDS, Faulty
 from tests.support.killer import Killer
 from tests.support.targets import HttpTarget
 from tests.support.wire import Wire
+
+pytestmark = pytest.mark.slow
 
 TOLERANCE: Final = 0.5
 """Seconds between taking the lease and calling, on a busy machine."""

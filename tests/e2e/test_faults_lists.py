@@ -3,6 +3,8 @@
 import random
 from typing import Any
 
+import pytest
+
 from tests.support.api import eventually
 from tests.support.aws_proxy import refused
 from tests.support.behaviours import answer
@@ -11,6 +13,8 @@ from tests.support.killer import Killer
 from tests.support.targets import HttpTarget
 from tests.support.task_lists import create_list, ended_states, list_template
 from tests.support.wire import Wire
+
+pytestmark = pytest.mark.slow
 
 LISTS = 100
 NO_RETRY = {"maxAttempts": 1}

@@ -22,6 +22,8 @@ from tests.support.events import every_mode, malformed, structured
 from tests.support.nats import Bridge, NatsServer, publish_durably, wait_until
 from tests.support.nats import publish as publish_all
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def entry(cloud: LocalCloud) -> Entry:
@@ -135,7 +137,6 @@ def test_two_bridges_on_one_subject_make_one_task_for_each_event(
         assert 0 < other.metric("bridge_events_sent_total") < 100
 
 
-@pytest.mark.slow
 def test_nats_and_bridge_restarted_under_load_make_one_task_for_each_event(
     cloud: LocalCloud, entry: Entry, server: NatsServer, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ OFFENCES = [
     ("entrypoints/telemetry.py", "import task_service.wiring.services", "wiring knows all"),
     ("adapters/template_cache.py", "import task_service.usecases.create_task", "adapters and fakes implement ports"),
     ("testing/tasks.py", "import task_service.schemas.policy", "adapters and fakes implement ports"),
+    ("schemas/policy.py", "import task_service.usecases.create_task", "schemas know the domain only"),
     ("adapters/cache_service.py", "import task_service.adapters.aws.client", "only wiring chooses a platform"),
     ("usecases/create_task.py", "import requests", "domain, ports and use cases reach nothing outside"),
     ("domain/task.py", "import pydantic", "domain, ports and use cases reach nothing outside"),

@@ -15,6 +15,8 @@ from tests.integration.conftest import wait_until
 from tests.support.behaviours import answer
 from tests.support.targets import HttpTarget
 
+pytestmark = pytest.mark.slow
+
 CACHE_SECONDS = 1
 
 

@@ -382,7 +382,7 @@ def children() -> set[int]:
     return {
         pid
         for pid in processes_below(os.getpid()) - {os.getpid()}
-        if b"policy_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"policies.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     }
 
 

@@ -74,7 +74,7 @@ def services(
     platform: InMemoryPlatform, outside: ScriptedOutside | None = None, *, draw: float = 0.5, **changes: Any
 ) -> Services:
     """The use cases on fakes, made by the composition root; two retries, and a random number that is always `draw`."""
-    settings = Settings(table="t", queue_url="q", bucket="b", max_task_retries=2, **changes.pop("settings", {}))
+    settings = Settings.from_environment({"EXECUTOR_MAX_TASK_RETRIES": "2", **changes.pop("settings", {})})
     values: dict[str, Any] = {
         "platform": platform,
         "outside": outside or ScriptedOutside(),

@@ -80,14 +80,16 @@ class Build:
         return self.folder / "CoreLayer"
 
     def functions(self) -> dict[str, Mapping[str, Any]]:
-        """Every function's properties, by its name in the template."""
+        """The properties of each function, by its name in the template."""
         template = self._template()
         shared = template["Globals"]["Function"]
-        return {
-            name: {**shared, **resource["Properties"]}
-            for name, resource in template["Resources"].items()
-            if resource["Type"] == "AWS::Serverless::Function"
-        }
+        functions: dict[str, Mapping[str, Any]] = {}
+        for name, resource in template["Resources"].items():
+            if resource["Type"] == "AWS::Serverless::Function":
+                own = resource["Properties"]
+                variables = {**shared["Environment"]["Variables"], **own["Environment"]["Variables"]}
+                functions[name] = {**shared, **own, "Environment": {"Variables": variables}}
+        return functions
 
     def resolve(self, value: Any, resources: Mapping[str, str]) -> str:
         """A property of the template: itself, a parameter's default, or the name of one of these resources."""

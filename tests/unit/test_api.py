@@ -4,46 +4,18 @@ import base64
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
-from functools import partial
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from aws_lambda_powertools import Metrics
 
-from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.task import Body, State
-from task_service.domain.task_list import TaskListTemplate
-from task_service.entrypoints.api.routes import Api
-from task_service.schemas.policy import validate_policy
-from task_service.schemas.template import validate_list_template, validate_task_template
-from task_service.testing import (
-    FakeClock,
-    InMemoryBodies,
-    InMemoryKeys,
-    InMemoryLists,
-    InMemoryQueue,
-    InMemorySearch,
-    InMemoryTasks,
-    InMemoryTemplates,
-)
+from task_service.entrypoints.api.app import Api
+from task_service.testing import FakeClock, InMemoryPlatform, InMemoryTemplates, ScriptedOutside
 from task_service.usecases.authorize import Authorizer
-from task_service.usecases.cancel import Canceller
-from task_service.usecases.check_readiness import ReadinessCheck
-from task_service.usecases.create_list import ListCreator
-from task_service.usecases.create_once import KeyedCreator
-from task_service.usecases.create_task import TaskCreator
-from task_service.usecases.edit_templates import TemplateEditor
-from task_service.usecases.read_list import ListReader
-from task_service.usecases.read_task import TaskReader
-from task_service.usecases.replay import Replayer
-from task_service.usecases.replay_many import BulkReplayer
-from task_service.usecases.search import Searcher
-from task_service.usecases.wait import Waiter
-from task_service.wiring.services import Services
-from tests.support.builders import NOW, stored_template, task, template_cache
+from tests.support.builders import NOW, services, stored_template, task
 
 RESOURCES = {
     "/v1/task/": "/v1/task/{taskName}",
@@ -61,80 +33,24 @@ class World:
     """The API on fakes."""
 
     def __init__(self, guard: Authorizer | None = None) -> None:
-        self.tasks = InMemoryTasks()
-        self.queue = InMemoryQueue()
-        self.templates = InMemoryTemplates(records={"greet": stored_template()})
-        self.list_templates = InMemoryTemplates()
-        self.lists = InMemoryLists(self.tasks)
-        self.keys = InMemoryKeys()
-        self.bodies = bodies = InMemoryBodies()
-        self.clock = clock = FakeClock(NOW)
+        self.clock = FakeClock(NOW)
+        templates = InMemoryTemplates(records={"greet": stored_template()})
+        platform = InMemoryPlatform(clock=self.clock, task_templates=templates)
+        self.tasks, self.lists, self.queue = platform.tasks, platform.lists, platform.queue
+        self.templates, self.list_templates = platform.task_templates, platform.list_templates
+        self.keys, self.bodies = platform.keys, platform.bodies
         self.pauses: list[float] = []
         self.in_pause: Callable[[], None] = lambda: None
         self.remaining_milliseconds = 28_000
-        cache = template_cache(self.templates, clock)
-        list_cache = TemplateCache(
-            templates=self.list_templates, parse=TaskListTemplate.from_text, clock=clock, keep=timedelta()
-        )
-        list_reader = ListReader(lists=self.lists, bodies=bodies, clock=clock)
-        reading = TaskReader(tasks=self.tasks, lists=lambda: list_reader, bodies=bodies, clock=clock)
-        searcher = Searcher(records=InMemorySearch(self.lists), clock=clock)
-        replayer = Replayer(tasks=self.tasks, lists=self.lists, reading=reading, queue=self.queue, clock=clock)
-        self.waiting = Waiter(tasks=reading, lists=list_reader, clock=clock, pause=self._pause)
-        services = SimpleNamespace(
-            authorizer=guard,
-            task_creator=TaskCreator(
-                templates=cache,
-                tasks=self.tasks,
-                queue=self.queue,
-                bodies=bodies,
-                clock=clock,
-                retention=timedelta(days=1),
-            ),
-            list_creator=ListCreator(
-                list_templates=list_cache,
-                task_templates=cache,
-                lists=self.lists,
-                queue=self.queue,
-                bodies=bodies,
-                clock=clock,
-                retention=timedelta(days=1),
-            ),
-            keyed_creator=KeyedCreator(keys=self.keys, queue=self.queue, clock=clock, keep=timedelta(days=1)),
-            task_reader=reading,
-            canceller=Canceller(
-                tasks=self.tasks, lists=self.lists, reading=reading, bodies=bodies, queue=self.queue, clock=clock
-            ),
-            replayer=replayer,
-            bulk_replayer=BulkReplayer(searcher=searcher, replayer=replayer),
-            list_reader=list_reader,
-            searcher=searcher,
-            waiter=self.waiting,
-            task_templates=TemplateEditor(
-                noun="task template",
-                templates=self.templates,
-                cache=cache,
-                writes=True,
-                validate=partial(validate_task_template, longest_timeout=timedelta(seconds=50)),
-            ),
-            list_templates=TemplateEditor(
-                noun="taskList template",
-                templates=self.list_templates,
-                cache=list_cache,
-                writes=True,
-                validate=validate_list_template,
-            ),
-            policies=TemplateEditor(
-                noun="policy",
-                templates=InMemoryTemplates(),
-                cache=cache,
-                writes=True,
-                validate=validate_policy,
-            ),
-            readiness=ReadinessCheck(tasks=self.tasks, queue=self.queue),
-        )
+        settings = {"TEMPLATE_WRITES": "on", "RETENTION_DAYS": "1"}
+        if guard is not None:
+            auth = {"AUTH_ENABLED": "on", "AUTH_JWK_URL": "https://issuer.example/keys"}
+            settings |= auth | {"AUTH_ADMIN_SCOPE": guard.admin_scope}
+        outside = ScriptedOutside(tokens=guard.tokens if guard else None)
+        made = services(platform, outside, settings=settings, pause=self._pause)
+        self.waiting = made.waiter
         self.metrics = Metrics(namespace="Test", service="task")
-        self.api = Api(lambda: cast(Services, services), self.metrics)
+        self.api = Api(lambda: made, self.metrics)
 
     def _pause(self, seconds: float) -> None:
         self.clock.advance(seconds)

@@ -30,7 +30,8 @@ def ask(path: str, method: str = "GET", *, site: Site | None = None, **headers: 
             "resource": "/swagger-ui/{proxy+}" if name else "/swagger-ui",
             "pathParameters": {"proxy": name} if name else None,
             "headers": {name.replace("_", "-"): value for name, value in headers.items()},
-        }
+        },
+        None,
     )
     given = {name: values[0] for name, values in response["multiValueHeaders"].items()}
     return SimpleNamespace(status=response["statusCode"], headers=given, text=response["body"])
@@ -93,7 +94,7 @@ def test_without_the_slash_the_page_is_one_step_further() -> None:
 def test_where_the_api_is_does_not_matter(path: str) -> None:
     event = {"httpMethod": "GET", "path": path, "resource": "/swagger-ui", "pathParameters": None, "headers": None}
 
-    assert Site(lambda: DOCUMENT).resolve(event)["statusCode"] == 200
+    assert Site(lambda: DOCUMENT).resolve(event, None)["statusCode"] == 200
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -11,12 +11,13 @@ from aws_lambda_powertools import Metrics
 from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.errors import BadRequest, NotFound, PreconditionFailed, TurnedOff
 from task_service.domain.event_task import EventTask
-from task_service.entrypoints.api.routes import Api
+from task_service.domain.paging import PageRequest
+from task_service.entrypoints.api.app import Api
+from task_service.entrypoints.api.services import Services
 from task_service.schemas.event_task import identify, validate
 from task_service.testing import FakeClock, InMemoryTemplates
 from task_service.usecases.edit_event_tasks import EventTaskEditor
 from task_service.usecases.edit_templates import TemplateEditor
-from task_service.wiring.services import Services
 
 ONE = {"key": "did:web:example.com", "namespace": "Login", "scope": "Administration", "taskName": "greet"}
 
@@ -43,8 +44,7 @@ def put(editing: EventTaskEditor, **changes: Any) -> bool:
 
 
 def items(editing: EventTaskEditor) -> list[dict[str, Any]]:
-    page: dict[str, Any] = json.loads(editing.page(limit=None, cursor=None))
-    found: list[dict[str, Any]] = page["items"]
+    found: list[dict[str, Any]] = [json.loads(item.document) for item in editing.page(PageRequest()).items]
     return found
 
 
@@ -132,9 +132,9 @@ def test_deleting_what_is_not_there_says_so(editing: EventTaskEditor) -> None:
 def test_an_edit_of_a_version_that_has_gone_is_refused(editing: EventTaskEditor) -> None:
     put(editing)
     with pytest.raises(PreconditionFailed):
-        editing.put(json.dumps(ONE), if_match='"other"')
+        editing.put(json.dumps(ONE), if_match="other")
     with pytest.raises(PreconditionFailed):
-        editing.delete(json.dumps(ONE), if_match='"other"')
+        editing.delete(json.dumps(ONE), if_match="other")
 
 
 def test_writing_can_be_turned_off(stored: InMemoryTemplates) -> None:
@@ -151,12 +151,12 @@ def test_pages_follow_each_other_to_the_end(editing: EventTaskEditor) -> None:
     for key in "edcba":
         put(editing, key=key)
     keys: list[str] = []
-    cursor = None
+    after = None
     while True:
-        page = json.loads(editing.page(limit="2", cursor=cursor))
-        keys += [item["key"] for item in page["items"]]
-        cursor = page["next"]
-        if cursor is None:
+        page = editing.page(PageRequest(limit=2, after=after))
+        keys += [json.loads(item.document)["key"] for item in page.items]
+        after = page.next
+        if after is None:
             break
     assert keys == ["a", "b", "c", "d", "e"]
 

@@ -38,6 +38,8 @@ from task_service.wiring.settings import Settings
 from tests.support import builders
 from tests.support.builders import NOW, list_document, template
 
+pytestmark = pytest.mark.slow
+
 LEASE = timedelta(seconds=60)
 VISIBILITY = timedelta(seconds=90)
 MAX_RECEIVES = 5
@@ -210,7 +212,7 @@ class World:
         )
         outside: Any = SimpleNamespace(target=Mortal(self, self), policies=Mortal(self.policies, self), cache=None)
         return Services(
-            settings=Settings(table="t", queue_url="q", bucket="b", max_task_retries=1),
+            settings=Settings.from_environment({"EXECUTOR_MAX_TASK_RETRIES": "1"}),
             platform=platform,
             outside=outside,
             clock=self.clock,

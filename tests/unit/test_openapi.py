@@ -1,5 +1,6 @@
 """The OpenAPI document: held against the routes, the template, and itself."""
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -11,13 +12,16 @@ import pytest
 from openapi_spec_validator import validate
 
 from local.template import API, Template
+from task_service.domain.errors import BadRequest, InsufficientScope, TaskServiceError
 from task_service.domain.task import State
+from task_service.entrypoints.api.routes import ROUTES
 from task_service.entrypoints.api.status import task_status
+from task_service.entrypoints.docs import document as document_module
 from task_service.entrypoints.docs.answers import TaskStatus
 from task_service.entrypoints.docs.common import GATEWAY
 from task_service.entrypoints.docs.document import openapi, operations
+from task_service.entrypoints.docs.examples import raised_by
 from tests.support.builders import task
-from tests.unit.test_api import World
 
 METHODS = {"get", "head", "options", "post", "put", "patch", "delete"}
 DOCUMENTATION = {"/swagger-ui/", "/swagger-ui/openapi.json"}
@@ -61,7 +65,7 @@ def resolved(document: Any, value: Any) -> Any:
 
 
 def test_every_route_is_described_and_nothing_else() -> None:
-    served = World().api.operations
+    served = {(route.method, route.resource) for route in ROUTES}
 
     about_the_api = {operation for operation in described() if operation[1] not in DOCUMENTATION}
     assert about_the_api == served
@@ -70,7 +74,7 @@ def test_every_route_is_described_and_nothing_else() -> None:
 def test_every_route_is_in_the_template_with_every_method(template: dict[str, Any]) -> None:
     paths = template["DefinitionBody"]["paths"]
 
-    routes = {resource for _, resource in World().api.operations}
+    routes = {route.resource for route in ROUTES}
     assert paths.keys() == routes | {"/swagger-ui", "/swagger-ui/{proxy+}"}
     assert {path: set(methods) for path, methods in paths.items()} == dict.fromkeys(paths, METHODS)
 
@@ -99,6 +103,59 @@ def test_the_errors_of_api_gateway_are_those_of_the_template(template: dict[str,
 def test_a_task_has_the_members_that_are_described() -> None:
     for state in State:
         assert TaskStatus.model_validate(task_status(task("t", state=state))).id == "t"
+
+
+# ---- errors are the code's own
+
+
+def classes_of_errors(error: type[TaskServiceError] = TaskServiceError) -> set[str]:
+    return {error.__name__}.union(*(classes_of_errors(kind) for kind in error.__subclasses__()))
+
+
+def messages_written_in(source: str) -> list[str]:
+    """The calls in a module that make an error with a text of the module's own."""
+    # Its argument is a scope, not a message.
+    errors = classes_of_errors() - {InsufficientScope.__name__}
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return [
+        ast.unparse(call)
+        for call in calls
+        if (call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")) in errors
+        and (call.args or {keyword.arg for keyword in call.keywords} - {"headers"})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ('BadRequest("no")', 1),
+        ('errors.NotFound(f"{noun} not found")', 1),
+        ("Conflict(message=REASON)", 1),
+        ("NotFound.task()", 0),
+        ('Conflict.has_ended("task", State.DONE)', 0),
+        ("Unavailable()", 0),
+        ('MethodNotAllowed(headers={"Allow": "GET"})', 0),
+        ('InsufficientScope("task.admin")', 0),
+    ],
+)
+def test_a_message_of_the_document_s_own_is_noticed(source: str, count: int) -> None:
+    assert len(messages_written_in(source)) == count
+
+
+def test_the_document_has_no_messages_of_its_own() -> None:
+    modules = sorted(Path(document_module.__file__).parent.glob("*.py"))
+    assert len(modules) > 10
+    written = {module.name: messages_written_in(module.read_text(encoding="utf-8")) for module in modules}
+    assert {name: calls for name, calls in written.items() if calls} == {}
+
+
+def test_a_check_that_refuses_nothing_is_no_example() -> None:
+    def refuse() -> None:
+        raise BadRequest("no")
+
+    assert raised_by(refuse).message == "no"
+    with pytest.raises(AssertionError, match="refuses nothing"):
+        raised_by(lambda: None)
 
 
 # ---- against itself

@@ -14,12 +14,12 @@ from task_service.adapters.aws.dynamodb.batches import MAX_KEYS, PAUSES, read_ma
 from task_service.adapters.aws.dynamodb.shard_merge import Merge
 from task_service.adapters.aws.dynamodb.values import SHARDS, shard_value
 from task_service.domain.errors import BadRequest, Unavailable
-from task_service.domain.listed import is_place, listed, record_id, start_of
+from task_service.domain.paging import PageRequest, encode_cursor, id_of, is_sort_key, sort_key, sort_key_at
 from task_service.domain.search import Filter
 from task_service.domain.task import State
 from task_service.domain.task_list import GroupState
-from task_service.usecases.edit_templates import to_cursor
-from task_service.usecases.search import Question
+from task_service.entrypoints.api.parameters import page_request, search_request
+from task_service.entrypoints.api.request import Request
 from tests.support import builders
 from tests.support.builders import NOW, task
 from tests.unit.test_api import World, assert_problem
@@ -27,7 +27,7 @@ from tests.unit.test_api import World, assert_problem
 MILLISECOND = timedelta(milliseconds=1)
 
 
-class TestPlaces:
+class TestSortKeys:
     moments = st.timedeltas(timedelta(), timedelta(days=2_900_000)).map(
         lambda age: datetime(1970, 1, 1, tzinfo=UTC) + age
     )
@@ -35,25 +35,25 @@ class TestPlaces:
     @given(moments, moments)
     def test_their_order_is_that_of_creation(self, one: datetime, other: datetime) -> None:
         one, other = (moment.replace(microsecond=moment.microsecond // 1000 * 1000) for moment in (one, other))
-        assert (listed(one, "z") < listed(other, "a")) == (one < other or (one == other and "z" < "a"))
+        assert (sort_key(one, "z") < sort_key(other, "a")) == (one < other or (one == other and "z" < "a"))
 
     @given(moments, moments)
     def test_all_from_a_moment_on_is_behind_its_start(self, created_at: datetime, moment: datetime) -> None:
         created_at = created_at.replace(microsecond=created_at.microsecond // 1000 * 1000)
-        assert (listed(created_at, "x") > start_of(moment)) == (created_at >= moment)
+        assert (sort_key(created_at, "x") > sort_key_at(moment)) == (created_at >= moment)
 
     def test_a_moment_long_ago_is_before_everything(self) -> None:
-        assert start_of(datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))) < listed(NOW, "x")
+        assert sort_key_at(datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))) < sort_key(NOW, "x")
 
-    def test_a_place_names_its_record(self) -> None:
-        assert record_id(listed(NOW, "a#b")) == "a#b"
+    def test_a_sort_key_names_its_record(self) -> None:
+        assert id_of(sort_key(NOW, "a#b")) == "a#b"
 
     @pytest.mark.parametrize(
         "text", ["", "a", "1#a", f"{1:015}", f"{1:015}#", f"{1:015}a", f"{1:016}#a", f"{'²' * 15}#a"]
     )
     def test_what_is_none_is_known(self, text: str) -> None:
-        assert is_place(listed(NOW, "a"))
-        assert not is_place(text)
+        assert is_sort_key(sort_key(NOW, "a"))
+        assert not is_sort_key(text)
 
     def test_shards_are_used_alike_and_always_the_same_for_an_id(self) -> None:
         keys = [shard_value("TASK", str(number))["S"] for number in range(12_000)]
@@ -61,24 +61,24 @@ class TestPlaces:
         assert shard_value("TASK", "a") == {"S": "TASK#3"}
 
 
-class TestQuestions:
+class TestParameters:
     def test_nothing_has_to_be_said(self) -> None:
-        assert Question.read({}) == Question(wanted=Filter(), limit=50, before=None)
+        assert search({}) == (Filter(), PageRequest(limit=50, after=None))
 
     def test_everything_can_be(self) -> None:
-        place = listed(NOW, "a")
-        question = Question.read(
+        key = sort_key(NOW, "a")
+        asked = search(
             {
                 "name": "a b",
                 "state": "failed",
                 "since": "2026-01-01T00:00:00Z",
                 "until": "2026-01-01T02:00:00+01:00",
                 "limit": "100",
-                "next": to_cursor(place),
+                "next": encode_cursor(key),
             }
         )
         wanted = Filter(name="a b", state=State.FAILED, since=NOW, until=NOW + timedelta(hours=1))
-        assert question == Question(wanted=wanted, limit=100, before=place)
+        assert asked == (wanted, PageRequest(limit=100, after=key))
 
     @pytest.mark.parametrize(
         "text",
@@ -93,7 +93,7 @@ class TestQuestions:
         ],
     )
     def test_a_time_is_that_of_rfc_3339(self, text: str) -> None:
-        assert Question.read({"since": text}).wanted.since == NOW
+        assert search({"since": text})[0].since == NOW
 
     @pytest.mark.parametrize("name", ["since", "until"])
     @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ class TestQuestions:
     )
     def test_another_time_is_refused(self, name: str, text: str) -> None:
         with pytest.raises(BadRequest) as refusal:
-            Question.read({name: text})
+            search({name: text})
         assert refusal.value.message == (
             f"{name}: {text!r} is not a time as in RFC 3339, for example 2026-01-31T12:00:00Z"
         )
@@ -131,14 +131,39 @@ class TestQuestions:
             ({"limit": "x"}, "limit: 'x' is not a number from 1 to 100"),
             ({"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, "since: it is after until"),
             ({"next": "%"}, "next: not a cursor that this service has given"),
-            ({"next": to_cursor("greet")}, "next: not a cursor that this service has given"),
+            ({"next": encode_cursor("greet")}, "next: not a cursor that this service has given"),
             ({"next": ""}, "next: not a cursor that this service has given"),
+            (
+                {"status": "failed"},
+                "status: is not a parameter of this; name, state, since, until, limit, next are",
+            ),
         ],
     )
     def test_what_is_wrong_is_said(self, parameters: dict[str, str], fault: str) -> None:
         with pytest.raises(BadRequest) as refusal:
-            Question.read(parameters)
+            search(parameters)
         assert refusal.value.message == fault
+
+    @pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "", "9" * 9, "²"])
+    def test_a_limit_out_of_bounds_is_refused(self, limit: str) -> None:
+        for read in (page_request, search_request):
+            with pytest.raises(BadRequest, match=r"limit: .* is not a number from 1 to 100"):
+                read(request({"limit": limit}))
+
+    def test_a_page_of_templates_goes_on_after_a_name(self) -> None:
+        query = {"limit": "7", "next": encode_cursor("greet")}
+        assert page_request(request(query)) == PageRequest(limit=7, after="greet")
+
+
+def request(query: dict[str, str]) -> Request:
+    """A request with these query parameters."""
+    several = {name: ["overridden", value] for name, value in query.items()}
+    return Request.from_event({"httpMethod": "GET", "multiValueQueryStringParameters": several}, None)
+
+
+def search(query: dict[str, str]) -> tuple[Filter, PageRequest]:
+    """The search that these query parameters ask for."""
+    return search_request(request(query))
 
 
 class TestMerging:

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from task_service.domain.errors import BadRequest, NotFound, PreconditionFailed, TooLarge, TurnedOff
+from task_service.domain.limits import MAX_DOCUMENT_BYTES
+from task_service.domain.paging import PageRequest, decode_cursor, encode_cursor
 from task_service.domain.template import RetryPolicy, StoredTemplate, TaskTemplate
 from task_service.schemas.policy import validate_policy
 from task_service.schemas.template import validate_list_template, validate_task_template
 from task_service.testing import FakeClock, InMemoryTemplates
-from task_service.usecases.edit_templates import MAX_DOCUMENT_BYTES, TemplateEditor, Validate
+from task_service.usecases.edit_templates import TemplateEditor, Validate
 from tests.support.builders import template_cache
 
 CALL = {"url": "https://api.example/x", "method": "POST"}
@@ -228,16 +230,16 @@ def test_a_name_that_cannot_be_a_key_is_refused(editing: TemplateEditor, name: s
 
 def test_an_edit_of_a_version_that_has_gone_is_refused(editing: TemplateEditor) -> None:
     first, _ = editing.put("x", json.dumps(CALL))
-    editing.put("x", json.dumps({**CALL, "method": "PUT"}), if_match=f'"{first.etag}"')
+    editing.put("x", json.dumps({**CALL, "method": "PUT"}), if_match=first.etag)
     with pytest.raises(PreconditionFailed, match="changed since"):
-        editing.put("x", json.dumps({**CALL, "method": "GET"}), if_match=f'"{first.etag}"')
+        editing.put("x", json.dumps({**CALL, "method": "GET"}), if_match=first.etag)
     assert parsed(editing.get("x")).method == "PUT"
 
 
 def test_a_new_template_can_insist_on_being_new(editing: TemplateEditor) -> None:
-    editing.put("x", json.dumps(CALL), if_none_match="*")
+    editing.put("x", json.dumps(CALL), if_new=True)
     with pytest.raises(PreconditionFailed, match="exists already"):
-        editing.put("x", json.dumps(CALL), if_none_match="*")
+        editing.put("x", json.dumps(CALL), if_new=True)
 
 
 def test_an_edit_can_insist_on_editing(editing: TemplateEditor) -> None:
@@ -245,17 +247,11 @@ def test_an_edit_can_insist_on_editing(editing: TemplateEditor) -> None:
         editing.put("x", json.dumps(CALL), if_match="*")
 
 
-@pytest.mark.parametrize("tag", ["abc", '"a", "b"', '"', 'W/"a"'])
-def test_a_condition_that_cannot_be_understood_is_refused(editing: TemplateEditor, tag: str) -> None:
-    with pytest.raises(BadRequest, match="If-Match"):
-        editing.put("x", json.dumps(CALL), if_match=tag)
-
-
 def test_a_template_is_deleted_once(editing: TemplateEditor) -> None:
     stored, _ = editing.put("x", json.dumps(CALL))
     with pytest.raises(PreconditionFailed):
-        editing.delete("x", if_match='"other"')
-    editing.delete("x", if_match=f'"{stored.etag}"')
+        editing.delete("x", if_match="other")
+    editing.delete("x", if_match=stored.etag)
     with pytest.raises(NotFound):
         editing.delete("x")
     with pytest.raises(NotFound):
@@ -274,26 +270,25 @@ def test_pages_follow_each_other_to_the_end(editing: TemplateEditor) -> None:
     for name in "edcba":
         editing.put(name, json.dumps(CALL))
     names: list[str] = []
-    cursor = None
+    after = None
     while True:
-        page = json.loads(editing.page(limit="2", cursor=cursor))
-        names += [item["name"] for item in page["items"]]
-        cursor = page["next"]
-        if cursor is None:
+        page = editing.page(PageRequest(limit=2, after=after))
+        names += [item.name for item in page.items]
+        after = page.next
+        if after is None:
             break
     assert names == ["a", "b", "c", "d", "e"]
 
 
-@pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "", "9" * 9, "²"])
-def test_a_limit_out_of_bounds_is_refused(editing: TemplateEditor, limit: str) -> None:
-    with pytest.raises(BadRequest, match=r"limit: .* is not a number from 1 to 100"):
-        editing.page(limit=limit, cursor=None)
+@pytest.mark.parametrize("name", ["a", "müßig 名前", "~" * 1000])
+def test_a_cursor_is_read_as_the_name_that_it_was_made_of(name: str) -> None:
+    assert decode_cursor(encode_cursor(name)) == name
 
 
-@pytest.mark.parametrize("cursor", ["%", "é", "/w==", "abc"])
-def test_a_cursor_of_somebody_else_is_refused(editing: TemplateEditor, cursor: str) -> None:
+@pytest.mark.parametrize("cursor", ["%", "é", "/w==", "abc", encode_cursor("a" * 1001)])
+def test_a_cursor_that_this_service_has_not_made_is_refused(cursor: str) -> None:
     with pytest.raises(BadRequest, match="next: not a cursor"):
-        editing.page(limit=None, cursor=cursor)
+        decode_cursor(cursor)
 
 
 class TestTaskLists:

@@ -32,9 +32,15 @@ def outside(settings: Settings) -> RealOutside:
 
 def test_what_is_not_set_has_a_default() -> None:
     settings = Settings.from_environment(NEEDED)
-    assert settings == Settings(table="t", queue_url="q", bucket="b")
+    assert (settings.table, settings.queue_url, settings.bucket) == ("t", "q", "b")
     assert not settings.template_writes
+    assert settings.template_cache == timedelta(seconds=30)
+    assert settings.retention == timedelta(days=30)
+    assert settings.idempotency == timedelta(hours=24)
     assert settings.max_task_retries == 10
+    assert settings.executor_timeout == timedelta(seconds=60)
+    assert settings.policy_timeout == timedelta(seconds=5)
+    assert (settings.policy_address, settings.cache_address) == ("", "")
 
 
 def test_what_is_set_is_used() -> None:
@@ -62,21 +68,22 @@ def test_an_empty_setting_is_not_set() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "setting"),
     [
-        ("RETENTION_DAYS", "soon"),
-        ("RETENTION_DAYS", "-1"),
-        ("IDEMPOTENCY_HOURS", "0"),
-        ("IDEMPOTENCY_HOURS", "169"),
-        ("IDEMPOTENCY_HOURS", "nan"),
-        ("TEMPLATE_WRITES", "maybe"),
-        ("POLICY_ADDR", "policy:8080"),
-        ("CACHE_ADDR", "cache:8080"),
+        ("RETENTION_DAYS", "soon", "retention"),
+        ("RETENTION_DAYS", "-1", "retention"),
+        ("IDEMPOTENCY_HOURS", "0", "idempotency"),
+        ("IDEMPOTENCY_HOURS", "169", "idempotency"),
+        ("IDEMPOTENCY_HOURS", "nan", "idempotency"),
+        ("TEMPLATE_WRITES", "maybe", "template_writes"),
+        ("POLICY_ADDR", "policy:8080", "policy_address"),
+        ("CACHE_ADDR", "cache:8080", "cache_address"),
     ],
 )
-def test_a_setting_that_cannot_be_understood_is_named(name: str, value: str) -> None:
+def test_a_setting_that_cannot_be_understood_is_named(name: str, value: str, setting: str) -> None:
+    settings = Settings.from_environment(NEEDED | {name: value})
     with pytest.raises(ValueError, match=f"{name} is '{value}'"):
-        Settings.from_environment(NEEDED | {name: value})
+        getattr(settings, setting)
 
 
 def test_the_policy_service_has_an_address_without_a_slash_at_its_end() -> None:
@@ -93,9 +100,11 @@ def test_a_key_is_kept_no_longer_than_what_it_stands_for() -> None:
     assert made().keyed_creator.keep == timedelta(hours=24)
 
 
-def test_a_missing_setting_is_named() -> None:
+def test_a_setting_that_is_missing_is_named_where_it_is_needed() -> None:
+    settings = Settings.from_environment({"TABLE_NAME": "t", "QUEUE_URL": ""})
+    assert settings.table == "t"
     with pytest.raises(KeyError, match="QUEUE_URL"):
-        Settings.from_environment({"TABLE_NAME": "t"})
+        _ = settings.queue_url
 
 
 def test_only_public_addresses_are_open_unless_a_setting_opens_others() -> None:
@@ -149,19 +158,22 @@ def test_the_refresh_interval_is_a_duration_as_in_go_or_seconds(text: str, secon
     ],
 )
 def test_what_is_wrong_about_authentication_is_named(name: str, value: str, message: str) -> None:
+    settings = Settings.from_environment(NEEDED | AUTH | {name: value})
     with pytest.raises(ValueError, match=message):
-        Settings.from_environment(NEEDED | AUTH | {name: value})
+        _ = settings.auth
 
 
 def test_what_nobody_uses_is_not_imported() -> None:
     script = (
-        "import sys; from task_service.entrypoints.api.routes import Api\n"
+        "import sys; from task_service.entrypoints.api.app import Api\n"
         "from task_service.wiring.services import from_settings; from task_service.wiring.settings import Settings\n"
-        "assert from_settings(Settings(table='t', queue_url='q', bucket='b')).authorizer is None\n"
-        "ours = {'entrypoints.api.cancel_and_replay', 'entrypoints.api.prefer', 'usecases.wait', 'domain.polling',"
-        " 'domain.search',"
-        " 'usecases.create_once', 'domain.idempotency', 'domain.task_list'}\n"
-        "unused = {'jwt', 'cryptography', 'requests', 'pydantic', *(f'task_service.{name}' for name in ours)}\n"
+        "assert from_settings(Settings({'TABLE_NAME': 't', 'QUEUE_URL': 'q', 'BUCKET_NAME': 'b'})).authorizer is None\n"
+        "ours = {'entrypoints.api.tasks', 'entrypoints.api.cancel_and_replay', 'entrypoints.api.prefer',"
+        " 'usecases.wait', 'domain.polling', 'domain.search', 'usecases.create_once', 'domain.idempotency',"
+        " 'domain.task_list'}\n"
+        "import importlib.util; assert all(importlib.util.find_spec(f'task_service.{name}') for name in ours)\n"
+        "unused = {'jwt', 'cryptography', 'requests', 'pydantic', 'aws_lambda_powertools.event_handler',"
+        " *(f'task_service.{name}' for name in ours)}\n"
         "print(unused & sys.modules.keys())"
     )
     run = subprocess.run(
@@ -201,5 +213,14 @@ def test_the_services_that_we_call_get_a_token_where_there_is_one() -> None:
     ],
 )
 def test_what_is_wrong_about_our_own_tokens_is_named(name: str, value: str, message: str) -> None:
+    settings = Settings.from_environment(NEEDED | OAUTH | {name: value})
     with pytest.raises(ValueError, match=message):
-        Settings.from_environment(NEEDED | OAUTH | {name: value})
+        _ = settings.oauth
+
+
+def test_what_is_wrong_about_tokens_of_clients_does_not_keep_our_own_from_being_got() -> None:
+    variables = {name: value for name, value in OAUTH.items() if name != "AUTH_JWK_URL"}
+    settings = Settings.from_environment(NEEDED | variables)
+    assert settings.oauth is not None
+    with pytest.raises(ValueError, match="AUTH_JWK_URL is not set, AUTH_ENABLED needs it"):
+        _ = settings.auth

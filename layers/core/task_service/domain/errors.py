@@ -1,5 +1,8 @@
 """Every error that a client can see, and what the ports raise.
 
+Each text exists once: the default message of a class is its docstring, a factory makes those with details. Errors of a
+rule are made where the rule is checked (`limits`, `paging`, `idempotency`, the schemas, the API's own modules).
+
     TaskServiceError
     ├── BadRequest            400  kind 1  the request cannot be understood or is not allowed
     │   └── TooLarge          413  kind 1
@@ -8,18 +11,18 @@
     ├── NotFound              404  kind 5
     ├── MethodNotAllowed      405  kind 0
     ├── Conflict              409  kind 0  its state does not allow it
-    ├── PreconditionFailed    412  kind 0  somebody else changed it
+    ├── PreconditionFailed    412  kind 0  another client changed it
     ├── KeyReused             422  kind 1  the idempotency key was used for another request
     ├── TaskFailed            424  kind 0  there is no result, the task failed
     ├── TurnedOff             403  kind 0  this deployment does not offer it
     ├── Unavailable           503  kind 7  table, queue or bucket does not answer; nothing was promised
-    └── (any other exception) 500  kind 7
+    └── InternalError         500  kind 7  any other exception
 
 The kinds are those of the service's first generation (1 bad request, 5 not found, 7 internal, 0 other).
 """
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Self
 
 
 class TaskServiceError(Exception):
@@ -53,9 +56,16 @@ class Unauthenticated(TaskServiceError):
     status = 401
     kind = 0
 
+    EXPIRED: ClassVar = "the token has expired"
+
     def __init__(self, message: str | None = None, *, error: str | None = None) -> None:
         super().__init__(message)
         self.headers = {"WWW-Authenticate": _challenge(error=error, error_description=error and self.message)}
+
+    @classmethod
+    def invalid_token(cls, reason: str) -> Self:
+        """The token is not accepted, for this reason."""
+        return cls(reason, error="invalid_token")
 
 
 class InsufficientScope(TaskServiceError):
@@ -70,7 +80,7 @@ class InsufficientScope(TaskServiceError):
 
 
 def _challenge(**parameters: str | None) -> str:
-    """What a client has to bring (RFC 6750, 3); without an error where it has brought nothing."""
+    """The value of WWW-Authenticate (RFC 6750, 3); it has no error if the client sent no token."""
     given = {"realm": "task-service", **parameters}
     return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in given.items() if value)
 
@@ -80,6 +90,31 @@ class NotFound(TaskServiceError):
 
     status = 404
     kind = 5
+
+    @classmethod
+    def task(cls) -> Self:
+        """No task has this id."""
+        return cls("task is not found")
+
+    @classmethod
+    def task_list(cls) -> Self:
+        """No task list has this id."""
+        return cls("taskList is not found")
+
+    @classmethod
+    def result(cls) -> Self:
+        """The task has not ended yet."""
+        return cls("no result, task is not completed")
+
+    @classmethod
+    def template(cls, noun: str) -> Self:
+        """No template of this kind has this name."""
+        return cls(f"{noun} not found")
+
+    @classmethod
+    def tasks_of_list(cls, names: Iterable[str]) -> Self:
+        """A list's template names task templates that do not exist."""
+        return cls(f"failed to create tasks for taskList: task template not found: {', '.join(map(repr, names))}")
 
 
 class MethodNotAllowed(TaskServiceError):
@@ -95,12 +130,37 @@ class Conflict(TaskServiceError):
     status = 409
     kind = 0
 
+    @classmethod
+    def has_ended(cls, noun: str, state: str) -> Self:
+        """It cannot be cancelled any more; the noun is task or taskList."""
+        return cls(f"{noun} is {state}: only one that has not ended can be cancelled")
+
+    @classmethod
+    def has_not_failed(cls, noun: str, state: str) -> Self:
+        """There is nothing to replay; the noun is task or taskList."""
+        return cls(f"{noun} is {state}: only one that has failed can be replayed")
+
+    @classmethod
+    def part_of_list(cls, list_id: str) -> Self:
+        """A list's task is cancelled and replayed with its list."""
+        return cls(f"task is a part of taskList {list_id}: this is possible for the whole list only")
+
 
 class PreconditionFailed(TaskServiceError):
     """it has been changed since, or exists already"""
 
     status = 412
     kind = 0
+
+    @classmethod
+    def changed(cls, noun: str) -> Self:
+        """The template is not the version that If-Match names."""
+        return cls(f"the {noun} has been changed since, or is not there")
+
+    @classmethod
+    def exists(cls, noun: str) -> Self:
+        """The template is not new, as If-None-Match wants it."""
+        return cls(f"this {noun} exists already")
 
 
 class KeyReused(TaskServiceError):
@@ -116,6 +176,11 @@ class TaskFailed(TaskServiceError):
     status = 424
     kind = 0
 
+    @classmethod
+    def ended_as(cls, state: str, reason: str | None) -> Self:
+        """The task ended without a result: failed or cancelled, with the reason if there is one."""
+        return cls(f"task {state}: {reason}" if reason else f"task {state}")
+
 
 class TurnedOff(TaskServiceError):
     """this is turned off here"""
@@ -123,8 +188,27 @@ class TurnedOff(TaskServiceError):
     status = 403
     kind = 0
 
+    @classmethod
+    def template_writes(cls) -> Self:
+        """This deployment writes no templates."""
+        return cls("writing templates is turned off in this deployment (TEMPLATE_WRITES)")
+
 
 class Unavailable(TaskServiceError):
     """the service is temporarily unavailable"""
 
     status = 503
+
+    @classmethod
+    def not_ready(cls, part: str) -> Self:
+        """A part that the service needs (table, queue) does not answer."""
+        return cls(f"not ready: the {part} does not answer")
+
+    @classmethod
+    def token_keys(cls) -> Self:
+        """No token can be verified."""
+        return cls("the keys that tokens are verified with are not available")
+
+
+class InternalError(TaskServiceError):
+    """internal error"""

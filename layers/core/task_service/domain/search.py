@@ -1,4 +1,4 @@
-"""Searching tasks and task lists: what is asked for, and what is found."""
+"""Searching tasks and task lists: the filter of a search, and a page of its results."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filter:
-    """A filter; None: any value fits."""
+    """The conditions of a search; None in a field: any value."""
 
     name: str | None = None
     """Name of the template."""
     state: State | None = None
-    """The state that clients see."""
+    """The state that clients are shown."""
     since: datetime | None = None
     """Created then or later."""
     until: datetime | None = None
@@ -33,13 +33,13 @@ class ListSummary:
     id: str
     name: str
     state: State
-    """The state that clients see."""
+    """The state that clients are shown."""
     created_at: datetime
     finished_at: datetime | None
 
     @classmethod
     def of(cls, task_list: "TaskList", *, has_started: bool) -> "ListSummary":
-        """The summary of a list; `has_started`: one of its groups has."""
+        """The summary of a list; `has_started`: whether any of its groups has started."""
         under_way = has_started and task_list.state is State.CREATED
         return cls(
             id=task_list.id,
@@ -52,10 +52,10 @@ class ListSummary:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found(Generic[T]):
-    """A page of what was found, the newest first."""
+    """A page of results, the newest first."""
 
     items: list[T]
     next: str | None
-    """The place (`domain.listed`) down to which was looked; None: there is nothing beyond.
+    """The sort key (`domain.paging`) at which the search stopped; None at the end of all records.
 
-    A page can be short, or empty, where there is a next one."""
+    A page can be short, or empty, and have a next one all the same."""

@@ -19,9 +19,6 @@ from task_service.domain import json_text
 from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.template import TaskTemplate
 
-MAX_TASKS: Final = 1_000
-"""The most tasks of a list."""
-
 CHUNK: Final = 150
 """Of a parallel group larger than this, the outstanding tasks are kept in chunks of this size."""
 

@@ -1,10 +1,12 @@
 """Task templates: what a named task does."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
@@ -12,6 +14,15 @@ CACHE_NAME_RULE: Final = "Unicode text without control characters, and without s
 """For the namespaces and scopes of the cache service, which travel in headers (RFC 9110, 5.5)."""
 
 _NOT_IN_A_CACHE_NAME: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]|\A[ \t]|[ \t]\Z")
+
+
+class TemplateKind(StrEnum):
+    """The kinds of templates, as messages to clients name them."""
+
+    TASK = "task template"
+    TASK_LIST = "taskList template"
+    POLICY = "policy"
+    EVENT_TASK = "event task"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,12 +85,24 @@ class TaskTemplate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredTemplate:
-    """A template as it is stored: its JSON document, as written, and the tag of that version."""
+    """A template as the table has it: its JSON document, and the tag of this version."""
 
     name: str
     document: str
     """JSON text, members named as in the API, unset ones left out."""
     etag: str
+    """A strong tag of the content: equal documents have equal tags."""
+
+    @classmethod
+    def of(cls, name: str, members: Mapping[str, Any]) -> "StoredTemplate":
+        """The template with these members."""
+        document = document_text(members)
+        return cls(name=name, document=document, etag=hashlib.sha256(document.encode()).hexdigest()[:32])
+
+
+def document_text(members: Mapping[str, Any]) -> str:
+    """The JSON text in which a template or a policy is stored."""
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":"))
 
 
 def is_cache_name(text: str) -> bool:

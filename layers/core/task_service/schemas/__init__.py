@@ -1,1 +1,1 @@
-"""What clients may write. Imported only where something is written: pydantic is a third of a cold start."""
+"""Models of the bodies that clients write. Imported only where one is read: pydantic is a third of a cold start."""

@@ -1,4 +1,4 @@
-"""What embedded policies may look like. Imported only where one is written, as `template_schema`."""
+"""The model of embedded policies."""
 
 import math
 from collections.abc import Mapping
@@ -8,14 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from task_service.domain import json_text
 from task_service.domain.errors import BadRequest, TooLarge
-from task_service.schemas.template import describe, parse_object
-from task_service.usecases.edit_templates import MAX_DOCUMENT_BYTES, to_text
+from task_service.domain.limits import MAX_DOCUMENT_BYTES
+from task_service.domain.template import document_text
+from task_service.schemas.reading import describe, parse_object
 
 _PARTS: Final = ("repository", "group", "name", "version")
 
 
 class PolicySchema(BaseModel):
-    """A policy: its source, and its data."""
+    """A policy: its source and its data."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,7 +25,7 @@ class PolicySchema(BaseModel):
     name: str
     version: str
     source: Annotated[str, Field(min_length=1, description="Rego, v0 or v1.")]
-    data: dict[str, Any] | None = Field(default=None, description="What the source sees as `data`.")
+    data: dict[str, Any] | None = Field(default=None, description="The value of `data` in the source.")
 
 
 def validate_policy(name: str, payload: str) -> Mapping[str, Any]:
@@ -40,13 +41,18 @@ def validate_policy(name: str, payload: str) -> Mapping[str, Any]:
         policy = PolicySchema.model_validate(document).model_dump(exclude_none=True)
     except ValidationError as error:
         raise BadRequest(describe(error, PolicySchema, "a policy")) from None
-    size = json_text.size(to_text(policy))
+    size = json_text.size(document_text(policy))
     if size > MAX_DOCUMENT_BYTES:
-        raise TooLarge(
-            f"source, data: {size} bytes as they are stored, with numbers written out (1e3 as 1000.0), "
-            f"at most {MAX_DOCUMENT_BYTES} are allowed"
-        )
+        raise too_large_to_store(size)
     return policy
+
+
+def too_large_to_store(size: int) -> TooLarge:
+    """The error for a policy of so many bytes."""
+    return TooLarge(
+        f"source, data: {size} bytes as they are stored, with numbers written out (1e3 as 1000.0), "
+        f"at most {MAX_DOCUMENT_BYTES} are allowed"
+    )
 
 
 def _finite(text: str) -> float:

@@ -1,10 +1,9 @@
-"""What templates may look like. Imported only where one is written: pydantic costs a third of a cold start."""
+"""Models of task templates and task list templates."""
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -13,20 +12,16 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
 
-from task_service.domain import json_text
 from task_service.domain.errors import BadRequest
+from task_service.domain.limits import check_list_size
 from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
-from task_service.usecases.create_list import check_size
-from task_service.usecases.edit_templates import MAX_NAME_BYTES
-
-M = TypeVar("M", bound=BaseModel)
+from task_service.schemas.reading import M, TaskName, Text, parse_object, validated
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -34,10 +29,8 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _STATUS: Final = re.compile(r"[1-5]\d\d|[1-5]xx|\*")
 _OURS: Final = frozenset({"idempotency-key", "content-length", "transfer-encoding", "connection", "host", "upgrade"})
 """Headers that the service or the HTTP client sets itself."""
-HALF_A_PAIR: Final = r"half of a surrogate pair (\ud800 to \udfff) is no character, only whole pairs are allowed"
-"""What is wrong with a string that JSON can escape and nothing can store."""
 _POLICY: Final = "A policy: repository/group/name/version."
-_CACHE: Final = "Where results are kept in the cache service, unless the creation says something else."
+_CACHE: Final = "Where the cache service keeps the result, unless the headers of the creation name another place."
 
 
 Delay = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
@@ -49,10 +42,10 @@ class RetrySchema(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     maxAttempts: Annotated[int, Field(strict=True, ge=1, le=100)] | None = Field(
-        default=None, description="The first attempt included. 1 + EXECUTOR_MAX_TASK_RETRIES (10) unless set."
+        default=None, description="All attempts, including the first; 1 + EXECUTOR_MAX_TASK_RETRIES (10) unless set."
     )
-    minDelaySeconds: Delay | None = Field(default=None, description="No retry comes sooner; 1 unless set.")
-    maxDelaySeconds: Delay | None = Field(default=None, description="300 unless set.")
+    minDelaySeconds: Delay | None = Field(default=None, description="The shortest delay before a retry; 1 unless set.")
+    maxDelaySeconds: Delay | None = Field(default=None, description="The longest delay before a retry; 300 unless set.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -62,13 +55,8 @@ class RetrySchema(BaseModel):
         return self
 
 
-def not_set(value: object) -> object:
-    """The first generation wrote what was not set as an empty string."""
-    return "" if value is None else value
-
-
-def _no_list(value: object) -> object:
-    """The first generation wrote an empty group's tasks as null."""
+def _null_as_empty_list(value: object) -> object:
+    """An empty list in the place of null, which the first generation of the service wrote for an empty group."""
     return [] if value is None else value
 
 
@@ -76,14 +64,13 @@ def _upper(value: str) -> str:
     return value.strip().upper()
 
 
-def _carried(value: str) -> str:
+def _fits_a_header(value: str) -> str:
     if not is_cache_name(value):
         raise ValueError(CACHE_NAME_RULE)
     return value
 
 
-Text = Annotated[str, BeforeValidator(not_set, json_schema_input_type=str | None), Field(max_length=4_000)]
-CacheName = Annotated[Text, AfterValidator(_carried)]
+CacheName = Annotated[Text, AfterValidator(_fits_a_header)]
 Status = Annotated[
     int | str,
     WithJsonSchema(
@@ -105,27 +92,29 @@ class TaskTemplateSchema(BaseModel):
     name: Annotated[str, Field(min_length=1)]
     url: Text = Field(default="", description="http or https.")
     method: Annotated[Text, AfterValidator(_upper)] = Field(default="", description=f"One of {', '.join(METHODS)}.")
-    requestPolicy: Text = Field(default="", description=f"Evaluated in place of a call. {_POLICY}")
-    responsePolicy: Text = Field(default="", description=f"Gets the response, and replaces it. {_POLICY}")
-    finalPolicy: Text = Field(default="", description=f"The same, after responsePolicy. {_POLICY}")
+    requestPolicy: Text = Field(default="", description=f"Evaluated instead of an HTTP call. {_POLICY}")
+    responsePolicy: Text = Field(
+        default="", description=f"Its input is the response, its output replaces the response. {_POLICY}"
+    )
+    finalPolicy: Text = Field(default="", description=f"Like responsePolicy, and evaluated after it. {_POLICY}")
     cacheNamespace: CacheName = Field(default="", description=_CACHE)
     cacheScope: CacheName = Field(default="", description=_CACHE)
     headers: dict[str, Annotated[str, Field(max_length=4_000)]] | None = Field(
         default=None,
         max_length=50,
-        description="Sent with the call, beside those that the service sets itself.",
+        description="Sent with the call, in addition to those that the service sets itself.",
     )
     timeoutSeconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         default=None,
-        description="The whole budget of an attempt; 30 unless set, at most the executor's limit less 10 s (50).",
+        description="The time limit of an attempt; 30 unless set, at most the executor's timeout less 10 (50).",
     )
     retry: RetrySchema | None = None
     acceptStatus: list[Status] | None = Field(
         default=None,
         max_length=50,
         description=(
-            'Statuses that finish the task as done, such as 409, "2xx" or "*". Of the others 408, 425, 429 and 5xx '
-            "are retried, the rest fail it. All but those four finish it as done, unless set."
+            'The statuses with which the task is done, such as 409, "2xx" or "*". Of all others, 408, 425, 429 and 5xx '
+            "are retried, and the rest fail the task. Unless set, the task is done with every status but those four."
         ),
     )
 
@@ -178,25 +167,16 @@ class TaskTemplateSchema(BaseModel):
         return self
 
 
-def _fits_a_key(name: str) -> str:
-    if len(name.encode()) > MAX_NAME_BYTES:
-        raise ValueError(f"at most {MAX_NAME_BYTES} bytes are allowed")
-    return name
-
-
-TaskName = Annotated[str, Field(min_length=1), AfterValidator(_fits_a_key)]
-
-
 class GroupSchema(BaseModel):
     """A group of a task list."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     execution: Literal["sequential", "parallel"]
-    tasks: Annotated[list[TaskName], BeforeValidator(_no_list, json_schema_input_type=list[TaskName] | None)] = Field(
-        default=[], description="Names of task templates."
-    )
-    finalPolicy: Text = Field(default="", description=f"Gets the array of the tasks' results. {_POLICY}")
+    tasks: Annotated[
+        list[TaskName], BeforeValidator(_null_as_empty_list, json_schema_input_type=list[TaskName] | None)
+    ] = Field(default=[], description="Names of task templates.")
+    finalPolicy: Text = Field(default="", description=f"Its input is the array of the tasks' results. {_POLICY}")
 
 
 class TaskListTemplateSchema(BaseModel):
@@ -225,7 +205,7 @@ def validate_list_template(name: str, payload: str) -> Mapping[str, Any]:
     Raises BadRequest, which names each member at fault, its fault and what is allowed, and TooLarge.
     """
     schema = _validate(TaskListTemplateSchema, name, payload, {})
-    check_size([len(group.tasks) for group in schema.groups])
+    check_list_size([len(group.tasks) for group in schema.groups])
     groups = [{"execution": group.execution, **_set_members(group)} for group in schema.groups]
     return {**_set_members(schema), "groups": groups}
 
@@ -241,50 +221,6 @@ def _validate(model: type[M], name: str, payload: str, context: dict[str, Any]) 
     if document["name"] != name:
         raise BadRequest(f"name: {document['name']!r} is not the name in the path, {name!r}")
     return validated(model, document, "a template", context)
-
-
-def parse_object(payload: str, noun: str, *, parse_float: Callable[[str], float] = float) -> dict[str, Any]:
-    """The JSON object in `payload`, all of whose strings can be stored. Raises BadRequest."""
-    try:
-        document = json.loads(payload, parse_float=parse_float)
-        if not isinstance(document, dict):
-            raise BadRequest(f"{noun}: a JSON object is expected")
-        for member, value in document.items():
-            if not json_text.is_unicode(json.dumps({member: value}, ensure_ascii=False)):
-                name = member.encode(errors="backslashreplace").decode()
-                raise BadRequest(f"{name}: {HALF_A_PAIR}")
-    except (RecursionError, ValueError):
-        raise BadRequest(f"{noun}: nested too deeply, or a number is too long") from None
-    return document
-
-
-def validated(model: type[M], document: dict[str, Any], noun: str, context: dict[str, Any] | None = None) -> M:
-    """The document as a model, without what MongoDB adds.
-
-    Raises BadRequest, which names each member at fault, its fault and what is allowed.
-    """
-    document.pop("_id", None)
-    try:
-        return model.model_validate(document, context=context)
-    except ValidationError as error:
-        raise BadRequest(describe(error, model, noun)) from None
-
-
-def describe(error: ValidationError, model: type[BaseModel], noun: str) -> str:
-    """Each member at fault, its fault and what is allowed."""
-    return "; ".join(_describe(fault, model, noun) for fault in error.errors(include_url=False))
-
-
-def _describe(fault: Mapping[str, Any], model: type[BaseModel], noun: str) -> str:
-    path = ".".join(str(part) for part in fault["loc"])
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    if fault["type"] == "extra_forbidden":
-        message = "is not a member of it"
-        if len(fault["loc"]) == 1:
-            message = f"is not a member of {noun}; {', '.join(model.model_fields)} are"
-    elif fault["type"] in ("model_type", "dict_type"):
-        message = "a JSON object is expected"
-    return f"{path}: {message}" if path else message
 
 
 def _url_fault(url: str) -> str | None:

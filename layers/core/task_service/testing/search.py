@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from task_service.domain.listed import listed
+from task_service.domain.paging import sort_key
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import State, Task, place_of
 from task_service.domain.task_list import TaskList
@@ -66,7 +66,7 @@ class InMemorySearch:
 
     def _tasks(self) -> dict[str, Entry[Task]]:
         return {
-            listed(task.created_at, task.id): Entry(
+            sort_key(task.created_at, task.id): Entry(
                 name=task.name,
                 state=task.shown_state,
                 created_at=task.created_at,
@@ -79,7 +79,7 @@ class InMemorySearch:
 
     def _lists(self) -> dict[str, Entry[ListSummary]]:
         return {
-            listed(task_list.created_at, task_list.id): self._list_entry(task_list)
+            sort_key(task_list.created_at, task_list.id): self._list_entry(task_list)
             for task_list in self.records.lists.values()
         }
 

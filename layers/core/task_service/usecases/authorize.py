@@ -1,32 +1,27 @@
-"""Who may do what: the one place where requests are let in."""
+"""Authorization: which callers may use the API, and which may change how the service works."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from task_service.domain.errors import InsufficientScope, Unauthenticated
-from task_service.domain.identity import Caller, bearer_token
+from task_service.domain.identity import Caller
 from task_service.ports import TokenVerifier
-
-_WRITING: Final = frozenset({"PUT", "PATCH", "DELETE"})
-"""What changes how the service works, as opposed to POST, which gives it work."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Authorizer:
-    """Lets in whoever has a token that is accepted."""
+    """Admits callers whose token is accepted."""
 
     tokens: TokenVerifier
     admin_scope: str
-    """The scope that writing needs; empty: none."""
+    """The scope that administrators have; empty: every caller is one."""
 
-    def admit(self, authorization: str | None) -> Caller:
-        """The caller with this Authorization header. Raises Unauthenticated, and Unavailable where nobody can tell."""
-        token = bearer_token(authorization)
+    def admit(self, token: str | None) -> Caller:
+        """The caller with this token. Raises Unauthenticated, and Unavailable if no token can be verified now."""
         if token is None:
-            raise Unauthenticated("a bearer token is required")
+            raise Unauthenticated
         return self.tokens.verify(token)
 
-    def allow(self, caller: Caller, method: str) -> None:
-        """Return where the caller may use this method. Raises InsufficientScope."""
-        if self.admin_scope and method in _WRITING and self.admin_scope not in caller.scopes:
+    def check_admin(self, caller: Caller) -> None:
+        """Check that the caller may change templates and policies. Raises InsufficientScope."""
+        if self.admin_scope and self.admin_scope not in caller.scopes:
             raise InsufficientScope(self.admin_scope)

@@ -38,9 +38,9 @@ class Canceller:
         refuse_part_of_list(self.reading, task_id)
         task = self.tasks.cancel(task_id, reason=CANCELLED, now=self.clock()).task
         if task is None or task.expires_at <= self.clock():
-            raise NotFound("task is not found")
+            raise NotFound.task()
         if task.state is not State.CANCELLED:
-            raise Conflict(f"task is {task.state}: only one that has not ended can be cancelled")
+            raise Conflict.has_ended("task", task.state)
         return task
 
     def task_list(self, list_id: str) -> TaskList:
@@ -50,7 +50,7 @@ class Canceller:
         """
         task_list = self.lists.get(list_id)
         if task_list is None or task_list.expires_at <= self.clock():
-            raise NotFound("taskList is not found")
+            raise NotFound.task_list()
         if not task_list.state.is_final:
             message = ListCancel(list_id=list_id, replay=task_list.replay)
             self.queue.send(message, due_at=self.clock() + COMPLETED_AFTER)
@@ -69,11 +69,11 @@ class Canceller:
     def _cancel(self, task_list: TaskList) -> TaskList:
         cancelled = self.lists.cancel(task_list, now=self.clock())
         if cancelled is None:
-            raise NotFound("taskList is not found")
+            raise NotFound.task_list()
         if not cancelled.state.is_final:
             raise Unavailable("taskList has been replayed meanwhile")
         if cancelled.state is not State.CANCELLED:
-            raise Conflict(f"taskList is {cancelled.state}: only one that has not ended can be cancelled")
+            raise Conflict.has_ended("taskList", cancelled.state)
         records = self.lists.records(cancelled.id)
         if records is not None:
             self._stop(cancelled, records)
@@ -107,7 +107,7 @@ def refuse_part_of_list(reading: TaskReader, task_id: str) -> None:
     place = place_of(task_id)
     if place is not None:
         reading.task(task_id)
-        raise Conflict(f"task is a part of taskList {place.list_id}: this is possible for the whole list only")
+        raise Conflict.part_of_list(place.list_id)
 
 
 def _has_ended(group: GroupState | None, task_list: TaskList) -> bool:

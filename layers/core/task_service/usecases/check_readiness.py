@@ -19,4 +19,4 @@ class ReadinessCheck:
             try:
                 ask()
             except Unavailable as error:
-                raise Unavailable(f"not ready: the {name} does not answer") from error
+                raise Unavailable.not_ready(name) from error

@@ -1,17 +1,18 @@
 """Creating a task list: one record and one message, whatever its length."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
-from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
+from task_service.domain.errors import NotFound, Unavailable
+from task_service.domain.limits import check_list_size, check_payload
 from task_service.domain.messages import GroupStart
 from task_service.domain.task import State
-from task_service.domain.task_list import MAX_TASKS, Plan, TaskList, TaskListTemplate
-from task_service.domain.template import TaskTemplate
+from task_service.domain.task_list import Plan, TaskList, TaskListTemplate
+from task_service.domain.template import TaskTemplate, TemplateKind
 from task_service.ports import Bodies, CachedTemplates, Clock, TaskLists, TaskQueue
-from task_service.usecases.create_task import check_payload, take_back
+from task_service.usecases.create_task import take_back
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -87,20 +88,10 @@ class ListCreator:
         """The list template with the task templates it refers to."""
         template = self.list_templates.get(name)
         if template is None:
-            raise NotFound("taskList template not found")
-        check_size([len(group.tasks) for group in template.groups])
+            raise NotFound.template(TemplateKind.TASK_LIST)
+        check_list_size([len(group.tasks) for group in template.groups])
         tasks = {task: self.task_templates.get(task) for task in template.task_names}
         missing = [task for task, found in tasks.items() if found is None]
         if missing:
-            names = ", ".join(repr(task) for task in missing)
-            raise NotFound(f"failed to create tasks for taskList: task template not found: {names}")
+            raise NotFound.tasks_of_list(missing)
         return Plan(template=template, tasks={task: found for task, found in tasks.items() if found is not None})
-
-
-def check_size(tasks: Sequence[int]) -> None:
-    """Check the numbers of tasks of a list's groups. Raises BadRequest, TooLarge."""
-    if sum(tasks) == 0:
-        raise BadRequest("groups: at least one task in all is needed")
-    for what, number in (("tasks", sum(tasks)), ("groups", len(tasks))):
-        if number > MAX_TASKS:
-            raise TooLarge(f"groups: {number} {what}, at most {MAX_TASKS} are allowed")

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
-from task_service.domain import json_text
-from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
+from task_service.domain.errors import NotFound, Unavailable
+from task_service.domain.limits import check_payload
 from task_service.domain.messages import TaskMessage, message_of
 from task_service.domain.task import State, Task
-from task_service.domain.template import TaskTemplate
+from task_service.domain.template import TaskTemplate, TemplateKind
 from task_service.ports import Bodies, CachedTemplates, Clock, TaskLists, TaskQueue, Tasks
 
 log: Final = logging.getLogger("task")
@@ -66,7 +66,7 @@ class TaskCreator:
         check_payload(payload)
         template = self.templates.get(name)
         if template is None:
-            raise NotFound("task template not found")
+            raise NotFound.template(TemplateKind.TASK)
 
         def task(task_id: str) -> Task:
             now = self.clock()
@@ -104,16 +104,3 @@ def take_back(records: Tasks | TaskLists, record_id: str) -> None:
     except Unavailable as error:
         about = {"action": "take_back", "record_id": record_id, "reason": str(error)}
         log.warning("record without message stays", extra=about)
-
-
-def check_payload(payload: str) -> None:
-    """Check that `payload` is a JSON text that this service carries. Raises BadRequest, TooLarge."""
-    if not payload.strip(" \t\r\n"):
-        raise BadRequest("missing required payload")
-    fault = json_text.too_large(payload)
-    if fault:
-        raise TooLarge(f"payload too large: {fault}")
-    try:
-        json_text.check(payload)
-    except json_text.InvalidJson as error:
-        raise BadRequest(f"payload is not valid JSON: {error}") from None

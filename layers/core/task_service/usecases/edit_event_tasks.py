@@ -3,40 +3,37 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from task_service.domain.limits import check_payload
+from task_service.domain.paging import PageRequest
 from task_service.domain.template import StoredTemplate
-from task_service.usecases.create_task import check_payload
+from task_service.ports import Page
 from task_service.usecases.edit_templates import TemplateEditor
 
 Identify = Callable[[str], str]
-"""The name of the event task that a payload is about. Raises BadRequest."""
+"""Reads the name of an event task from a payload. Raises BadRequest."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class EventTaskEditor:
-    """The event tasks, as their authors see them."""
+    """Writes, lists and deletes event tasks."""
 
     templates: TemplateEditor
     identify: Identify
 
-    def put(
-        self, payload: str, *, if_match: str | None = None, if_none_match: str | None = None
-    ) -> tuple[StoredTemplate, bool]:
-        """Write an event task; returns it as stored and whether it is new.
-
-        Raises BadRequest, which names the member, its fault and what is allowed, PreconditionFailed and TurnedOff.
-        """
-        return self.templates.put(self._name(payload), payload, if_match=if_match, if_none_match=if_none_match)
+    def put(self, payload: str, *, if_match: str | None = None, if_new: bool = False) -> tuple[StoredTemplate, bool]:
+        """Write an event task; returns it as stored, and whether it is new. Conditions and errors as for templates."""
+        return self.templates.put(self._name(payload), payload, if_match=if_match, if_new=if_new)
 
     def delete(self, payload: str, *, if_match: str | None = None) -> None:
         """Delete the event task of the payload's key, namespace and scope.
 
-        Raises BadRequest, NotFound, PreconditionFailed and TurnedOff.
+        Raises BadRequest, NotFound, PreconditionFailed, TurnedOff.
         """
         self.templates.delete(self._name(payload), if_match=if_match)
 
-    def page(self, *, limit: str | None, cursor: str | None) -> str:
-        """A page of event tasks as the JSON text {"items": […], "next": …}. Raises BadRequest."""
-        return self.templates.page(limit=limit, cursor=cursor)
+    def page(self, wanted: PageRequest) -> Page:
+        """Read a page of event tasks, in the order of their names."""
+        return self.templates.page(wanted)
 
     def _name(self, payload: str) -> str:
         self.templates.check_writes()

@@ -9,11 +9,11 @@ from task_service.domain import json_text
 from task_service.domain.cloud_event import CloudEvent, MalformedEvent, from_envelope
 from task_service.domain.errors import NotFound
 from task_service.domain.event_task import CACHE_SET, CacheEntry, EventTask
+from task_service.domain.limits import MAX_NAME_BYTES
 from task_service.domain.messages import TaskMessage
 from task_service.domain.template import TaskTemplate
 from task_service.ports import CachedTemplates, TaskQueue
 from task_service.usecases.create_task import TaskCreator
-from task_service.usecases.edit_templates import MAX_NAME_BYTES
 
 _NO_TEMPLATE: Final = "the event task's task template does not exist"
 

@@ -22,14 +22,14 @@ class ListReader:
         """The list's own record, whose state says whether it has ended. Raises NotFound."""
         task_list = self.lists.get(list_id)
         if task_list is None or self._has_expired(task_list):
-            raise NotFound("taskList is not found")
+            raise NotFound.task_list()
         return task_list
 
     def overview(self, list_id: str) -> Overview:
         """The list with the states of all its groups and tasks. Raises NotFound."""
         records = self.lists.records(list_id)
         if records is None or self._has_expired(records.task_list):
-            raise NotFound("taskList is not found")
+            raise NotFound.task_list()
         plan = Plan.from_text(self.bodies.load(records.task_list.plan))
         return Overview(
             task_list=records.task_list,

@@ -26,8 +26,8 @@ class TaskReader:
         if task.state is State.DONE and task.result is not None:
             return self.bodies.load(task.result)
         if task.state in (State.FAILED, State.CANCELLED):
-            raise TaskFailed(f"task {task.state}: {task.error}" if task.error else f"task {task.state}")
-        raise NotFound("no result, task is not completed")
+            raise TaskFailed.ended_as(task.state, task.error)
+        raise NotFound.result()
 
     def task(self, task_id: str) -> Task:
         """The task. Raises NotFound for an unknown id or one whose retention has ended."""
@@ -37,7 +37,7 @@ class TaskReader:
             task = self.lists().unstarted(place)
         # The table may remove expired records days later.
         if task is None or task.expires_at <= self.clock():
-            raise NotFound("task is not found")
+            raise NotFound.task()
         return task
 
     def _starts_again(self, task: Task, place: Place) -> bool:

@@ -31,7 +31,7 @@ class Replayer:
         refuse_part_of_list(self.reading, task_id)
         task = self.reading.task(task_id)
         if task.state is not State.FAILED:
-            raise Conflict(f"task is {task.shown_state}: only one that has failed can be replayed")
+            raise Conflict.has_not_failed("task", task.shown_state)
         number = task.replay + 1
         self.queue.send(TaskMessage(task_id=task_id, attempt=1, replay=number))
         return self.tasks.replay(task_id, number=number).task or task
@@ -40,10 +40,10 @@ class Replayer:
         """Start a failed list again, from its failed tasks. Raises NotFound, and Conflict where it has not failed."""
         task_list = self.lists.get(list_id)
         if task_list is None or task_list.expires_at <= self.clock():
-            raise NotFound("taskList is not found")
+            raise NotFound.task_list()
         if task_list.state is not State.FAILED:
             state = "under way" if task_list.state is State.CREATED else task_list.state
-            raise Conflict(f"taskList is {state}: only one that has failed can be replayed")
+            raise Conflict.has_not_failed("taskList", state)
         number = task_list.replay + 1
         self.queue.send(GroupStart(list_id=list_id, replay=number))
         return self.lists.replay(list_id, number=number) or task_list

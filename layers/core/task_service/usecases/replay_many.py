@@ -1,21 +1,22 @@
-"""Replaying by filter: all that has failed, page by page."""
+"""Replaying by filter: all tasks or lists that have failed, page by page."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from task_service.domain.errors import Conflict, NotFound
-from task_service.domain.search import Found, ListSummary
-from task_service.domain.task import Task
+from task_service.domain.paging import PageRequest
+from task_service.domain.search import Filter, Found, ListSummary
+from task_service.domain.task import State, Task
 from task_service.usecases.replay import Replayer
-from task_service.usecases.search import Question, Searcher
+from task_service.usecases.search import Searcher
 
 T = TypeVar("T", Task, ListSummary)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Skipped:
-    """What had failed when it was found, and could not be replayed."""
+    """A task or list that was found as failed, and could not be replayed."""
 
     id: str
     reason: str
@@ -23,36 +24,38 @@ class Skipped:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Replays(Generic[T]):
-    """What replaying a page of what was found came to."""
+    """The result of replaying a page."""
 
     items: list[T]
-    """What starts again."""
+    """Those that start again."""
     skipped: list[Skipped]
     next: str | None
-    """The place (`domain.listed`) down to which was looked; None: there is nothing beyond."""
+    """The sort key (`domain.paging`) at which the search stopped; None at the end of all records."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BulkReplayer:
-    """Starts again what has failed and fits a filter.
+    """Replays the failed tasks or lists that match a filter.
 
-    After Unavailable some of a page may have been replayed; they are not failed any more, so asking again goes on.
+    After Unavailable, some of a page may have been replayed. They have not failed any more, so the client repeats the
+    request to replay the others.
     """
 
     searcher: Searcher
     replayer: Replayer
 
-    def tasks(self, question: Question) -> Replays[Task]:
+    def tasks(self, wanted: Filter, page: PageRequest) -> Replays[Task]:
         """Replay a page of failed tasks. Raises Unavailable."""
-        return _replay(self.searcher.tasks(question), lambda failed: self.replayer.task(failed.id))
+        found = self.searcher.tasks(replace(wanted, state=State.FAILED), page)
+        return _replay(found, lambda failed: self.replayer.task(failed.id))
 
-    def lists(self, question: Question) -> Replays[ListSummary]:
+    def lists(self, wanted: Filter, page: PageRequest) -> Replays[ListSummary]:
         """Replay a page of failed task lists. Raises Unavailable."""
 
         def replay(failed: ListSummary) -> ListSummary:
             return ListSummary.of(self.replayer.task_list(failed.id), has_started=True)
 
-        return _replay(self.searcher.lists(question), replay)
+        return _replay(self.searcher.lists(replace(wanted, state=State.FAILED), page), replay)
 
 
 def _replay(found: Found[T], replay: Callable[[T], T]) -> Replays[T]:
@@ -62,6 +65,6 @@ def _replay(found: Found[T], replay: Callable[[T], T]) -> Replays[T]:
         try:
             items.append(replay(failed))
         except (Conflict, NotFound) as refusal:
-            # It has been replayed, or has gone, since it was found.
+            # Another client has replayed it since the search found it, or its retention has ended.
             skipped.append(Skipped(id=failed.id, reason=refusal.message))
     return Replays(items=items, skipped=skipped, next=found.next)

@@ -15,7 +15,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from task_service.adapters.template_cache import TemplateCache
-from task_service.domain.template import TaskTemplate
+from task_service.domain.template import TaskTemplate, TemplateKind
 from task_service.usecases.check_readiness import ReadinessCheck
 from task_service.usecases.create_task import TaskCreator
 from task_service.usecases.edit_templates import TemplateEditor, Validate
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from task_service.domain.event_task import EventTask
     from task_service.domain.policy import Policy
     from task_service.domain.task_list import TaskListTemplate
-    from task_service.ports import Clock, Draw, Pause, Templates
+    from task_service.ports import Clock, Draw, Pause, PolicyCompiler, Templates
     from task_service.usecases.authorize import Authorizer
     from task_service.usecases.cancel import Canceller
     from task_service.usecases.create_list import ListCreator
@@ -180,13 +180,14 @@ class Services:
     def task_templates(self) -> TemplateEditor:
         """Writes and reads task templates."""
 
+        longest = self.settings.executor_timeout - EXECUTOR_MARGIN
+
         def validate(name: str, payload: str) -> Mapping[str, Any]:
             from task_service.schemas.template import validate_task_template
 
-            longest = self.settings.executor_timeout - EXECUTOR_MARGIN
             return validate_task_template(name, payload, longest_timeout=longest)
 
-        return self._editor("task template", self.platform.task_templates, self._task_templates, validate)
+        return self._editor(TemplateKind.TASK, self.platform.task_templates, self._task_templates, validate)
 
     @cached_property
     def list_templates(self) -> TemplateEditor:
@@ -197,7 +198,7 @@ class Services:
 
             return validate_list_template(name, payload)
 
-        return self._editor("taskList template", self.platform.list_templates, self._list_templates, validate)
+        return self._editor(TemplateKind.TASK_LIST, self.platform.list_templates, self._list_templates, validate)
 
     @cached_property
     def policies(self) -> TemplateEditor:
@@ -208,10 +209,15 @@ class Services:
             from task_service.schemas.policy import validate_policy
 
             document = validate_policy(name, payload)
-            self._outside.compiler.check(name, Policy.from_document(document))
+            self.policy_compiler.check(name, Policy.from_document(document))
             return document
 
-        return self._editor("policy", self.platform.policies, self._policies, validate)
+        return self._editor(TemplateKind.POLICY, self.platform.policies, self._policies, validate)
+
+    @property
+    def policy_compiler(self) -> PolicyCompiler:
+        """Compiles policies that are to be written."""
+        return self._outside.compiler
 
     @cached_property
     def event_tasks(self) -> EventTaskEditor:
@@ -228,7 +234,7 @@ class Services:
 
             return event_task.identify(payload)
 
-        templates = self._editor("event task", self.platform.event_tasks, self._event_tasks, validate)
+        templates = self._editor(TemplateKind.EVENT_TASK, self.platform.event_tasks, self._event_tasks, validate)
         return EventTaskEditor(templates=templates, identify=identify)
 
     # -- requests

@@ -1,76 +1,123 @@
-"""What a deployment can set, read from a function's environment."""
+"""The settings of a deployment, read from a function's environment."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from task_service.wiring.identity_settings import AuthSettings, OAuthSettings
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """What a deployment can set."""
+    """The settings of a deployment; each is read when a service asks for it.
 
-    table: str
-    queue_url: str
-    bucket: str
-    template_writes: bool = False
-    template_cache: timedelta = timedelta(seconds=30)
-    retention: timedelta = timedelta(days=30)
-    idempotency: timedelta = timedelta(hours=24)
-    """How long an idempotency key is kept; never longer than what it stands for."""
-    max_task_retries: int = 10
-    executor_timeout: timedelta = timedelta(seconds=60)
-    policy_address: str = ""
-    """Where the policy service is; empty: policies are evaluated here."""
-    policy_timeout: timedelta = timedelta(seconds=5)
-    cache_address: str = ""
-    """Of the cache service; empty: there is none."""
-    egress_allow: str = ""
-    auth: AuthSettings | None = None
-    """None: everybody is let in."""
-    oauth: OAuthSettings | None = None
-    """None: the policy service and the cache service are called without a token."""
+    template.yaml gives each function only the variables that its services read. So a variable that is missing or wrong
+    is an error of the services that need it: they get a KeyError or a ValueError that names the variable.
+    """
+
+    variables: Mapping[str, str]
+    """The environment's variables that are not empty: an empty variable counts as not set."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """The settings of a function's environment. Raises KeyError or ValueError, naming the variable."""
-        return cls(
-            table=environment["TABLE_NAME"],
-            queue_url=environment["QUEUE_URL"],
-            bucket=environment["BUCKET_NAME"],
-            template_writes=_switch(environment, "TEMPLATE_WRITES", default=False),
-            template_cache=timedelta(seconds=_number(environment, "TEMPLATE_CACHE_SECONDS", default=30)),
-            retention=timedelta(days=_number(environment, "RETENTION_DAYS", default=30)),
-            idempotency=timedelta(hours=_hours(environment, "IDEMPOTENCY_HOURS", default=24, most=168)),
-            max_task_retries=int(_number(environment, "EXECUTOR_MAX_TASK_RETRIES", default=10)),
-            executor_timeout=timedelta(seconds=_number(environment, "EXECUTOR_TIMEOUT_SECONDS", default=60)),
-            policy_address=_address(environment, "POLICY_ADDR"),
-            policy_timeout=timedelta(seconds=_number(environment, "POLICY_TIMEOUT_SECONDS", default=5)),
-            cache_address=_address(environment, "CACHE_ADDR"),
-            egress_allow=environment.get("EGRESS_ALLOW") or "",
-            **_identity(environment),
-        )
+        """The settings in an environment."""
+        return cls({name: value for name, value in environment.items() if value})
+
+    @property
+    def table(self) -> str:
+        """Name of the DynamoDB table."""
+        return self.variables["TABLE_NAME"]
+
+    @property
+    def queue_url(self) -> str:
+        """URL of the task queue."""
+        return self.variables["QUEUE_URL"]
+
+    @property
+    def bucket(self) -> str:
+        """Name of the bucket of large bodies."""
+        return self.variables["BUCKET_NAME"]
+
+    @property
+    def template_writes(self) -> bool:
+        """Whether the API writes and deletes templates and policies."""
+        return _switch(self.variables, "TEMPLATE_WRITES", default=False)
+
+    @property
+    def template_cache(self) -> timedelta:
+        """How long a warm function uses a template or policy before it reads it again."""
+        return timedelta(seconds=_number(self.variables, "TEMPLATE_CACHE_SECONDS", default=30))
+
+    @property
+    def retention(self) -> timedelta:
+        """How long tasks and lists are kept."""
+        return timedelta(days=_number(self.variables, "RETENTION_DAYS", default=30))
+
+    @property
+    def idempotency(self) -> timedelta:
+        """How long an idempotency key is kept; never longer than what it stands for."""
+        return timedelta(hours=_hours(self.variables, "IDEMPOTENCY_HOURS", default=24, most=168))
+
+    @property
+    def max_task_retries(self) -> int:
+        """How often a failed attempt is repeated, where the template does not say."""
+        return int(_number(self.variables, "EXECUTOR_MAX_TASK_RETRIES", default=10))
+
+    @property
+    def executor_timeout(self) -> timedelta:
+        """The executor function's timeout."""
+        return timedelta(seconds=_number(self.variables, "EXECUTOR_TIMEOUT_SECONDS", default=60))
+
+    @property
+    def policy_address(self) -> str:
+        """Address of the policy service; empty: the executor evaluates policies itself."""
+        return _address(self.variables, "POLICY_ADDR")
+
+    @property
+    def policy_timeout(self) -> timedelta:
+        """How long the evaluation of an embedded policy may take."""
+        return timedelta(seconds=_number(self.variables, "POLICY_TIMEOUT_SECONDS", default=5))
+
+    @property
+    def cache_address(self) -> str:
+        """Address of the cache service; empty: there is none."""
+        return _address(self.variables, "CACHE_ADDR")
+
+    @property
+    def egress_allow(self) -> str:
+        """Networks and names that tasks may call beside public addresses."""
+        return self.variables.get("EGRESS_ALLOW", "")
+
+    @property
+    def auth(self) -> AuthSettings | None:
+        """Whose tokens the API accepts; None: requests need no token."""
+        if not self._auth_enabled:
+            return None
+        from task_service.wiring.identity_settings import AuthSettings
+
+        return AuthSettings.from_environment(self.variables)
+
+    @property
+    def oauth(self) -> OAuthSettings | None:
+        """Where tokens for the policy service and the cache service come from; None: they are called without."""
+        if not self._auth_enabled:
+            return None
+        from task_service.wiring.identity_settings import OAuthSettings
+
+        return OAuthSettings.from_environment(self.variables)
+
+    @property
+    def _auth_enabled(self) -> bool:
+        """Whether tokens are used, for both directions as in the first generation."""
+        return _switch(self.variables, "AUTH_ENABLED", default=False)
 
 
-def _identity(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The settings about identity: as in the first generation, AUTH_ENABLED is for both directions."""
-    if not _switch(environment, "AUTH_ENABLED", default=False):
-        return {}
-    from task_service.wiring.identity_settings import AuthSettings, OAuthSettings
-
-    return {
-        "auth": AuthSettings.from_environment(environment),
-        "oauth": OAuthSettings.from_environment(environment),
-    }
-
-
-def _number(environment: Mapping[str, str], name: str, *, default: float) -> float:
-    text = environment.get(name) or str(default)
+def _number(variables: Mapping[str, str], name: str, *, default: float) -> float:
+    text = variables.get(name, str(default))
     try:
         number = float(text)
     except ValueError:
@@ -80,23 +127,23 @@ def _number(environment: Mapping[str, str], name: str, *, default: float) -> flo
     return number
 
 
-def _hours(environment: Mapping[str, str], name: str, *, default: float, most: float) -> float:
-    hours = _number(environment, name, default=default)
+def _hours(variables: Mapping[str, str], name: str, *, default: float, most: float) -> float:
+    hours = _number(variables, name, default=default)
     if not 1 <= hours <= most:
-        raise ValueError(f"{name} is {environment[name]!r}, a number from 1 to {most:.0f} is expected")
+        raise ValueError(f"{name} is {variables[name]!r}, a number from 1 to {most:.0f} is expected")
     return hours
 
 
-def _address(environment: Mapping[str, str], name: str) -> str:
+def _address(variables: Mapping[str, str], name: str) -> str:
     """An HTTP address without a slash at its end; empty where there is none."""
-    address = (environment.get(name) or "").rstrip("/")
+    address = variables.get(name, "").rstrip("/")
     if address and not address.startswith(("http://", "https://")):
         raise ValueError(f"{name} is {address!r}, http://host… or https://host… is expected")
     return address
 
 
-def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
-    text = environment.get(name) or ("on" if default else "off")
+def _switch(variables: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = variables.get(name, "on" if default else "off")
     if text.lower() not in ("on", "off", "true", "false"):
         raise ValueError(f"{name} is {text!r}, on or off is expected")
     return text.lower() in ("on", "true")

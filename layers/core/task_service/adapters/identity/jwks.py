@@ -75,7 +75,7 @@ class Jwks:
             self._refresh()
             found = self._find(key_id, algorithm)
         if not self._keys:
-            raise Unavailable("the keys that tokens are verified with are not available")
+            raise Unavailable.token_keys()
         return found
 
     def _find(self, key_id: str | None, algorithm: str) -> Key | None:

@@ -37,12 +37,12 @@ class JwtVerifier:
             claims = self._claims(token)
             in_time = float(claims["exp"]) > self.clock().timestamp()
         except jwt.PyJWTError as error:
-            raise Unauthenticated(_reason(error), error="invalid_token") from error
+            raise Unauthenticated.invalid_token(_reason(error)) from error
         # Numbers and nesting beyond what Python makes of them.
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise Unauthenticated(_MALFORMED, error="invalid_token") from error
+            raise Unauthenticated.invalid_token(_MALFORMED) from error
         if not in_time:
-            raise Unauthenticated(_EXPIRED, error="invalid_token")
+            raise Unauthenticated.invalid_token(Unauthenticated.EXPIRED)
         return Caller.from_claims(claims)
 
     def _claims(self, token: str) -> dict[str, Any]:
@@ -67,11 +67,10 @@ class JwtVerifier:
         return claims
 
 
-_EXPIRED: Final = "the token has expired"
 _MALFORMED: Final = "the token is malformed"
 
 _REASONS: Final[tuple[tuple[type[jwt.PyJWTError], str], ...]] = (
-    (jwt.ExpiredSignatureError, _EXPIRED),
+    (jwt.ExpiredSignatureError, Unauthenticated.EXPIRED),
     (jwt.ImmatureSignatureError, "the token is not valid yet"),
     (jwt.InvalidAudienceError, "the token is for another audience"),
     (jwt.InvalidIssuerError, "the token is of another issuer"),

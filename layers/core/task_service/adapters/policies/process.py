@@ -98,7 +98,7 @@ class PolicyProcess:
 
 def _folders() -> list[str]:
     """Where the process finds this package and the interpreter of Rego, which this process never loads."""
-    folders = [str(Path(__file__).parents[2])]
+    folders = [str(Path(__file__).parents[3])]
     found = importlib.util.find_spec("regopy")
     if found is not None and found.origin is not None:
         folders.append(str(Path(found.origin).parents[1]))

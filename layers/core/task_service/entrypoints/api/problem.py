@@ -1,44 +1,48 @@
-"""Errors as API responses: the members of v1.1.0 and those of RFC 9457 in one JSON object."""
+"""Errors as responses: the members of v1.1.0 and those of RFC 9457 in one JSON object."""
 
 import json
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import uuid4
 
-from aws_lambda_powertools.event_handler import Response
-
-from task_service.domain.errors import TaskFailed, TaskServiceError
+from task_service.domain.errors import InternalError, TaskFailed, TaskServiceError
+from task_service.entrypoints.api.response import Response
 
 log: Final = logging.getLogger("task")
 
 
 _TITLES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
-"""Names that have changed since (RFC 9110), which not every Python version knows."""
+"""Names that RFC 9110 has changed, and older Python versions do not know."""
 
 
-def response(error: Exception) -> Response[str]:
-    """The response for an error; logs it under the id that the client is told."""
-    known = error if isinstance(error, TaskServiceError) else TaskServiceError("internal error")
+def response_or_problem(respond: Callable[[], Response]) -> Response:
+    """The response that `respond` returns, or the one for the error that it raises."""
+    try:
+        return respond()
+    except Exception as error:
+        return problem(error)
+
+
+def problem(error: Exception) -> Response:
+    """The response for an error. The log line about it has the id that the client gets."""
+    known = error if isinstance(error, TaskServiceError) else InternalError()
     error_id = str(uuid4())
     is_ours = known.status >= 500
     log.log(
         logging.ERROR if is_ours else logging.INFO,
-        # Why a task failed may be told in the words of its target.
+        # The reason why a task failed may quote its target's answer, which is not logged.
         known.__doc__ if isinstance(known, TaskFailed) else known.message,
         extra={"action": "refuse", "error_id": error_id, "status": known.status},
         exc_info=error if is_ours else None,
     )
-    return Response(
-        status_code=known.status,
-        content_type="application/json",
-        body=json.dumps(members(known, error_id), ensure_ascii=False),
-        headers=dict(known.headers),
-    )
+    body = json.dumps(members(known, error_id), ensure_ascii=False)
+    return Response.json(body, status=known.status, headers=known.headers)
 
 
 def members(error: TaskServiceError, error_id: str) -> dict[str, Any]:
-    """The body of the response for an error."""
+    """The members of the body for an error."""
     return {
         "id": error_id,
         "kind": error.kind,
@@ -51,5 +55,5 @@ def members(error: TaskServiceError, error_id: str) -> dict[str, Any]:
 
 
 def title(status: int) -> str:
-    """What an HTTP status is called."""
+    """The name of an HTTP status."""
     return _TITLES.get(status) or HTTPStatus(status).phrase

@@ -1,118 +1,102 @@
-"""Reading API Gateway's proxy events."""
+"""A request to the API, read from the event of a gateway. Only this module knows what such events look like."""
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
-from urllib.parse import quote, unquote
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from task_service.domain.errors import BadRequest
-from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
 
-Event = Mapping[str, Any]
+if TYPE_CHECKING:
+    from task_service.domain.identity import Caller
+
+GatewayEvent = Mapping[str, Any]
+"""API Gateway's event for a proxy integration of a REST API (payload format 1.0)."""
 
 _REPLACEMENT: Final = "\ufffd"
-_SEGMENT: Final = "-._~!$&'()*+,;=:@%"
-"""What a path segment holds without being percent-encoded (RFC 3986, 3.3), and the percent sign of what is."""
 
 
-def routed(event: Event) -> dict[str, Any]:
-    """The event with a path that the resolver can match.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """A request. What the client can get wrong is decoded when a handler asks for it, so that other checks go first."""
 
-    REST APIs pass the path on percent-encoded, as it was sent, but under a custom domain with the base path in front
-    and, for names that a client has not encoded, with characters that the resolver does not know. The resource says
-    which route API Gateway has matched; its parameters, encoded, make the path.
-    """
-    path = str(event.get("resource") or "")
-    sent = str(event.get("path") or "")
-    if sent.endswith("/") or "//" in sent:
-        # API Gateway matches these like the paths without; they name no resource here.
-        return {**event, "path": "/", "resource": ""}
-    for name, value in (event.get("pathParameters") or {}).items():
-        path = path.replace(f"{{{name}}}", quote(value, safe=_SEGMENT))
-    return {**event, "path": path}
+    method: str
+    resource: str
+    """The route that the gateway has matched, as it stands in template.yaml."""
+    path: str
+    """The path as it was sent, under a custom domain with that domain's base path in front."""
+    segments: Mapping[str, str]
+    """The parts of the path that the resource names, percent-encoded as they were sent."""
+    query: Mapping[str, str]
+    """The query parameters, of one that is repeated the last value."""
+    headers: Mapping[str, str]
+    """The headers by their names in lower case, each as one text (RFC 9110, 5.3)."""
+    body: str
+    is_base64: bool
+    """Whether the body is Base64 of what the client sent."""
+    remaining_time: Callable[[], timedelta]
+    """Asks how long the function may still run."""
+    caller: "Caller | None" = None
+    """Who sent the request; None where authentication is off or not needed."""
 
-
-def decoded(segment: str) -> str:
-    """A path parameter, decoded once. Raises BadRequest where it is not UTF-8."""
-    try:
-        return unquote(segment, errors="strict")
-    except UnicodeDecodeError:
-        raise BadRequest("the name in the path is not valid UTF-8") from None
-
-
-def joined(segments: Mapping[str, str]) -> str:
-    """The name that path parameters make together, each decoded once. Raises BadRequest.
-
-    Where there are several, none can be empty or hold a slash: two names would be the same.
-    """
-    parts = {name: decoded(segment) for name, segment in segments.items()}
-    if len(parts) > 1:
-        for name, part in parts.items():
-            if not part.strip() or "/" in part:
-                raise BadRequest(f"{name}: a name without slashes is expected in the path, not {part!r}")
-    return "/".join(parts.values())
-
-
-def payload(event: Event) -> str:
-    """The body as text. Raises BadRequest where it is not UTF-8."""
-    body = event.get("body") or ""
-    if event.get("isBase64Encoded"):
-        try:
-            return base64.b64decode(body, validate=True).decode("utf-8")
-        except (UnicodeDecodeError, binascii.Error) as error:
-            raise BadRequest(f"payload is not valid UTF-8: {_where(error)}") from None
-    text = str(body)
-    position = text.find(_REPLACEMENT)
-    if position >= 0:
-        # API Gateway hands over text, with this character in the place of every byte that was none.
-        raise BadRequest(
-            f"payload is not valid UTF-8 at character {position}"
-            r" (the character U+FFFD itself can be sent as the escape \ufffd)"
+    @classmethod
+    def from_event(cls, event: GatewayEvent, context: Any) -> "Request":
+        """The request in a gateway's event; `context` is Lambda's."""
+        values = event.get("multiValueQueryStringParameters") or {}
+        return cls(
+            method=event["httpMethod"],
+            resource=str(event.get("resource") or ""),
+            path=str(event.get("path") or ""),
+            segments=event.get("pathParameters") or {},
+            query={name: str(several[-1]) for name, several in values.items() if several},
+            headers=_headers(event),
+            body=str(event.get("body") or ""),
+            is_base64=bool(event.get("isBase64Encoded")),
+            remaining_time=lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()),
         )
-    return text
+
+    @property
+    def has_stray_slash(self) -> bool:
+        """Whether the path has a slash too many. API Gateway matches it all the same; it names no resource here."""
+        return self.path.endswith("/") or "//" in self.path
+
+    def header(self, name: str) -> str | None:
+        """A header by its name in any case; None if it is not sent."""
+        return self.headers.get(name.lower())
+
+    def segment(self, name: str) -> str:
+        """A part of the path, decoded once. Raises BadRequest if it is not UTF-8."""
+        try:
+            return unquote(self.segments[name], errors="strict")
+        except UnicodeDecodeError:
+            raise BadRequest("the name in the path is not valid UTF-8") from None
+
+    def payload(self) -> str:
+        """The body as text. Raises BadRequest if it is not UTF-8."""
+        if self.is_base64:
+            try:
+                return base64.b64decode(self.body, validate=True).decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise BadRequest(f"payload is not valid UTF-8: at byte {error.start}") from None
+            except binascii.Error:
+                raise BadRequest("payload is not valid UTF-8: it is not Base64") from None
+        position = self.body.find(_REPLACEMENT)
+        if position >= 0:
+            # API Gateway hands over text, in which this character stands for every byte that is not UTF-8.
+            raise BadRequest(
+                f"payload is not valid UTF-8 at character {position}"
+                r" (the character U+FFFD itself can be sent as the escape \ufffd)"
+            )
+        return self.body
 
 
-def header(event: Event, name: str) -> str | None:
-    """A header by its name in any case, None where it is not sent."""
-    wanted = name.lower()
-    for key, value in (event.get("headers") or {}).items():
-        if key.lower() == wanted:
-            return str(value)
-    return None
-
-
-def joined_header(event: Event, name: str) -> str | None:
-    """A header as one text, however many lines it was sent in (RFC 9110, 5.3), None where it is not sent."""
-    wanted = name.lower()
-    lines = [
-        str(line)
-        for key, values in (event.get("multiValueHeaders") or {}).items()
-        if key.lower() == wanted
-        for line in values
-    ]
-    return ", ".join(lines) if lines else header(event, name)
-
-
-def cache_name(event: Event, name: str) -> str:
-    """A header that holds a namespace or scope of the cache service, empty where it is not sent. Raises BadRequest."""
-    # Spaces around a header's value are no part of it (RFC 9110, 5.5).
-    text = (header(event, name) or "").strip(" \t")
-    if not is_cache_name(text):
-        raise BadRequest(f"{name}: {CACHE_NAME_RULE}")
-    return text
-
-
-def query_names(event: Event) -> Iterable[str]:
-    """The names of the query parameters that are sent."""
-    return event.get("multiValueQueryStringParameters") or {}
-
-
-def query(event: Event, name: str) -> str | None:
-    """A query parameter, the last one where it is repeated, None where it is not sent."""
-    values = (event.get("multiValueQueryStringParameters") or {}).get(name)
-    return str(values[-1]) if values else None
-
-
-def _where(error: Exception) -> str:
-    return f"at byte {error.start}" if isinstance(error, UnicodeDecodeError) else "it is not Base64"
+def _headers(event: GatewayEvent) -> dict[str, str]:
+    # API Gateway sends each header in both; what calls the function directly may send one of them.
+    lines: dict[str, list[str]] = {}
+    for name, values in (event.get("multiValueHeaders") or {}).items():
+        lines.setdefault(name.lower(), []).extend(map(str, values))
+    joined = {name.lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    return joined | {name: ", ".join(values) for name, values in lines.items()}

@@ -1,4 +1,4 @@
-"""The states of tasks and lists as the API shows them."""
+"""Tasks and task lists as the API shows them."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +15,7 @@ HTTP_STATUS: Final[dict[State, int]] = {
     State.FAILED: 207,
     State.CANCELLED: 207,
 }
-"""The HTTP status that a state is answered with."""
+"""The HTTP status of a response about a task or list in this state."""
 
 
 def task_status(task: Task) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def task_status(task: Task) -> dict[str, Any]:
 
 
 def list_summary(task_list: "ListSummary") -> dict[str, Any]:
-    """A task list among others."""
+    """A task list without its groups, as pages show it."""
     return {
         "id": task_list.id,
         "name": task_list.name,

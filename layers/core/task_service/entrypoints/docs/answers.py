@@ -1,4 +1,4 @@
-"""What the API answers, as models: the code writes these bodies as JSON text, and only the document needs a shape."""
+"""Models of the bodies that the API answers with. The code writes them as JSON text; only the document needs models."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -14,30 +14,30 @@ Next = Annotated[str | None, Field(description="`next` of the next page; null on
 
 
 class Answer(BaseModel):
-    """A body with these members and no others."""
+    """A body with exactly these members."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class TaskCreated(Answer):
-    """A task that is durable, and will run."""
+    """The id of a new task."""
 
     taskID: Annotated[str, Field(description="Opaque; a UUID at present.")]
 
 
 class TaskListCreated(Answer):
-    """A task list that is durable, and will run."""
+    """The id of a new task list."""
 
     taskListID: Annotated[str, Field(description="Opaque; a UUID at present.")]
 
 
 class TaskStatus(Answer):
-    """Where a task stands."""
+    """The status of a task."""
 
     id: str
-    name: Annotated[str, Field(description="Of its template.")]
+    name: Annotated[str, Field(description="The name of its template.")]
     status: State
-    attempts: Annotated[int, Field(ge=0, description="How many have started.")]
+    attempts: Annotated[int, Field(ge=0, description="The number of attempts that have started.")]
     responseCode: Annotated[int | None, Field(description="HTTP status of the target's last answer.")]
     createdAt: datetime
     startedAt: Annotated[datetime | None, Field(description="When the first attempt started.")]
@@ -48,22 +48,22 @@ class TaskStatus(Answer):
 class ListedTask(Answer):
     """A task of a list."""
 
-    id: Annotated[str, Field(description="Read like any other task's.")]
+    id: Annotated[str, Field(description="Its status and result are read like those of any other task.")]
     status: State
 
 
 class GroupStatus(Answer):
-    """Where a group of a list stands."""
+    """The status of a group of a list."""
 
     id: str
     status: State
-    tasks: Annotated[list[ListedTask], Field(description="In the template's order; missing where there are none.")] = []
-    result: Annotated[Any, Field(description="What the group's finalPolicy gave; missing where there is none.")] = None
-    error: Annotated[str, Field(description="Why the group's finalPolicy failed; missing where it did not.")] = ""
+    tasks: Annotated[list[ListedTask], Field(description="In the template's order; missing if there are none.")] = []
+    result: Annotated[Any, Field(description="The output of the group's finalPolicy; missing if there is none.")] = None
+    error: Annotated[str, Field(description="Why the group's finalPolicy failed; missing if it did not.")] = ""
 
 
 class TaskListStatus(Answer):
-    """Where a task list stands, group by group."""
+    """The status of a task list, group by group."""
 
     id: str
     status: State
@@ -74,14 +74,14 @@ class TaskListItem(Answer):
     """A task list, without its groups."""
 
     id: str
-    name: Annotated[str, Field(description="Of its template.")]
+    name: Annotated[str, Field(description="The name of its template.")]
     status: State
     createdAt: datetime
     finishedAt: datetime | None
 
 
 class TaskOrList(RootModel[TaskStatus | TaskListItem]):
-    """A task, or a task list where the id is one's."""
+    """A task or a task list."""
 
 
 class TaskPage(Answer):
@@ -99,16 +99,16 @@ class TaskListPage(Answer):
 
 
 class SkippedReplay(Answer):
-    """What was found and not replayed."""
+    """A task or a list that was found as failed, and could not be replayed."""
 
     id: str
     reason: str
 
 
 class Replayed(Answer):
-    """What was replayed of a page of what was found."""
+    """The result of replaying a page of failed tasks or lists."""
 
-    items: list[TaskOrList]
+    items: Annotated[list[TaskOrList], Field(description="Those that start again.")]
     skipped: list[SkippedReplay]
     next: Next
 
@@ -150,9 +150,11 @@ class Health(Answer):
 
 
 class Problem(Answer):
-    """An error: the members of the service's first generation, and those of RFC 9457."""
+    """An error: the members of the first generation of this service, and those of RFC 9457."""
 
-    id: Annotated[str, Field(description="Also in the log, as `error_id`; of API Gateway's own errors the request's.")]
+    id: Annotated[
+        str, Field(description="In the log it is `error_id`. If API Gateway refuses a request, the id of the request.")
+    ]
     kind: Annotated[Literal[0, 1, 5, 7], Field(description="1 bad request, 5 not found, 7 internal, 0 other.")]
     message: str
     type: Literal["about:blank"]

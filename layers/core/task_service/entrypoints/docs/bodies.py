@@ -1,4 +1,4 @@
-"""What clients write, where that is less than the code's models: what the path says already may be left out."""
+"""Bodies of requests that differ from the schemas: members that the path names too may be left out."""
 
 from typing import Annotated
 
@@ -7,23 +7,23 @@ from pydantic import Field
 from task_service.schemas.policy import PolicySchema
 from task_service.schemas.template import TaskListTemplateSchema, TaskTemplateSchema
 
-InPath = Annotated[str, Field(min_length=1, description="May be left out; if not, it is that of the path.")]
+InPath = Annotated[str, Field(min_length=1, description="May be left out; otherwise the same as in the path.")]
 
 
 class TaskTemplateBody(TaskTemplateSchema):
-    """A task template as it is written: either `requestPolicy`, or both `url` and `method`."""
+    """A task template to write, with either `requestPolicy`, or both `url` and `method`."""
 
     name: InPath = ""
 
 
 class TaskListTemplateBody(TaskListTemplateSchema):
-    """A task list template as it is written: groups of tasks, at least one task in all."""
+    """A task list template to write, with at least one task in all its groups."""
 
     name: InPath = ""
 
 
 class PolicyBody(PolicySchema):
-    """A policy as it is written."""
+    """A policy to write."""
 
     repository: InPath = ""
     group: InPath = ""

@@ -1,9 +1,10 @@
-"""Cancelling and replaying, as they are described."""
+"""Descriptions of the operations that cancel and replay."""
 
 from collections.abc import Iterable
 from typing import Final
 
-from task_service.domain.errors import BadRequest, Conflict, NotFound
+from task_service.domain.errors import Conflict, NotFound
+from task_service.domain.task import State
 from task_service.domain.task_list import CANCELLED
 from task_service.entrypoints.docs import answers
 from task_service.entrypoints.docs.common import (
@@ -15,75 +16,76 @@ from task_service.entrypoints.docs.common import (
     UNAVAILABLE,
     UNREADABLE_NAME,
 )
+from task_service.entrypoints.docs.examples import raised_by
 from task_service.entrypoints.docs.operation import Body, Operation, Success
-from task_service.entrypoints.docs.tasks import LIST_ITEM, SOME_LIST_ID, TASK_CREATED
-from task_service.schemas.replay import ReplaySchema
+from task_service.entrypoints.docs.tasks import LIST_ITEM, SOME_ID, SOME_LIST_ID, TASK_CREATED
+from task_service.schemas.replay import ReplaySchema, read_replays
 
 _CANCELLED: Final = {"status": "cancelled", "finishedAt": "2026-11-24T06:00:39.097Z"}
 _CANCELLED_TASK: Final = {**TASK_CREATED, **_CANCELLED, "error": CANCELLED}
-_UNDER_WAY: Final = {**LIST_ITEM, "status": "pending"}
-_PART_OF_LIST: Final = Conflict(f"task is a part of taskList {SOME_LIST_ID}: this is possible for the whole list only")
+_PENDING_LIST: Final = {**LIST_ITEM, "status": "pending"}
 
 
 def operations() -> Iterable[Operation]:
-    """Cancelling and replaying of one task or list, and replaying of many."""
-    yield _acting_on_task(
+    """Cancel and replay one task or list, and replay many."""
+    yield _of_task(
         "cancel",
         "Cancel a task",
-        "What has not started never does; what comes of a call under way is discarded. Takes the id of a list too.",
+        "A task that has not started never starts; the result of a call that is still running is discarded. "
+        "The id of a list cancels the list.",
         Success(description="It is cancelled.", shape=answers.TaskOrList, example=_CANCELLED_TASK),
-        Conflict("task is done: only one that has not ended can be cancelled"),
+        Conflict.has_ended("task", State.DONE),
     )
-    yield _acting_on_task(
+    yield _of_task(
         "replay",
         "Replay a failed task",
-        "It starts again under the same id, with the same request, the template as it was at its creation, and all its "
-        "attempts.",
-        Success(description="It runs again.", shape=answers.TaskStatus, example=TASK_CREATED),
-        Conflict("task is done: only one that has failed can be replayed"),
+        "It starts again under the same id, with the same request, the template as it was when the task was created, "
+        "and as many attempts as before.",
+        Success(description="It starts again.", shape=answers.TaskStatus, example=TASK_CREATED),
+        Conflict.has_not_failed("task", State.DONE),
     )
-    yield _acting_on_list(
+    yield _of_list(
         "cancel",
         "Cancel a task list",
-        "No task of it starts after this.",
+        "No task of the list starts after this.",
         Success(description="It is cancelled.", shape=answers.TaskListItem, example={**LIST_ITEM, **_CANCELLED}),
-        Conflict("taskList is done: only one that has not ended can be cancelled"),
+        Conflict.has_ended("taskList", State.DONE),
     )
-    yield _acting_on_list(
+    yield _of_list(
         "replay",
         "Replay a failed task list",
-        "It starts again under the same id, from its failed tasks: what is done stays as it is.",
-        Success(description="It runs again.", shape=answers.TaskListItem, example=_UNDER_WAY),
-        Conflict("taskList is done: only one that has failed can be replayed"),
+        "It starts again under the same id, from its failed tasks; tasks that are done stay as they are.",
+        Success(description="It starts again.", shape=answers.TaskListItem, example=_PENDING_LIST),
+        Conflict.has_not_failed("taskList", State.DONE),
     )
     yield _replay_many()
 
 
-def _acting_on_task(act: str, summary: str, description: str, answer: Success, refusal: Conflict) -> Operation:
+def _of_task(action: str, summary: str, description: str, answer: Success, refusal: Conflict) -> Operation:
     return Operation(
         method="POST",
-        path=f"/v1/tasks/{{taskID}}/{act}",
-        id=f"{act}Task",
+        path=f"/v1/tasks/{{taskID}}/{action}",
+        id=f"{action}Task",
         tag=TASKS,
         summary=summary,
         description=description,
         parameters=(TASK_ID,),
         answers={200: answer},
-        errors=(UNREADABLE_NAME, NotFound("task is not found"), refusal, _PART_OF_LIST, UNAVAILABLE),
+        errors=(UNREADABLE_NAME, NotFound.task(), refusal, Conflict.part_of_list(SOME_LIST_ID), UNAVAILABLE),
     )
 
 
-def _acting_on_list(act: str, summary: str, description: str, answer: Success, refusal: Conflict) -> Operation:
+def _of_list(action: str, summary: str, description: str, answer: Success, refusal: Conflict) -> Operation:
     return Operation(
         method="POST",
-        path=f"/v1/taskLists/{{taskListID}}/{act}",
-        id=f"{act}TaskList",
+        path=f"/v1/taskLists/{{taskListID}}/{action}",
+        id=f"{action}TaskList",
         tag=TASK_LISTS,
         summary=summary,
         description=description,
         parameters=(TASK_LIST_ID,),
         answers={200: answer},
-        errors=(UNREADABLE_NAME, NotFound("taskList is not found"), refusal, UNAVAILABLE),
+        errors=(UNREADABLE_NAME, NotFound.task_list(), refusal, UNAVAILABLE),
     )
 
 
@@ -95,8 +97,9 @@ def _replay_many() -> Operation:
         tag=TASKS,
         summary="Replay failed tasks or task lists",
         description=(
-            "Those of a page of what is found; the next page with `next`, until it is null. `since` and `until` are "
-            "times of creation: for an outage, `since` is earlier by as long as tasks had waited and been retried."
+            "Replays a page of those that failed and match the filter; send `next` to go on, until it is null. `since` "
+            "and `until` are times of creation. For an outage, choose an earlier `since`: tasks that failed in it may "
+            "have been created, delayed and retried before."
         ),
         body=Body(
             shape=ReplaySchema,
@@ -104,16 +107,14 @@ def _replay_many() -> Operation:
         ),
         answers={
             200: Success(
-                description="What runs again, and what does not.",
+                description="Those that start again, and those that do not.",
                 shape=answers.Replayed,
                 example={
                     "items": [TASK_CREATED],
-                    "skipped": [
-                        {"id": SOME_LIST_ID, "reason": "task is pending: only one that has failed can be replayed"}
-                    ],
+                    "skipped": [{"id": SOME_ID, "reason": Conflict.has_not_failed("task", State.PENDING).message}],
                     "next": None,
                 },
             )
         },
-        errors=(*PAYLOAD_ERRORS, BadRequest("at least one of name, since and until is needed"), UNAVAILABLE),
+        errors=(*PAYLOAD_ERRORS, raised_by(lambda: read_replays("{}")), UNAVAILABLE),
     )

@@ -1,28 +1,25 @@
-"""What operations have in common: parameters, headers, and the errors that come without an operation's doing."""
+"""Parts that operations share: tags, parameters, headers, and the errors that many operations have."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from task_service.domain.errors import (
-    BadRequest,
-    InsufficientScope,
-    TaskServiceError,
-    TooLarge,
-    TurnedOff,
-    Unauthenticated,
-    Unavailable,
-)
+from task_service.domain.errors import InsufficientScope, InternalError, TurnedOff, Unauthenticated, Unavailable
+from task_service.domain.json_text import MAX_BYTES
+from task_service.domain.limits import check_payload
+from task_service.domain.paging import DEFAULT_LIMIT, MAX_LIMIT
+from task_service.entrypoints.docs.examples import a_request, raised_by
 from task_service.entrypoints.docs.operation import Header, Parameter, Tag
-from task_service.usecases.edit_templates import DEFAULT_LIMIT, MAX_LIMIT
 
 TASKS: Final = Tag(name="Tasks", description="Create tasks, follow them, read their results.")
 TASK_LISTS: Final = Tag(name="Task lists", description="Groups of tasks, which run one after the other.")
-TASK_TEMPLATES: Final = Tag(name="Task templates", description="What a task of a name does.")
-TASK_LIST_TEMPLATES: Final = Tag(name="Task list templates", description="Which tasks a list of a name runs.")
-POLICIES: Final = Tag(name="Policies", description="Rego policies kept here, for deployments without a policy service.")
-EVENT_TASKS: Final = Tag(name="Event tasks", description="Which task a change in the cache makes.")
-HEALTH: Final = Tag(name="Health", description="For whoever balances load. Needs no token.")
+TASK_TEMPLATES: Final = Tag(name="Task templates", description="What the tasks of a name do.")
+TASK_LIST_TEMPLATES: Final = Tag(name="Task list templates", description="Which tasks the lists of a name run.")
+POLICIES: Final = Tag(
+    name="Policies", description="Rego policies of this service, for deployments without a policy service."
+)
+EVENT_TASKS: Final = Tag(name="Event tasks", description="Which task is created when an entry of the cache is set.")
+HEALTH: Final = Tag(name="Health", description="For load balancers. Needs no token.")
 DOCUMENTATION: Final = Tag(name="Documentation", description="This page. Needs no token.")
 
 NAME_RULE: Final = "Percent-encoded where needed, a slash as `%2F`; decoded once."
@@ -40,81 +37,79 @@ def header(name: str, description: str) -> Parameter:
 
 
 TASK_ID: Final = in_path(
-    "taskID", "The `taskID` that its creation was answered with, or the `id` of a task in a list's status."
+    "taskID", "The `taskID` in the answer to its creation, or the `id` of a task in the status of a list."
 )
-TASK_LIST_ID: Final = in_path("taskListID", "The `taskListID` that its creation was answered with.")
+TASK_LIST_ID: Final = in_path("taskListID", "The `taskListID` in the answer to its creation.")
 
 CACHE_HEADERS: Final = (
-    header("x-cache-namespace", "Namespace of the result in the cache service, in place of the template's."),
-    header("x-cache-scope", "Scope of the result in the cache service, in place of the template's."),
+    header("x-cache-namespace", "Namespace of the result in the cache service; overrides the template's."),
+    header("x-cache-scope", "Scope of the result in the cache service; overrides the template's."),
 )
 
 PAGING: Final = (
     Parameter(
         name="limit",
         where="query",
-        description="How many there are on a page, at most.",
+        description="The most entries of the page.",
         schema={"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
     ),
-    Parameter(name="next", where="query", description="`next` of the page before.", schema={"type": "string"}),
+    Parameter(name="next", where="query", description="`next` of the previous page.", schema={"type": "string"}),
 )
 
 IF_MATCH: Final = Parameter(
     name="If-Match",
     where="header",
-    description="The `ETag` of the version that this is about, or `*` for any: refused with 412 where it has changed.",
+    description="The `ETag` of the version to change, or `*` for any. Answered with 412 if another one is stored.",
     schema={"type": "string", "pattern": r'^(\*|"[^",]*")$'},
 )
 IF_NONE_MATCH: Final = Parameter(
     name="If-None-Match",
     where="header",
-    description="`*`: refused with 412 where there is one already.",
+    description="`*`: answered with 412 if there is one already.",
     schema={"type": "string", "enum": ["*"]},
 )
 
 ETAG: Final = Header(
-    description="The version, for `If-Match`.", schema={"type": "string", "pattern": '^"[0-9a-f]{32}"$'}
+    description="The tag of this version, for `If-Match`.", schema={"type": "string", "pattern": '^"[0-9a-f]{32}"$'}
 )
 
 CHALLENGE: Final = {
     name: Header(description=description, schema={"type": "string"}, is_certain=False)
     for name, description in (
-        ("WWW-Authenticate", "What is missing (RFC 6750)."),
+        ("WWW-Authenticate", "What the client lacks (RFC 6750)."),
         ("x-amzn-Remapped-WWW-Authenticate", "The same, as API Gateway renames it."),
     )
 }
 
-UNREADABLE_NAME: Final = BadRequest("the name in the path is not valid UTF-8")
+UNREADABLE_NAME: Final = raised_by(lambda: a_request(segments={"name": "%ff"}).segment("name"))
 UNAVAILABLE: Final = Unavailable()
 
 PAYLOAD_ERRORS: Final = (
-    BadRequest("missing required payload"),
-    BadRequest("payload is not valid JSON: Expecting value at line 1 column 10"),
-    TooLarge("payload too large: 5000002 bytes, at most 5000000 are allowed"),
+    raised_by(lambda: check_payload("")),
+    raised_by(lambda: check_payload('{"name": oops}')),
+    raised_by(lambda: check_payload(f'"{"x" * MAX_BYTES}"')),
 )
 
-EVERYWHERE: Final = (TaskServiceError("internal error"),)
-"""Errors that the functions may answer anything with."""
+EVERYWHERE: Final = (InternalError(),)
+"""Errors of every operation."""
 
 GUARDED: Final = (
     Unauthenticated(),
-    Unauthenticated("the token has expired", error="invalid_token"),
-    Unavailable("the keys that tokens are verified with are not available"),
+    Unauthenticated.invalid_token(Unauthenticated.EXPIRED),
+    Unavailable.token_keys(),
 )
-"""Errors of what needs a token, where authentication is on."""
+"""Errors of operations that need a token where authentication is on."""
 
 WRITING: Final = (
     InsufficientScope("task.admin"),
-    TurnedOff("writing templates is turned off in this deployment (TEMPLATE_WRITES)"),
+    TurnedOff.template_writes(),
 )
-"""Errors of PUT and DELETE."""
-
-SCOPED_METHODS: Final = ("PUT", "DELETE")
+"""Errors of operations that write."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GatewayError:
-    """What API Gateway answers by itself; a test holds it against template.yaml."""
+    """An error that API Gateway answers by itself; a test compares it with template.yaml."""
 
     status: int
     kind: int
@@ -122,7 +117,7 @@ class GatewayError:
     detail: str
     headers: Mapping[str, Header] = field(default_factory=dict)
     has_body: bool = False
-    """Whether only requests with a body get it."""
+    """Whether only requests with a body can get it."""
 
 
 GATEWAY: Final = (

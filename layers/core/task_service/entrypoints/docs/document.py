@@ -1,4 +1,4 @@
-"""The OpenAPI document, put together from the operations and the code's models."""
+"""The OpenAPI document, made of the descriptions of the operations and of the models."""
 
 import json
 import re
@@ -14,6 +14,7 @@ from pydantic_core.core_schema import NullableSchema, WithDefaultSchema
 from task_service import VERSION
 from task_service.domain.errors import TaskServiceError
 from task_service.entrypoints.api import problem
+from task_service.entrypoints.api.routes import ADMIN_METHODS
 from task_service.entrypoints.docs import cancel_and_replay, common, event_tasks, health, search, tasks, templates
 from task_service.entrypoints.docs.answers import Problem
 from task_service.entrypoints.docs.common import GATEWAY, GatewayError
@@ -32,11 +33,11 @@ _TAGS: Final = (
     common.DOCUMENTATION,
 )
 _DESCRIPTION: Final = """\
-Runs HTTP tasks and lists of tasks asynchronously: a POST to a named task is answered with an id at once, under which
-state and result can be asked for. What a task does is said by its template.
+Runs HTTP tasks and lists of tasks asynchronously. A POST to a named task is answered with an id at once; under this id
+the client reads the status and the result of the task. A template says what the tasks of a name do.
 
-Every error is one JSON object: `id` (also in the log), `kind` and `message`, beside the members of RFC 9457. A wrong
-method is answered with 405 and `Allow`. All answers are JSON, whatever is accepted."""
+Every error is one JSON object with `id` (also in the log), `kind`, `message` and the members of RFC 9457. A wrong
+method is answered with 405 and `Allow`. All answers are JSON, whatever `Accept` says."""
 
 
 def operations() -> Iterator[Operation]:
@@ -60,10 +61,10 @@ def openapi(described: Iterable[Operation] | None = None) -> dict[str, Any]:
             "description": _DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        # Relative to the document, which is one folder below the API wherever that is.
-        "servers": [{"url": "..", "description": "Where this document comes from."}],
+        # Relative to the document, which is one folder below the API.
+        "servers": [{"url": "..", "description": "The API that this document comes from."}],
         "tags": [{"name": tag.name, "description": tag.description} for tag in _TAGS],
-        # Either no token or one: authentication is off unless a deployment turns it on.
+        # No token or one: authentication is off unless a deployment turns it on.
         "security": [{}, {"bearerAuth": []}],
         "paths": paths,
         "components": {
@@ -74,7 +75,7 @@ def openapi(described: Iterable[Operation] | None = None) -> dict[str, Any]:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "Needed where authentication is turned on; for writing, with the admin scope.",
+                    "description": "Needed if authentication is turned on; writing needs the admin scope.",
                 }
             },
         },
@@ -146,11 +147,11 @@ def _schema(shape: Shape) -> dict[str, Any]:
 
 
 def _errors(operation: Operation) -> dict[str, Any]:
-    """Every error response of an operation, those of API Gateway included."""
+    """Every error response of an operation, including those of API Gateway."""
     refusals = [*operation.errors, *common.EVERYWHERE]
     if not operation.is_open:
         refusals += common.GUARDED
-    if operation.method in common.SCOPED_METHODS:
+    if operation.method in ADMIN_METHODS:
         refusals += common.WRITING
     gateway = [error for error in GATEWAY if operation.body is not None or not error.has_body]
     statuses = {error.status for error in refusals} | {error.status for error in gateway}
@@ -167,7 +168,7 @@ def _errors(operation: Operation) -> dict[str, Any]:
 def _error(
     refusals: Sequence[TaskServiceError], gateway: Sequence[GatewayError], own_headers: Mapping[str, Header]
 ) -> dict[str, Any]:
-    """One response: an example for each error, and the headers that any of them has."""
+    """The response of one status, with an example of each error and the headers that any of them has."""
     bodies = [problem.members(error, _SOME_ERROR_ID) for error in refusals]
     bodies += [_gateway_body(error) for error in gateway]
     headers: dict[str, Any] = {name: _header(header) for name, header in own_headers.items()}
@@ -186,7 +187,7 @@ def _error(
 
 
 def _share_responses(paths: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Put references in the place of responses that several operations have; returns those by name."""
+    """Replace the responses that several operations have by references; returns those responses by name."""
     used = Counter(
         _text(response)
         for methods in paths.values()
@@ -226,7 +227,7 @@ def _gateway_body(error: GatewayError) -> dict[str, Any]:
 
 
 def _key(message: str) -> str:
-    """What an example is called, by the first words of its message."""
+    """The name of an example: the first words of its message."""
     return "-".join(re.findall(r"[a-z0-9]+", message.lower())[:8])
 
 
@@ -234,7 +235,7 @@ def _key(message: str) -> str:
 
 
 class _Schemas(GenerateJsonSchema):
-    """Schemas of models without noise: titles made of names, and defaults that say that nothing is set."""
+    """Schemas of models, without the titles that repeat names and the defaults that stand for "not set"."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -254,7 +255,7 @@ class _Schemas(GenerateJsonSchema):
 
 
 def _name(model: str) -> str:
-    """What a model is called in the document."""
+    """The name of a model in the document."""
     return model.removesuffix("Schema")
 
 

@@ -1,4 +1,4 @@
-"""Health and the documentation itself, as they are described: what needs no token."""
+"""Descriptions of the operations that never need a token: health, and the documentation."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -10,22 +10,22 @@ from task_service.entrypoints.docs.common import DOCUMENTATION, HEALTH
 from task_service.entrypoints.docs.operation import Header, Operation, Parameter, Success
 
 _UP: Final = Success(
-    description="It is.", shape=answers.Health, example={"service": "task", "status": "up", "version": VERSION}
+    description="Yes.", shape=answers.Health, example={"service": "task", "status": "up", "version": VERSION}
 )
 _HEADERS: Final = {
-    "ETag": Header(description="The version, for `If-None-Match`.", schema={"type": "string"}),
-    "Cache-Control": Header(description="How long it may be kept.", schema={"type": "string"}),
+    "ETag": Header(description="The tag of this version, for `If-None-Match`.", schema={"type": "string"}),
+    "Cache-Control": Header(description="How long a cache may keep it.", schema={"type": "string"}),
 }
 _IF_NONE_MATCH: Final = Parameter(
     name="If-None-Match",
     where="header",
-    description="The `ETag` of what is there already: answered with 304 where it is still the same.",
+    description="The `ETag` of the version that the client has: answered with 304 if it is still the same.",
     schema={"type": "string"},
 )
 
 
 def operations() -> Iterable[Operation]:
-    """Health, and this document."""
+    """Health, and the documentation."""
     yield Operation(
         method="GET",
         path="/liveness",
@@ -41,9 +41,9 @@ def operations() -> Iterable[Operation]:
         id="readReadiness",
         tag=HEALTH,
         summary="Can the service work?",
-        description="Asks table and queue.",
+        description="Checks that table and queue answer.",
         answers={200: _UP},
-        errors=(Unavailable("not ready: the table does not answer"),),
+        errors=(Unavailable.not_ready("table"),),
         is_open=True,
     )
     yield _file("/swagger-ui/", "readSwaggerUi", "Swagger UI", "text/html", {"type": "string"})
@@ -60,7 +60,7 @@ def _file(path: str, operation_id: str, summary: str, content_type: str, schema:
         parameters=(_IF_NONE_MATCH,),
         answers={
             200: Success(description=summary, shape=schema, headers=_HEADERS, content_type=content_type),
-            304: Success(description="What is there already is still the same.", headers=_HEADERS),
+            304: Success(description="The version that the client has is still the same.", headers=_HEADERS),
         },
         is_open=True,
     )

@@ -1,4 +1,4 @@
-"""An operation of the API, as it is described: what its method on its route takes, and every answer that it has."""
+"""The description of an operation: what a method of a resource takes, and every answer that it gives."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,11 +35,11 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Body:
-    """The body of a request, which is needed."""
+    """The body of a request, which the client has to send."""
 
     shape: Shape
     examples: Mapping[str, Any]
-    """By what each shows."""
+    """Bodies, by the names of the examples."""
     description: str = ""
 
 
@@ -50,17 +50,18 @@ class Header:
     description: str
     schema: Mapping[str, Any]
     is_certain: bool = True
+    """Whether every such answer has it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Success:
-    """An answer that is no error."""
+    """An answer that is not an error."""
 
     description: str
     shape: Shape | None = None
-    """None: there is no body."""
+    """None if it has no body."""
     models: Sequence[type[BaseModel]] = ()
-    """Those that a JSON schema refers to."""
+    """The models that a JSON schema in `shape` refers to."""
     example: Any = None
     headers: Mapping[str, Header] = field(default_factory=dict)
     content_type: str = "application/json"
@@ -69,7 +70,7 @@ class Success:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Operation:
-    """What one method of one route does."""
+    """The description of one method of one resource."""
 
     method: str
     path: str
@@ -81,8 +82,8 @@ class Operation:
     body: Body | None = None
     answers: Mapping[int, Success]
     errors: Sequence[TaskServiceError] = ()
-    """Those of its own, an example each: beside what every operation, every guarded one and every writing one has."""
+    """An example of each error, except those that every operation, every guarded or every writing one has."""
     error_headers: Mapping[int, Mapping[str, Header]] = field(default_factory=dict)
-    """Headers of its own that errors have, by their status."""
+    """Headers that errors of this operation have, by their status."""
     is_open: bool = False
-    """Whether it needs no token where all others do."""
+    """Whether it never needs a token."""

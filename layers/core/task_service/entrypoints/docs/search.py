@@ -1,12 +1,14 @@
-"""Searching for tasks and lists, as it is described."""
+"""Descriptions of the operations that search for tasks and lists."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Final
 
-from task_service.domain.errors import BadRequest
 from task_service.domain.task import State
+from task_service.entrypoints.api.parameters import search_request
 from task_service.entrypoints.docs import answers
 from task_service.entrypoints.docs.common import PAGING, TASK_LISTS, TASKS, UNAVAILABLE
+from task_service.entrypoints.docs.examples import a_request, raised_by
 from task_service.entrypoints.docs.operation import Operation, Parameter, Shape, Success, Tag
 from task_service.entrypoints.docs.tasks import LIST_ITEM, TASK_FAILED
 
@@ -17,22 +19,28 @@ def _in_query(name: str, description: str, **schema: Any) -> Parameter:
 
 _FILTERS: Final = (
     _in_query("name", "Only those of this template.", minLength=1),
-    _in_query("state", "Only those in this state, which is the `status` that they are shown with.", enum=list(State)),
-    _in_query("since", "Only those created then or later.", format="date-time"),
-    _in_query("until", "Only those created before.", format="date-time"),
+    _in_query("state", "Only those in this state, which answers show as `status`.", enum=list(State)),
+    _in_query("since", "Only those created at this time or later.", format="date-time"),
+    _in_query("until", "Only those created before this time.", format="date-time"),
 )
 _ERRORS: Final = (
-    BadRequest(f"state: 'running' is none of {', '.join(State)}"),
-    BadRequest("since: 'today' is not a time as in RFC 3339, for example 2026-01-31T12:00:00Z"),
-    BadRequest("since: it is after until"),
-    BadRequest("limit: '0' is not a number from 1 to 100"),
-    BadRequest("next: not a cursor that this service has given"),
+    *(
+        raised_by(partial(search_request, a_request(query=query)))
+        for query in (
+            {"status": "failed"},
+            {"state": "running"},
+            {"since": "today"},
+            {"since": "2026-02-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"},
+            {"limit": "0"},
+            {"next": "2"},
+        )
+    ),
     UNAVAILABLE,
 )
 
 
 def operations() -> Iterable[Operation]:
-    """Searching for tasks, and for lists."""
+    """Search for tasks, and for lists."""
     yield _search("/v1/tasks", "searchTasks", TASKS, "tasks", answers.TaskPage, TASK_FAILED)
     yield _search("/v1/taskLists", "searchTaskLists", TASK_LISTS, "task lists", answers.TaskListPage, LIST_ITEM)
 
@@ -45,8 +53,8 @@ def _search(path: str, operation_id: str, tag: Tag, noun: str, page: Shape, item
         tag=tag,
         summary=f"Search for {noun}",
         description=(
-            "The newest first, page by page; a page can be short, or empty, where there is a next one. "
-            "Tasks of lists are not listed on their own."
+            "Answers with the newest first, page by page. A page can be short, or empty, and have a next one all the "
+            "same. Tasks of lists are not found on their own."
         ),
         parameters=(*_FILTERS, *PAGING),
         answers={200: Success(description="A page.", shape=page, example={"items": [item], "next": None})},

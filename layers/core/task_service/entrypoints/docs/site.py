@@ -1,6 +1,6 @@
 """Swagger UI and the document that it shows, as files under /swagger-ui/.
 
-The Swagger UI itself comes with Powertools; no other site is asked for anything. Every address in the page is relative,
+Swagger UI itself comes with Powertools; the page loads nothing from other sites. Every address in the page is relative,
 so that it works under a stage, under the base path of a custom domain, and at the root.
 """
 
@@ -14,15 +14,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from task_service.domain.errors import MethodNotAllowed, NotFound, TaskServiceError
-from task_service.entrypoints.api import problem, request
+from task_service.domain.errors import MethodNotAllowed, NotFound
+from task_service.entrypoints.api.problem import response_or_problem
+from task_service.entrypoints.api.request import GatewayEvent, Request
+from task_service.entrypoints.api.response import Response
 
 log: Final = logging.getLogger("task")
 
 PAGE: Final = Path(__file__).with_name("page")
 
 _SECURITY: Final = {
-    # Swagger UI sets styles of its elements, and its images are within its style sheet.
+    # Swagger UI sets styles of its elements, and its style sheet contains its images.
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -34,12 +36,12 @@ _ASK_ONCE_A_DAY: Final = "public, max-age=86400"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class File:
-    """What is served under a name."""
+    """A file of the site."""
 
     content_type: str
     cache_control: str
     content: Callable[[], "Content"]
-    """Made or read when somebody first asks for it."""
+    """Makes or reads the content when the first request asks for it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +59,7 @@ class Content:
 
 
 class Site:
-    """The files under /swagger-ui/; answers API Gateway."""
+    """The files under /swagger-ui/."""
 
     def __init__(self, document: Callable[[], Mapping[str, Any]]) -> None:
         self._files = {
@@ -68,40 +70,32 @@ class Site:
             "openapi.json": _file("application/json", _ASK_EACH_TIME, lambda: json.dumps(document())),
         }
 
-    def resolve(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """API Gateway's response to its event; one log line for each."""
-        try:
-            status, headers, body = self._answer(event)
-        except TaskServiceError as error:
-            refusal = problem.response(error)
-            status, headers, body = refusal.status_code, dict(refusal.headers), str(refusal.body)
-        about = {"action": "answer", "method": event["httpMethod"], "route": event["resource"], "status": status}
-        log.info("answered", extra=about)
-        return {
-            "statusCode": status,
-            "multiValueHeaders": {name: [value] for name, value in (headers | _SECURITY).items()},
-            "body": body,
-            "isBase64Encoded": False,
-        }
+    def resolve(self, event: GatewayEvent, context: Any) -> dict[str, Any]:
+        """Answer the event of a gateway; writes one log line."""
+        request = Request.from_event(event, context)
+        response = response_or_problem(lambda: self._respond(request)).adding(headers=_SECURITY)
+        fields = {"action": "answer", "method": request.method, "route": request.resource, "status": response.status}
+        log.info("answered", extra=fields)
+        return response.to_gateway()
 
-    def _answer(self, event: Mapping[str, Any]) -> tuple[int, dict[str, Any], str]:
-        """Status, headers, body. Raises NotFound, MethodNotAllowed."""
-        name = (event.get("pathParameters") or {}).get("proxy") or ""
+    def _respond(self, request: Request) -> Response:
+        """The response with a file. Raises NotFound, MethodNotAllowed."""
+        name = request.segments.get("proxy") or ""
         # API Gateway matches a path with a slash at its end like the one without.
-        is_folder = str(event["path"]).endswith("/")
+        is_folder = request.path.endswith("/")
         file = self._files.get(name)
         if file is None or (name and is_folder):
             raise NotFound
-        if event["httpMethod"] != "GET":
+        if request.method != "GET":
             raise MethodNotAllowed(headers={"Allow": "GET"})
         if not name and not is_folder:
-            # Relative addresses in the page would lead elsewhere.
-            return 308, {"Location": "swagger-ui/"}, ""
+            # The relative addresses in the page need the slash.
+            return Response(status=308, headers={"Location": "swagger-ui/"})
         content = file.content()
         headers = {"ETag": content.tag, "Cache-Control": file.cache_control}
-        if content.tag in _tags(request.header(event, "If-None-Match")):
-            return 304, headers, ""
-        return 200, {"Content-Type": file.content_type, **headers}, content.text
+        if content.tag in _tags(request.header("If-None-Match")):
+            return Response(status=304, headers=headers)
+        return Response(status=200, body=content.text, headers={"Content-Type": file.content_type, **headers})
 
 
 def _file(content_type: str, cache_control: str, read: Callable[[], str]) -> File:
@@ -117,7 +111,7 @@ def _library_file(name: str, content_type: str) -> File:
 
 
 def _library() -> Path:
-    """The folder of Swagger UI, found without importing what is around it."""
+    """The folder of Swagger UI, found without importing Powertools."""
     package = find_spec("aws_lambda_powertools")
     if package is None or package.origin is None:
         raise ModuleNotFoundError("aws_lambda_powertools")

@@ -1,9 +1,10 @@
-"""Tasks and task lists, as they are described: creating and reading them."""
+"""Descriptions of the operations that create and read tasks and task lists."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from task_service.domain.errors import NotFound, TaskFailed
+from task_service.domain.errors import NotFound
+from task_service.domain.template import TemplateKind
 from task_service.entrypoints.docs import answers
 from task_service.entrypoints.docs.common import (
     CACHE_HEADERS,
@@ -18,14 +19,14 @@ from task_service.entrypoints.docs.common import (
     in_path,
 )
 from task_service.entrypoints.docs.operation import ANY_JSON, Body, Operation, Shape, Success
-from task_service.entrypoints.docs.prefer import creating_list, creating_task, waiting
+from task_service.entrypoints.docs.prefer import FAILED, WAS_CANCELLED, add_list_creation, add_task_creation, add_wait
 
 SOME_ID: Final = "a9d7398a-fbfe-48bd-bb64-c5b7a92a5d5a"
 SOME_LIST_ID: Final = "80e7d5e0-70ca-4337-8d78-d770ba98a3f1"
 
 _BODY: Final = Body(
     shape=ANY_JSON,
-    description="Any JSON value, read as JSON whatever the Content-Type says. It goes out as it came in.",
+    description="Any JSON value, read as JSON whatever Content-Type says. It is sent to the target unchanged.",
     examples={"an object": {"greeting": "hello"}, "any other value": 42},
 )
 
@@ -62,23 +63,23 @@ LIST_ITEM: Final[Mapping[str, Any]] = {
 
 
 def operations() -> Iterable[Operation]:
-    """Creating and reading tasks and lists."""
-    yield creating_task(_create_task())
-    yield waiting(_task_result())
-    yield waiting(_task_status())
-    yield creating_list(_create_list(), _list_example("failed", "failed"))
-    yield waiting(_list_status())
+    """Create and read tasks and lists."""
+    yield add_task_creation(_create_task())
+    yield add_wait(_task_result())
+    yield add_wait(_task_status())
+    yield add_list_creation(_create_list(), _list_example("failed", "failed"))
+    yield add_wait(_list_status())
 
 
 def _create_task() -> Operation:
-    about_it = {"operationId": "readTaskStatus", "parameters": {"taskID": "$response.body#/taskID"}}
+    link = {"operationId": "readTaskStatus", "parameters": {"taskID": "$response.body#/taskID"}}
     return Operation(
         method="POST",
         path="/v1/task/{taskName}",
         id="createTask",
         tag=TASKS,
         summary="Create a task",
-        description="Answered once the task is durable: it will run, and can be asked for under its id.",
+        description="The answer comes once the task is durable. From then on its status can be read.",
         parameters=(in_path("taskName", f"The name of a task template. {NAME_RULE}", "hello"), *CACHE_HEADERS),
         body=_BODY,
         answers={
@@ -86,10 +87,10 @@ def _create_task() -> Operation:
                 description="The task is durable, and will run.",
                 shape=answers.TaskCreated,
                 example={"taskID": SOME_ID},
-                links={"status": about_it, "result": {**about_it, "operationId": "readTaskResult"}},
+                links={"status": link, "result": {**link, "operationId": "readTaskResult"}},
             )
         },
-        errors=(UNREADABLE_NAME, *PAYLOAD_ERRORS, NotFound("task template not found"), UNAVAILABLE),
+        errors=(UNREADABLE_NAME, *PAYLOAD_ERRORS, NotFound.template(TemplateKind.TASK), UNAVAILABLE),
     )
 
 
@@ -100,15 +101,15 @@ def _task_result() -> Operation:
         id="readTaskResult",
         tag=TASKS,
         summary="Read the result of a task",
-        description="What the target answered or the policies gave, as it came; text that is not JSON is a string.",
+        description="The target's answer or the policies' output, unchanged; text other than JSON as a JSON string.",
         parameters=(TASK_ID,),
         answers={200: Success(description="The result.", shape=ANY_JSON, example={"greeting": "hello"})},
         errors=(
             UNREADABLE_NAME,
-            NotFound("task is not found"),
-            NotFound("no result, task is not completed"),
-            TaskFailed("task failed: the target answered 404"),
-            TaskFailed("task cancelled: cancelled on request"),
+            NotFound.task(),
+            NotFound.result(),
+            FAILED,
+            WAS_CANCELLED,
             UNAVAILABLE,
         ),
     )
@@ -126,10 +127,10 @@ def _task_status() -> Operation:
         path="/v1/taskStatus/{taskID}",
         id="readTaskStatus",
         tag=TASKS,
-        summary="Read where a task stands",
+        summary="Read the status of a task",
         parameters=(TASK_ID,),
         answers=by_state(answers.TaskStatus, examples),
-        errors=(UNREADABLE_NAME, NotFound("task is not found"), UNAVAILABLE),
+        errors=(UNREADABLE_NAME, NotFound.task(), UNAVAILABLE),
     )
 
 
@@ -142,8 +143,8 @@ def _create_list() -> Operation:
         tag=TASK_LISTS,
         summary="Create a task list",
         description=(
-            "Answered once the list is durable. The body is the request of its tasks, except of those that follow "
-            "another one in a sequential group: they get the result of that one."
+            "The answer comes once the list is durable. The body is the request of its tasks. In a sequential group, "
+            "only the first task gets it; each other one gets the result of the task before it."
         ),
         parameters=(
             in_path("taskListName", f"The name of a task list template. {NAME_RULE}", "three-groups"),
@@ -161,8 +162,8 @@ def _create_list() -> Operation:
         errors=(
             UNREADABLE_NAME,
             *PAYLOAD_ERRORS,
-            NotFound("taskList template not found"),
-            NotFound("failed to create tasks for taskList: task template not found: 'send-mail'"),
+            NotFound.template(TemplateKind.TASK_LIST),
+            NotFound.tasks_of_list(["send-mail"]),
             UNAVAILABLE,
         ),
     )
@@ -180,11 +181,11 @@ def _list_status() -> Operation:
         path="/v1/taskListStatus/{taskListID}",
         id="readTaskListStatus",
         tag=TASK_LISTS,
-        summary="Read where a task list stands",
+        summary="Read the status of a task list",
         description="With every group and every task, in the order of the template.",
         parameters=(TASK_LIST_ID,),
         answers=by_state(answers.TaskListStatus, examples),
-        errors=(UNREADABLE_NAME, NotFound("taskList is not found"), UNAVAILABLE),
+        errors=(UNREADABLE_NAME, NotFound.task_list(), UNAVAILABLE),
     )
 
 
@@ -195,12 +196,12 @@ def _list_example(list_status: str, task_status: str) -> Any:
 
 
 def by_state(shape: Shape, examples: Mapping[int, Any]) -> dict[int, Success]:
-    """Answers whose HTTP status says where something stands."""
+    """Answers whose HTTP status depends on the state of a task or list."""
     descriptions = {
         200: "It is done.",
-        201: "It is created, and has not started.",
-        202: "It is pending: under way, or waiting for a retry.",
-        207: "It has failed, or is cancelled.",
+        201: "It is created and has not started.",
+        202: "It is pending: it runs, or waits for a retry.",
+        207: "It failed, or was cancelled.",
     }
     return {
         status: Success(description=description, shape=shape, example=examples[status])

@@ -1,12 +1,20 @@
-"""Templates of every kind, as they are described: written, read, listed and deleted alike."""
+"""Descriptions of the operations on templates and policies, which are the same for every kind."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from pydantic import BaseModel
 
-from task_service.domain.errors import BadRequest, NotFound, PreconditionFailed, TaskServiceError, TooLarge
+from task_service.domain.errors import NotFound, PreconditionFailed, TaskServiceError
+from task_service.domain.limits import MAX_DOCUMENT_BYTES, MAX_TASKS, check_document, check_list_size, check_name
+from task_service.domain.template import TemplateKind
+from task_service.entrypoints.api.conditions import if_match, if_new
+from task_service.entrypoints.api.parameters import page_request
+from task_service.entrypoints.api.templates import template_name
 from task_service.entrypoints.docs import answers, bodies
 from task_service.entrypoints.docs.common import (
     ETAG,
@@ -22,30 +30,45 @@ from task_service.entrypoints.docs.common import (
     UNREADABLE_NAME,
     in_path,
 )
+from task_service.entrypoints.docs.examples import a_request, raised_by
 from task_service.entrypoints.docs.operation import Body, Operation, Parameter, Success, Tag
-from task_service.schemas.policy import PolicySchema
-from task_service.schemas.template import HALF_A_PAIR, TaskListTemplateSchema, TaskTemplateSchema
+from task_service.schemas.policy import PolicySchema, too_large_to_store, validate_policy
+from task_service.schemas.template import (
+    TaskListTemplateSchema,
+    TaskTemplateSchema,
+    validate_list_template,
+    validate_task_template,
+)
 
 PAGE_ERRORS: Final = (
-    BadRequest("limit: '0' is not a number from 1 to 100"),
-    BadRequest("next: not a cursor that this service has given"),
-    UNAVAILABLE,
-)
-PUT_ERRORS: Final = (
-    *PAYLOAD_ERRORS,
-    TooLarge("the template is larger than 300000 bytes"),
-    BadRequest("If-Match: one tag in double quotes, as in ETag, or * is allowed"),
-    BadRequest("If-None-Match: only * is supported, for writing a new template"),
-    PreconditionFailed("the task template has been changed since, or is not there"),
-    PreconditionFailed("this task template exists already"),
-    UNAVAILABLE,
-)
-DELETE_ERRORS: Final = (
-    BadRequest("If-Match: one tag in double quotes, as in ETag, or * is allowed"),
-    PreconditionFailed("the task template has been changed since, or is not there"),
+    *(raised_by(partial(page_request, a_request(query=query))) for query in ({"limit": "0"}, {"next": "2"})),
     UNAVAILABLE,
 )
 
+_NO_TAG: Final = raised_by(lambda: if_match(a_request(headers={"If-Match": "1"})))
+_NO_STAR: Final = raised_by(lambda: if_new(a_request(headers={"If-None-Match": "1"})))
+_TOO_LARGE: Final = raised_by(lambda: check_document(f'"{"x" * MAX_DOCUMENT_BYTES}"'))
+
+
+def put_errors(kind: TemplateKind) -> tuple[TaskServiceError, ...]:
+    """The errors of writing that the templates of every kind have."""
+    return (
+        *PAYLOAD_ERRORS,
+        _TOO_LARGE,
+        _NO_TAG,
+        _NO_STAR,
+        PreconditionFailed.changed(kind),
+        PreconditionFailed.exists(kind),
+        UNAVAILABLE,
+    )
+
+
+def delete_errors(kind: TemplateKind) -> tuple[TaskServiceError, ...]:
+    """The errors of deleting."""
+    return (NotFound.template(kind), _NO_TAG, PreconditionFailed.changed(kind), UNAVAILABLE)
+
+
+_GREETING_NAME: Final = "examples/example/greeting/1.0"
 _GREETING: Final = 'package example.greeting\n\nmessage := sprintf("Hello, %s!", [input.name])\n'
 
 
@@ -53,25 +76,25 @@ _GREETING: Final = 'package example.greeting\n\nmessage := sprintf("Hello, %s!",
 class Kind:
     """A kind of templates."""
 
+    kind: TemplateKind
     path: str
     id: str
-    """In the operations' ids."""
+    """Its name in the ids of operations."""
     noun: str
     tag: Tag
     name: tuple[Parameter, ...]
-    """The parts of the path that make a template's name."""
+    """The parts of the path that make the name of a template."""
     read: type[BaseModel]
     written: type[BaseModel]
     page: type[BaseModel]
     examples: Mapping[str, Any]
-    """What is written."""
+    """Bodies to write, by the names of the examples."""
     stored: Mapping[str, Any]
-    """What the first of them is read as."""
+    """The first of them, as it is read."""
     faults: tuple[TaskServiceError, ...]
-    """What may be wrong with what is written."""
-    missing: str
+    """Errors that are about the body."""
     description: str = ""
-    """Of writing."""
+    """The description of writing."""
 
 
 _CHARGE: Final = {
@@ -90,6 +113,7 @@ _ONBOARDING: Final = {
 }
 
 TASK: Final = Kind(
+    kind=TemplateKind.TASK,
     path="/v1/taskTemplates",
     id="TaskTemplate",
     noun="task template",
@@ -100,24 +124,28 @@ TASK: Final = Kind(
     page=answers.TaskTemplatePage,
     examples={
         "an HTTP call": _CHARGE,
-        "a policy": {"requestPolicy": "examples/example/greeting/1.0"},
+        "a policy": {"requestPolicy": _GREETING_NAME},
     },
     stored={
         "name": "charge",
         **_CHARGE,
     },
     faults=(
-        BadRequest("name: 1 to 1000 bytes are allowed, not only spaces"),
-        BadRequest("method: one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS is allowed"),
+        raised_by(lambda: check_name(" ")),
+        raised_by(
+            lambda: validate_task_template(
+                "charge", json.dumps({**_CHARGE, "method": "BREW"}), longest_timeout=timedelta(seconds=50)
+            )
+        ),
     ),
-    missing="task template not found",
     description=(
-        "A change is for tasks that are created after it, once every function knows of it: until TemplateCacheSeconds "
-        "(30) later, a function may still use what was there before."
+        "Tasks that exist already keep the template of their creation. For up to TemplateCacheSeconds (30) after a "
+        "change, a function may create tasks with the version before."
     ),
 )
 
 TASK_LIST: Final = Kind(
+    kind=TemplateKind.TASK_LIST,
     path="/v1/taskListTemplates",
     id="TaskListTemplate",
     noun="task list template",
@@ -134,21 +162,21 @@ TASK_LIST: Final = Kind(
         **_ONBOARDING,
     },
     faults=(
-        BadRequest("groups.0.execution: Input should be 'sequential' or 'parallel'"),
-        BadRequest("groups: at least one task in all is needed"),
-        TooLarge("groups: 1001 tasks, at most 1000 are allowed"),
+        raised_by(lambda: validate_list_template("onboarding", '{"groups": [{"execution": "any"}]}')),
+        raised_by(lambda: check_list_size([])),
+        raised_by(lambda: check_list_size([MAX_TASKS + 1])),
     ),
-    missing="taskList template not found",
-    description="The task templates that it names need not be there before a list is created.",
+    description="The task templates that it names can be written later, before the first list is created.",
 )
 
 POLICY: Final = Kind(
+    kind=TemplateKind.POLICY,
     path="/v1/policies",
     id="Policy",
     noun="policy",
     tag=POLICIES,
     name=(
-        in_path("repository", "Without slashes, as the other three.", "examples"),
+        in_path("repository", "Any text without slashes, like the other three parts.", "examples"),
         in_path("group", "The first part of the source's package.", "example"),
         in_path("name", "The second part of the source's package.", "greeting"),
         in_path("version", "Any text.", "1.0"),
@@ -166,24 +194,20 @@ POLICY: Final = Kind(
         "data": {},
     },
     faults=(
-        BadRequest("group: a name without slashes is expected in the path, not ' '"),
-        BadRequest("source: Field required"),
-        BadRequest(f"data: {HALF_A_PAIR}"),
-        TooLarge(
-            "source, data: 1102122 bytes as they are stored, with numbers written out (1e3 as 1000.0), "
-            "at most 300000 are allowed"
-        ),
+        raised_by(lambda: template_name(a_request(segments={"repository": "examples", "group": "%20"}))),
+        raised_by(partial(validate_policy, _GREETING_NAME, "{}")),
+        raised_by(partial(validate_policy, _GREETING_NAME, r'{"source": "x", "data": {"a": "\ud800"}}')),
+        too_large_to_store(MAX_DOCUMENT_BYTES + 1),
     ),
-    missing="policy not found",
     description=(
-        "It is compiled before it is stored. Its package has to be `group.name`. Until TemplateCacheSeconds (30) "
-        "later, an executor may still use what was there before."
+        "The policy is compiled before it is stored. Its package has to be `group.name`. For up to "
+        "TemplateCacheSeconds (30) after a change, an executor may use the version before."
     ),
 )
 
 
 def operations() -> Iterable[Operation]:
-    """Everything about templates and policies."""
+    """List, read, write and delete templates of every kind."""
     for kind in (TASK, TASK_LIST, POLICY):
         yield _page(kind)
         yield _get(kind)
@@ -218,13 +242,13 @@ def _get(kind: Kind) -> Operation:
         parameters=kind.name,
         answers={
             200: Success(
-                description=f"The {kind.noun}; members that are not set are missing.",
+                description=f"The {kind.noun}, without members that are not set.",
                 shape=kind.read,
                 example=kind.stored,
                 headers={"ETag": ETAG},
             )
         },
-        errors=(UNREADABLE_NAME, NotFound(kind.missing), UNAVAILABLE),
+        errors=(UNREADABLE_NAME, NotFound.template(kind.kind), UNAVAILABLE),
     )
 
 
@@ -241,8 +265,8 @@ def _put(kind: Kind) -> Operation:
         description=kind.description,
         parameters=(*kind.name, IF_MATCH, IF_NONE_MATCH),
         body=Body(shape=kind.written, examples=kind.examples),
-        answers={200: stored("It has replaced another one."), 201: stored("It is new.")},
-        errors=(UNREADABLE_NAME, *kind.faults, *PUT_ERRORS),
+        answers={200: stored("It replaced another version."), 201: stored("It is new.")},
+        errors=(UNREADABLE_NAME, *kind.faults, *put_errors(kind.kind)),
     )
 
 
@@ -254,6 +278,6 @@ def _delete(kind: Kind) -> Operation:
         tag=kind.tag,
         summary=f"Delete a {kind.noun}",
         parameters=(*kind.name, IF_MATCH),
-        answers={204: Success(description="It is gone.")},
-        errors=(UNREADABLE_NAME, NotFound(kind.missing), *DELETE_ERRORS),
+        answers={204: Success(description="It is deleted.")},
+        errors=(UNREADABLE_NAME, *delete_errors(kind.kind)),
     )

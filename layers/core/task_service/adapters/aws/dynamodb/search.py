@@ -5,7 +5,7 @@
     failed    failedShard   TASK#failed#0          listed            name   those that failed or were cancelled
 
 A key ends with the number of one of twelve shards, always the same one for an id. `listed` is the place in the order
-of creation (`domain.listed`). Creating a task or a list writes one entry into `recent`, which later changes leave
+of creation (`domain.paging`). Creating a task or a list writes one entry into `recent`, which later changes leave
 alone; its failure writes one into `failed`.
 
 DynamoDB takes 1,000 writes a second for one key, so twelve keys take 10,000 creations a second, with some to spare.
@@ -29,7 +29,7 @@ from task_service.adapters.aws.dynamodb.shard_merge import Merge, Shard
 from task_service.adapters.aws.dynamodb.task_items import read_task, task_key
 from task_service.adapters.aws.dynamodb.values import SHARDS, Item, read_expiry, read_time
 from task_service.adapters.aws.wire import Client
-from task_service.domain.listed import record_id, start_of
+from task_service.domain.paging import id_of, sort_key_at
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import State, Task
 from task_service.ports import Pause
@@ -121,8 +121,8 @@ class DynamoDbSearch:
     def _find(
         self, kind: str, wanted: Filter, limit: int, before: str | None, read: Callable[[Sequence[str]], list[T]]
     ) -> Found[T]:
-        oldest = start_of(wanted.since) if wanted.since else _OLDEST
-        newest = min(before or _NEWEST, start_of(wanted.until) if wanted.until else _NEWEST)
+        oldest = sort_key_at(wanted.since) if wanted.since else _OLDEST
+        newest = min(before or _NEWEST, sort_key_at(wanted.until) if wanted.until else _NEWEST)
         if newest <= oldest:
             return Found(items=[], next=None)
         question = _Question(kind=kind, wanted=wanted, oldest=oldest, newest=newest)
@@ -181,8 +181,8 @@ def _take(
         places = merge.take(missing - len(found) if question.index_tells else None)
         if not places:
             break
-        records = {record.id: record for record in read([record_id(place) for place in places])}
-        answers = ((place, records.get(record_id(place))) for place in places)
+        records = {record.id: record for record in read([id_of(place) for place in places])}
+        answers = ((place, records.get(id_of(place))) for place in places)
         found += [
             (place, record) for place, record in answers if record is not None and question.is_answered_by(record)
         ]

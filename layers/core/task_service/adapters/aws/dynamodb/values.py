@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zlib import crc32
 
-from task_service.domain.listed import listed
+from task_service.domain.paging import sort_key
 from task_service.domain.task import Body
 
 Item = dict[str, Any]
@@ -71,4 +71,4 @@ def shard_value(kind: str, record_id: str) -> Item:
 
 def listed_values(kind: str, record_id: str, created_at: datetime) -> Item:
     """The attributes that put a new record into the search index `recent`."""
-    return {"recent": shard_value(kind, record_id), "listed": {"S": listed(created_at, record_id)}}
+    return {"recent": shard_value(kind, record_id), "listed": {"S": sort_key(created_at, record_id)}}

@@ -1,0 +1,92 @@
+"""Pages of tasks, lists and templates: their size, the keys that order them, and the cursors between them.
+
+Templates are ordered by name. Tasks and task lists are ordered by their sort key, a text: milliseconds since 1970 in
+fixed width, '#', the id. So they stand in the order of creation, those of one millisecond in the order of their ids.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from task_service.domain import json_text
+from task_service.domain.errors import BadRequest
+from task_service.domain.limits import MAX_NAME_BYTES
+
+DEFAULT_LIMIT: Final = 50
+"""Entries of a page, unless the client says something else."""
+
+MAX_LIMIT: Final = 100
+"""The most entries of a page."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PageRequest:
+    """The page that a client asks for."""
+
+    limit: int = DEFAULT_LIMIT
+    """The most entries of the page."""
+    after: str | None = None
+    """The key at which the page before ended; None for the first page."""
+
+
+# -- cursors
+
+
+def encode_cursor(key: str) -> str:
+    """The cursor that a client sends back to get the page after this key."""
+    return base64.urlsafe_b64encode(key.encode()).decode()
+
+
+def decode_cursor(cursor: str) -> str:
+    """The key in a cursor. Raises BadRequest."""
+    try:
+        key = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise _not_ours() from None
+    if json_text.size(key) > MAX_NAME_BYTES:
+        raise _not_ours()
+    return key
+
+
+def decode_sort_key(cursor: str) -> str:
+    """The sort key in a cursor. Raises BadRequest."""
+    key = decode_cursor(cursor)
+    if not is_sort_key(key):
+        raise _not_ours()
+    return key
+
+
+def _not_ours() -> BadRequest:
+    return BadRequest("next: not a cursor that this service has given")
+
+
+# -- sort keys
+
+_WIDTH: Final = 15
+"""Digits of a time, up to the year 9999."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+def sort_key(created_at: datetime, record_id: str) -> str:
+    """The sort key of a record with this time of creation and this id."""
+    return f"{round(created_at.timestamp() * 1000):0{_WIDTH}}#{record_id}"
+
+
+def id_of(key: str) -> str:
+    """The id in a sort key."""
+    return key[_WIDTH + 1 :]
+
+
+def is_sort_key(text: str) -> bool:
+    """Whether a text has the form of a sort key."""
+    time, mark = text[:_WIDTH], text[_WIDTH : _WIDTH + 1]
+    return time.isascii() and time.isdigit() and mark == "#" and len(text) > _WIDTH + 1
+
+
+def sort_key_at(moment: datetime) -> str:
+    """The text that separates the sort keys of earlier records from those of this moment or later."""
+    return f"{max(0, -((_EPOCH - moment) // _MILLISECOND)):0{_WIDTH}}"

@@ -1,0 +1,55 @@
+"""The HTTP API: finds the route of a request, lets it in, calls its handler, and logs and counts what it did."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from aws_lambda_powertools import Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from task_service.domain.errors import MethodNotAllowed, NotFound
+from task_service.domain.identity import bearer_token
+from task_service.entrypoints.api import routes
+from task_service.entrypoints.api.problem import response_or_problem
+from task_service.entrypoints.api.request import GatewayEvent, Request
+from task_service.entrypoints.api.response import Response
+
+if TYPE_CHECKING:
+    from task_service.entrypoints.api.services import Services
+
+log: Final = logging.getLogger("task")
+
+
+class Api:
+    """The HTTP API of the service."""
+
+    def __init__(self, services: "Callable[[], Services]", metrics: Metrics) -> None:
+        self._services = services
+        self._metrics = metrics
+
+    def resolve(self, event: GatewayEvent, context: Any) -> dict[str, Any]:
+        """Answer the event of a gateway; writes one log line."""
+        request = Request.from_event(event, context)
+        response = response_or_problem(lambda: self._respond(request))
+        for name, count in response.counts.items():
+            self._metrics.add_metric(name, MetricUnit.Count, count)
+        fields = {"action": "answer", "method": request.method, "route": request.resource, "status": response.status}
+        log.info("answered", extra={**fields, **response.log_fields})
+        return response.to_gateway()
+
+    def _respond(self, request: Request) -> Response:
+        """Call the handler of a request. Raises NotFound, MethodNotAllowed, and what authorizer and handler raise."""
+        methods = {} if request.has_stray_slash else routes.methods_of(request.resource)
+        if not methods:
+            raise NotFound
+        services, route = self._services(), methods.get(request.method)
+        if request.resource not in routes.OPEN and (authorizer := services.authorizer) is not None:
+            # Before a wrong method is refused: strangers do not learn which methods there are.
+            caller = authorizer.admit(bearer_token(request.header("Authorization")))
+            if route is not None and request.method in routes.ADMIN_METHODS:
+                authorizer.check_admin(caller)
+            request = replace(request, caller=caller)
+        if route is None:
+            raise MethodNotAllowed(headers={"Allow": ", ".join(methods)})
+        return route.load()(request, services)

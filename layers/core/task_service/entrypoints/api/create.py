@@ -1,0 +1,40 @@
+"""Creating a task or a list, once where the client sends an idempotency key."""
+
+from typing import TYPE_CHECKING, Any
+
+from task_service.domain.errors import BadRequest
+from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
+from task_service.entrypoints.api.request import Request
+
+if TYPE_CHECKING:
+    from task_service.entrypoints.api.services import Services
+    from task_service.usecases.create_once import Creator
+
+
+def create(
+    request: Request, services: "Services", creator: "Creator[Any]", resource: str, name: str
+) -> tuple[str, bool]:
+    """Create what a request asks for; returns its id, and whether it is new.
+
+    It is not new if an earlier request with the same idempotency key created it.
+    """
+    payload = request.payload()
+    cache = {
+        "cache_namespace": _cache_name(request, "x-cache-namespace"),
+        "cache_scope": _cache_name(request, "x-cache-scope"),
+    }
+    key = request.header("Idempotency-Key")
+    if key is None:
+        return creator.create(name, payload, **cache), True
+    from task_service.domain.idempotency import key_hash
+
+    return services.keyed_creator.create(creator, key_hash(key, request.caller), resource, name, payload, **cache)
+
+
+def _cache_name(request: Request, header: str) -> str:
+    """A namespace or scope of the cache service, empty if the header is not sent. Raises BadRequest."""
+    # Spaces around the value of a header are not part of it (RFC 9110, 5.5).
+    text = (request.header(header) or "").strip(" \t")
+    if not is_cache_name(text):
+        raise BadRequest(f"{header}: {CACHE_NAME_RULE}")
+    return text

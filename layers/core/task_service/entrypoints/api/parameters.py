@@ -1,0 +1,69 @@
+"""Query parameters: the page that a client asks for, and the filter of a search."""
+
+import re
+from contextlib import suppress
+from datetime import datetime
+from typing import Final
+
+from task_service.domain.errors import BadRequest
+from task_service.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, PageRequest, decode_cursor, decode_sort_key
+from task_service.domain.search import Filter
+from task_service.domain.task import State
+from task_service.entrypoints.api.request import Request
+
+SEARCH_PARAMETERS: Final = ("name", "state", "since", "until", "limit", "next")
+
+_TIME: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+ -][0-9]{2}:[0-9]{2})"
+)
+
+
+def page_request(request: Request) -> PageRequest:
+    """The page of templates in `limit` and `next`. Raises BadRequest."""
+    cursor = request.query.get("next")
+    return PageRequest(limit=_limit(request), after=None if cursor is None else decode_cursor(cursor))
+
+
+def search_request(request: Request) -> tuple[Filter, PageRequest]:
+    """The filter of a search, and its page. Raises BadRequest, which names the parameter and what is allowed."""
+    for name in request.query:
+        # A misspelt filter would find everything.
+        if name not in SEARCH_PARAMETERS:
+            raise BadRequest(f"{name}: is not a parameter of this; {', '.join(SEARCH_PARAMETERS)} are")
+    query, cursor = request.query, request.query.get("next")
+    wanted = search_filter(
+        name=query.get("name"), since=query.get("since"), until=query.get("until"), state=query.get("state")
+    )
+    return wanted, PageRequest(limit=_limit(request), after=None if cursor is None else decode_sort_key(cursor))
+
+
+def search_filter(*, name: str | None, since: str | None, until: str | None, state: str | None = None) -> Filter:
+    """The filter in these texts, None for those that are not sent. Raises BadRequest."""
+    earliest, before = _moment("since", since), _moment("until", until)
+    if earliest is not None and before is not None and earliest > before:
+        raise BadRequest("since: it is after until")
+    if name == "":
+        raise BadRequest("name: it is empty, the name of a template is expected")
+    if state is not None and state not in list(State):
+        raise BadRequest(f"state: {state!r} is none of {', '.join(State)}")
+    return Filter(name=name, state=None if state is None else State(state), since=earliest, until=before)
+
+
+def _limit(request: Request) -> int:
+    text = request.query.get("limit")
+    if text is None:
+        return DEFAULT_LIMIT
+    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= MAX_LIMIT):
+        raise BadRequest(f"limit: {text!r} is not a number from 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+def _moment(name: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    if _TIME.fullmatch(text):
+        # A plus sign that is not encoded in a query arrives as a space.
+        date, time = text[:10], text[11:].replace(" ", "+")
+        with suppress(ValueError):
+            return datetime.fromisoformat(f"{date}T{time}".upper())
+    raise BadRequest(f"{name}: {text!r} is not a time as in RFC 3339, for example 2026-01-31T12:00:00Z")

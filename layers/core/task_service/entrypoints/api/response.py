@@ -1,0 +1,47 @@
+"""A response of the API, and how API Gateway is told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Response:
+    """A response, with what the log and the metrics say about it."""
+
+    status: int
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    log_fields: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that the request's log line has beside those of every request."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Metrics that count up, by name."""
+
+    @classmethod
+    def json(cls, body: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> "Response":
+        """A response with this JSON text."""
+        return cls(status=status, body=body, headers={"Content-Type": "application/json", **(headers or {})})
+
+    def adding(
+        self,
+        *,
+        headers: Mapping[str, str] | None = None,
+        log_fields: Mapping[str, Any] | None = None,
+        counts: Mapping[str, int] | None = None,
+    ) -> "Response":
+        """The same response with more of these."""
+        return replace(
+            self,
+            headers={**self.headers, **(headers or {})},
+            log_fields={**self.log_fields, **(log_fields or {})},
+            counts={**self.counts, **(counts or {})},
+        )
+
+    def to_gateway(self) -> dict[str, Any]:
+        """API Gateway's response of a proxy integration (payload format 1.0)."""
+        return {
+            "statusCode": self.status,
+            "multiValueHeaders": {name: [value] for name, value in self.headers.items()},
+            "body": self.body,
+            "isBase64Encoded": False,
+        }

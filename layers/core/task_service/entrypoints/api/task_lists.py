@@ -1,0 +1,47 @@
+"""The routes that create and read task lists."""
+
+import json
+from typing import TYPE_CHECKING
+
+from task_service.entrypoints.api.create import create
+from task_service.entrypoints.api.problem import response_or_problem
+from task_service.entrypoints.api.request import Request
+from task_service.entrypoints.api.response import Response
+from task_service.entrypoints.api.status import HTTP_STATUS
+from task_service.entrypoints.api.wait import Wait
+
+if TYPE_CHECKING:
+    from task_service.entrypoints.api.services import Services
+
+
+def create_task_list(request: Request, services: "Services") -> Response:
+    """Create a list; answer with its id, or with its status if the client waits and the list ends in time."""
+    name, wait = request.segment("taskListName"), Wait.of(request, services)
+    list_id, is_new = create(request, services, services.list_creator, "taskList", name)
+    response = Response.json(json.dumps({"taskListID": list_id}))
+    if wait is not None:
+        if (ended := wait.status_of_new(list_id)) is not None:
+            status, text = ended
+            location = {"Content-Location": f"../taskListStatus/{list_id}"}
+            response = Response.json(text, status=status, headers=location)
+        response = response.adding(headers={**wait.headers, "x-task-list-id": list_id})
+    counts = {"ListsCreated": 1} if is_new else None
+    return response.adding(log_fields={"list_id": list_id, "list": name}, counts=counts)
+
+
+def read_task_list_status(request: Request, services: "Services") -> Response:
+    """Answer with the status of a list, once it has ended if the client waits for that."""
+    list_id = request.segment("taskListID")
+
+    def status() -> Response:
+        overview = services.list_reader.overview(list_id)
+        return Response.json(services.list_reader.status_text(overview), status=HTTP_STATUS[overview.state])
+
+    def read() -> Response:
+        wait = Wait.of(request, services)
+        if wait is None:
+            return status()
+        wait.task_list(list_id)
+        return response_or_problem(status).adding(headers=wait.headers)
+
+    return response_or_problem(read).adding(log_fields={"list_id": list_id})

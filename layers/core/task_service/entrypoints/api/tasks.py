@@ -1,0 +1,67 @@
+"""The routes that create and read tasks."""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from task_service.domain.errors import TaskFailed
+from task_service.domain.task import Task
+from task_service.entrypoints.api.create import create
+from task_service.entrypoints.api.problem import problem, response_or_problem
+from task_service.entrypoints.api.request import Request
+from task_service.entrypoints.api.response import Response
+from task_service.entrypoints.api.status import HTTP_STATUS, task_status
+from task_service.entrypoints.api.wait import Wait
+
+if TYPE_CHECKING:
+    from task_service.entrypoints.api.services import Services
+
+
+def create_task(request: Request, services: "Services") -> Response:
+    """Create a task; answer with its id, or with its result if the client waits and the task ends in time."""
+    name, wait = request.segment("taskName"), Wait.of(request, services)
+    task_id, is_new = create(request, services, services.task_creator, "task", name)
+    response = Response.json(json.dumps({"taskID": task_id}))
+    if wait is not None:
+        response = _result_in_time(wait, task_id) or response
+        response = response.adding(headers={**wait.headers, "x-task-id": task_id})
+    return response.adding(log_fields={"task_id": task_id, "task": name}, counts={"Created": 1} if is_new else None)
+
+
+def read_task_result(request: Request, services: "Services") -> Response:
+    """Answer with the result of a task."""
+    return _read(request, services, lambda task: Response.json(services.task_reader.result_of(task)))
+
+
+def read_task_status(request: Request, services: "Services") -> Response:
+    """Answer with the status of a task."""
+    return _read(request, services, _status)
+
+
+def _result_in_time(wait: Wait, task_id: str) -> Response | None:
+    """The response with the result of a new task, or about its failure; None if it has not ended in time."""
+    try:
+        result = wait.result_of_new(task_id)
+    except TaskFailed as failure:
+        return problem(failure)
+    if result is None:
+        return None
+    return Response.json(result, headers={"Content-Location": f"../taskResult/{task_id}"})
+
+
+def _read(request: Request, services: "Services", show: Callable[[Task], Response]) -> Response:
+    """The response about a task, once it has ended if the client waits for that."""
+    task_id = request.segment("taskID")
+
+    def read() -> Response:
+        wait = Wait.of(request, services)
+        if wait is None:
+            return show(services.task_reader.task(task_id))
+        task = wait.task(task_id)
+        return response_or_problem(lambda: show(task)).adding(headers=wait.headers)
+
+    return response_or_problem(read).adding(log_fields={"task_id": task_id})
+
+
+def _status(task: Task) -> Response:
+    return Response.json(json.dumps(task_status(task), ensure_ascii=False), status=HTTP_STATUS[task.shown_state])

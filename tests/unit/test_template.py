@@ -1,0 +1,113 @@
+"""template.yaml: each function gets the variables that its code reads, no fewer and no more."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
+
+import pytest
+
+from task_service.entrypoints.api.services import Services as ApiServices
+from task_service.wiring.services import from_settings
+from task_service.wiring.settings import Settings
+from tests.support.runtime import PROJECT
+from tests.support.translated import translated
+
+FUNCTIONS: Final[dict[str, Collection[str]]] = {
+    "ApiFunction": [name for name, member in vars(ApiServices).items() if isinstance(member, property)],
+    "DocsFunction": [],
+    "EventsFunction": ["event_handler"],
+    "ExecutorFunction": ["message_handler"],
+    "FailuresFunction": ["dead_letter_handler"],
+}
+"""The services that each function uses."""
+
+USES_PYDANTIC: Final = {"ApiFunction", "DocsFunction"}
+
+OF_EVERY_FUNCTION: Final = {"LOG_LEVEL", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
+"""What Powertools reads, for the logger and the metrics that every function makes."""
+
+OF_PYDANTIC: Final = "PYDANTIC_DISABLE_PLUGINS"
+
+EVERYTHING_ON: Final = {
+    "AuthEnabled": "on",
+    "AuthJwkUrl": "https://issuer.example/keys",
+    "OauthTokenUrl": "https://issuer.example/token",
+    "OauthClientId": "task",
+    "OauthClientSecretName": "task/secret",
+    "PolicyAddr": "https://policy.example",
+    "CacheAddr": "https://cache.example",
+    "EgressAllow": "10.0.0.0/8",
+}
+"""Parameters with which a function reads every variable that it can read."""
+
+
+class Recorder(Mapping[str, str]):
+    """An environment that remembers which variables were read."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = dict(variables)
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.read.add(name)
+        return self._variables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    return translated()
+
+
+def variables(template: dict[str, Any], function: str) -> dict[str, str]:
+    """The variables of a function, with EVERYTHING_ON and the logical ids of resources as their names."""
+    parameters = {name: parameter.get("Default", "") for name, parameter in template["Parameters"].items()}
+
+    def value(member: Any) -> str:
+        match member:
+            case {"Ref": name}:
+                return str((parameters | EVERYTHING_ON).get(name, name))
+            case {"Fn::Sub": text}:
+                return str(text)
+            case _:
+                return str(member)
+
+    members = template["Resources"][function]["Properties"]["Environment"]["Variables"]
+    return {name: value(member) for name, member in members.items()}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_gets_the_variables_that_its_code_reads_and_no_others(
+    function: str, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    given = variables(template, function)
+    read: set[str] = set()
+
+    # With a policy service, and with policies that are evaluated in the function.
+    for policy_service in (given.get("POLICY_ADDR", ""), ""):
+        recorder = Recorder({**given, "POLICY_ADDR": policy_service} if "POLICY_ADDR" in given else given)
+        if used := FUNCTIONS[function]:
+            services = from_settings(Settings(recorder))
+            for name in used:
+                getattr(services, name)
+            if "policies" in used:
+                _ = services.policy_compiler
+        read |= recorder.read
+
+    of_pydantic = {OF_PYDANTIC} if function in USES_PYDANTIC else set()
+    assert read | of_pydantic | OF_EVERY_FUNCTION == given.keys()
+
+
+def test_every_function_is_known_here_with_the_services_that_it_uses(template: dict[str, Any]) -> None:
+    functions = [name for name, it in template["Resources"].items() if it["Type"] == "AWS::Lambda::Function"]
+    assert sorted(functions) == sorted(FUNCTIONS)
+    for function, used in FUNCTIONS.items():
+        folder = PROJECT / "functions" / function.removesuffix("Function").lower()
+        named = set(re.findall(r"services\(\)\.(\w+)", (folder / "app.py").read_text(encoding="utf-8")))
+        assert named <= set(used)
