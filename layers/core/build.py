@@ -5,33 +5,30 @@
 makes TARGET_DIR/python, by default for the running interpreter and this machine. Equal input makes equal
 files, whatever the target is called; libraries are installed again only when what they depend on has changed.
 
-For the cold start, botocore's API models are cut down to the operations that the functions call (reading them
-is most of what making a client costs), and modules are compiled: Lambda's file system is read-only, so every new
-instance would have to compile again what does not come compiled.
+For the cold start, modules are compiled: Lambda's file system is read-only, so every new instance would have to compile
+again what does not come compiled. For the size, botocore's data are cut down to the services that the functions call
+through it.
 """
 
 import argparse
-import gzip
 import hashlib
-import json
 import os
 import platform
-import runpy
 import shutil
 import struct
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE / "task_service"
 REQUIREMENTS = HERE / "requirements.txt"
-OPERATIONS_MODULE = PACKAGE / "adapters" / "aws" / "operations.py"
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Zip archives know no earlier time; one fixed time makes equal content an equal archive.
 FIXED_TIME = 315_619_200
+# What the functions call through botocore; there are more than 400, whose data are 23 MB.
+SERVICES = ("s3", "secretsmanager", "ssm")
 
 
 def build(target: Path, python_version: str, wheel_platforms: Sequence[str]) -> None:
@@ -39,13 +36,13 @@ def build(target: Path, python_version: str, wheel_platforms: Sequence[str]) -> 
     compiler = find_interpreter(python_version)
     libraries, stamp = target / "python", target / ".libraries"
     machine = " ".join(wheel_platforms) or platform.platform()
-    inputs = b"".join(path.read_bytes() for path in (Path(__file__), REQUIREMENTS, OPERATIONS_MODULE))
+    inputs = b"".join(path.read_bytes() for path in (Path(__file__), REQUIREMENTS))
     key = hashlib.sha256(f"{python_version} {machine}\n".encode() + inputs).hexdigest()
     if not (libraries.is_dir() and stamp.is_file() and stamp.read_text() == key):
         stamp.unlink(missing_ok=True)
         shutil.rmtree(libraries, ignore_errors=True)
         install_libraries(libraries, python_version, wheel_platforms)
-        trim_models(libraries / "botocore" / "data")
+        drop_unused_services(libraries / "botocore" / "data")
         for library in (libraries / "regopy").glob("*.so"):
             need_no_libatomic(library)
         compile_modules(compiler, libraries, target)
@@ -116,64 +113,11 @@ def need_no_libatomic(path: Path) -> None:
         path.write_bytes(content)
 
 
-def trim_models(data: Path) -> None:
-    """Leaves of botocore's data what the clients of OPERATIONS read, uncompressed."""
-    operations: dict[str, tuple[str, ...]] = runpy.run_path(str(OPERATIONS_MODULE))["OPERATIONS"]
-    for path in list(data.glob("*/*/*")):
-        names = operations.get(path.parts[-3], ())
-        if names and path.name == "service-2.json.gz":
-            model = json.loads(gzip.decompress(path.read_bytes()))
-            write_json(path.with_suffix(""), trim_model(model, names))
-        elif names and path.name == "endpoint-rule-set-1.json.gz":
-            rules = json.loads(gzip.decompress(path.read_bytes()))
-            write_json(path.with_suffix(""), without_documentation(rules))
-        if not (names and path.name == "service-2.sdk-extras.json"):
-            path.unlink()
-    for folder in (*data.glob("*/*/"), *data.glob("*/")):
-        if folder.is_dir() and not list(folder.glob("**/service-2.json")):
+def drop_unused_services(data: Path) -> None:
+    """Leaves of botocore's data about services that about SERVICES."""
+    for folder in data.glob("*/"):
+        if folder.is_dir() and folder.name not in SERVICES:
             shutil.rmtree(folder)
-    endpoints = json.loads((data / "endpoints.json").read_bytes())
-    for partition in endpoints["partitions"]:
-        partition["services"] = {k: v for k, v in partition["services"].items() if k in operations}
-    write_json(data / "endpoints.json", endpoints)
-
-
-def trim_model(model: dict[str, Any], names: tuple[str, ...]) -> Any:
-    """The API model with these operations and the shapes that they reach, without descriptions."""
-    if unknown := set(names) - model["operations"].keys():
-        sys.exit(f"build.py: {model['metadata']['serviceId']} has no operation {', '.join(sorted(unknown))}")
-    operations = {name: model["operations"][name] for name in sorted(names)}
-    reached: set[str] = set()
-    unread: list[Any] = [operations]
-    while unread:
-        value = unread.pop()
-        if isinstance(value, dict):
-            shape = value.get("shape")
-            if isinstance(shape, str) and shape not in reached:
-                reached.add(shape)
-                unread.append(model["shapes"][shape])
-        if isinstance(value, dict | list):
-            unread.extend(value.values() if isinstance(value, dict) else value)
-    shapes = {name: shape for name, shape in model["shapes"].items() if name in reached}
-    return without_documentation({**model, "operations": operations, "shapes": shapes})
-
-
-def without_documentation(value: Any) -> Any:
-    """The same JSON with empty descriptions: botocore wants some of them to be there, and reads none."""
-    if isinstance(value, list):
-        return [without_documentation(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    # What is called documentation without being a string is a member of that name.
-    return {
-        key: "" if key == "documentation" and isinstance(member, str) else without_documentation(member)
-        for key, member in value.items()
-    }
-
-
-def write_json(path: Path, value: Any) -> None:
-    """The value as JSON without white space."""
-    path.write_text(json.dumps(value, separators=(",", ":")))
 
 
 def compile_modules(compiler: str, folder: Path, target: Path) -> None:

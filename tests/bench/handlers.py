@@ -14,7 +14,8 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,24 +33,10 @@ BATCH: Final = 10
 
 def rows() -> list[Row]:
     """The figures, of the handlers as they are in this project."""
-    stub = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.handlers", "stub"], cwd=PROJECT, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert stub.stdout is not None
-        url = stub.stdout.readline().strip()
-        measured = subprocess.run(
-            [sys.executable, "-m", "tests.bench.handlers", "measure"],
-            cwd=PROJECT,
-            env=_environment(url),
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-    finally:
-        stub.terminate()
-        stub.wait()
-    create, alone, batched = json.loads(measured.stdout.splitlines()[-1])
+    with stub() as url:
+        command = [sys.executable, "-m", "tests.bench.handlers", "measure"]
+        done = subprocess.run(command, cwd=PROJECT, env=environment(url), stdout=subprocess.PIPE, text=True, check=True)
+    create, alone, batched = json.loads(done.stdout.splitlines()[-1])
     return [
         Row("CPU of the api handler, creating a task", f"{create:.2f} ms"),
         Row("CPU of the executor handler, a task alone", f"{alone:.2f} ms"),
@@ -59,7 +46,20 @@ def rows() -> list[Row]:
     ]
 
 
-def _environment(url: str) -> dict[str, str]:
+@contextmanager
+def stub() -> Iterator[str]:
+    """A process that answers as the table, the queue and the target; its URL."""
+    command = [sys.executable, "-m", "tests.bench.handlers", "stub"]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+def environment(url: str) -> dict[str, str]:
+    """The environment of a function that finds everything at the stub."""
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join([str(PROJECT / "layers/core"), str(PROJECT)]),
