@@ -5,13 +5,13 @@
 makes TARGET_DIR/python, by default for the running interpreter and this machine. Equal input makes equal
 files, whatever the target is called; libraries are installed again only when what they depend on has changed.
 
-Modules are compiled, because Lambda's file system is read-only: a new instance would compile every module again. Of
-botocore's data only what the functions' clients read stays (`trim_botocore`).
+For the cold start, modules are compiled: Lambda's file system is read-only, so every new instance would have to compile
+again what does not come compiled. For the size, botocore's data are cut down to the services that the functions call
+through it.
 """
 
 import argparse
 import hashlib
-import json
 import os
 import platform
 import shutil
@@ -24,11 +24,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE / "task_service"
 REQUIREMENTS = HERE / "requirements.txt"
-# The AWS services that the functions make clients of.
-SERVICES = ("dynamodb", "s3", "secretsmanager", "sqs", "ssm")
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Zip archives know no earlier time; one fixed time makes equal content an equal archive.
 FIXED_TIME = 315_619_200
+# What the functions call through botocore; there are more than 400, whose data are 23 MB.
+SERVICES = ("s3", "secretsmanager", "ssm")
 
 
 def build(target: Path, python_version: str, wheel_platforms: Sequence[str]) -> None:
@@ -42,7 +42,7 @@ def build(target: Path, python_version: str, wheel_platforms: Sequence[str]) -> 
         stamp.unlink(missing_ok=True)
         shutil.rmtree(libraries, ignore_errors=True)
         install_libraries(libraries, python_version, wheel_platforms)
-        trim_botocore(libraries / "botocore" / "data")
+        drop_unused_services(libraries / "botocore" / "data")
         for library in (libraries / "regopy").glob("*.so"):
             need_no_libatomic(library)
         compile_modules(compiler, libraries, target)
@@ -113,30 +113,11 @@ def need_no_libatomic(path: Path) -> None:
         path.write_bytes(content)
 
 
-def trim_botocore(data: Path) -> None:
-    """Leave the data of SERVICES only: botocore brings that of every service.
-
-    What this saves of the 366 ms of CPU in which the executor is imported and makes its clients, and of the 82.4 MB of
-    the layer (medians of 25 processes, Python 3.11):
-
-        the other services' folders                                     14 ms   16.7 MB
-        the other services in endpoints.json, which the first           56 ms    1.2 MB
-        client reads whole
-
-    To cut the models that stay down to the operations in use would save 19 ms and 0.4 MB more. It is not done: that
-    needs a list of operations, and a walk through the models that botocore has to accept. Without a client of botocore
-    at the cold start, all of this saves megabytes only.
-    """
-    if missing := [name for name in SERVICES if not (data / name).is_dir()]:
-        sys.exit(f"build.py: botocore does not know {', '.join(missing)}")
-    for folder in data.iterdir():
+def drop_unused_services(data: Path) -> None:
+    """Leaves of botocore's data about services that about SERVICES."""
+    for folder in data.glob("*/"):
         if folder.is_dir() and folder.name not in SERVICES:
             shutil.rmtree(folder)
-    path = data / "endpoints.json"
-    endpoints = json.loads(path.read_bytes())
-    for partition in endpoints["partitions"]:
-        partition["services"] = {name: rules for name, rules in partition["services"].items() if name in SERVICES}
-    path.write_text(json.dumps(endpoints, separators=(",", ":")))
 
 
 def compile_modules(compiler: str, folder: Path, target: Path) -> None:

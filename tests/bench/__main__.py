@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local.cloud import PROJECT, LocalCloud
 from task_service import VERSION
-from tests.bench import cold_start, cost, events, policies, search, service
+from tests.bench import calls, cold_start, cost, events, handlers, policies, search, service
 from tests.bench.table import Row, render
 
 RESULTS = Path(__file__).with_name("results.txt")
@@ -41,6 +41,7 @@ def main() -> None:
         report(render("Searching", search.rows(cloud, client)))
         report(render("Policies, evaluated here", [Row(*figure) for figure in policies.rows(cloud)]))
         report(render("Cache events", events.rows(cloud)))
+    report(render("Handlers alone", [*handlers.rows(), *calls.rows()]))
     report(render("Cold start", cold_start.rows(PROJECT / ".build" / f"core-{python}")))
     RESULTS.write_text("\n".join(sections), encoding="utf-8")
     print(f"written to {RESULTS.relative_to(PROJECT)}")

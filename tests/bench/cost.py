@@ -1,13 +1,13 @@
 """What a task costs in requests: the functions' own code, with every AWS request counted.
 
-The use cases run in this process, against the table of the local cloud and a queue of their own; botocore says what
-was asked, and the table what it charged (write request units, a kilobyte each).
+The use cases run in this process, against the table of the local cloud and a queue of their own, with clients that
+note each request, and what the table says that it charged (write request units, a kilobyte each).
 """
 
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,10 +15,11 @@ from typing import Any
 from uuid import uuid4
 
 from local.cloud import LocalCloud
+from task_service.adapters.aws.wire import Client
 from task_service.domain.messages import from_text
 from task_service.domain.task import State
 from task_service.wiring.aws import AwsPlatform
-from task_service.wiring.services import Services, from_settings, utc_now
+from task_service.wiring.services import Services, utc_now
 from task_service.wiring.settings import Settings
 from tests.bench.table import Row
 
@@ -34,23 +35,15 @@ class Meter:
     read_units: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def watch(self, client: Any) -> None:
-        """Count the requests of a client."""
-        client.meta.events.register("provide-client-params.dynamodb.*", self._ask_for_capacity)
-        client.meta.events.register("after-call.*.*", self._count)
-
-    def _ask_for_capacity(self, params: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {**params, "ReturnConsumedCapacity": "INDEXES"}
-
-    def _count(self, model: Any, parsed: dict[str, Any], **_: Any) -> None:
+    def count(self, operation: str, parameters: dict[str, Any], output: dict[str, Any]) -> None:
+        """Count a request; a watcher."""
         # For what reads many records, what was charged is a list.
-        charged = parsed.get("ConsumedCapacity", [])
+        charged = output.get("ConsumedCapacity", [])
         charges: list[dict[str, Any]] = charged if isinstance(charged, list) else [charged]
         units = sum(charge["CapacityUnits"] for charge in charges)
         with self._lock:
-            if model.name not in ("ReceiveMessage", "DeleteMessage"):  # Lambda's poller does these
-                self.requests[model.name] += 1
-            if model.name in ("GetItem", "BatchGetItem", "Query"):
+            self.requests[operation] += 1
+            if operation in ("GetItem", "BatchGetItem", "Query"):
                 self.read_units += units
             else:
                 self.write_units += units
@@ -79,15 +72,49 @@ class Meter:
         return self.requests["SendMessage"] + self.requests["SendMessageBatch"]
 
 
+Watcher = Callable[[str, dict[str, Any], dict[str, Any]], None]
+"""Is told of each request: the operation, its parameters and its output, which is empty if a condition failed."""
+
+
+@dataclass
+class WatchedClient:
+    """A client that tells watchers of its requests."""
+
+    client: Client
+    watchers: list[Watcher]
+
+    def call(self, operation: str, /, **parameters: Any) -> dict[str, Any]:
+        """Call an operation; the table is asked what it charges."""
+        asked = parameters | ({"ReturnConsumedCapacity": "INDEXES"} if "QueueUrl" not in parameters else {})
+        output: dict[str, Any] = {}
+        try:
+            output = self.client.call(operation, **asked)
+        finally:
+            for watch in self.watchers:
+                watch(operation, asked, output)
+        return output
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedPlatform(AwsPlatform):
+    """A stack with clients that tell watchers of their requests."""
+
+    watchers: list[Watcher] = field(default_factory=list)
+
+    def client(self, service: str) -> WatchedClient:
+        """A client of DynamoDB or SQS."""
+        return WatchedClient(super().client(service), self.watchers)
+
+
 def rows(cloud: LocalCloud) -> list[Row]:
     """The figures for a single task, and for a task in groups of 10, 100 and 1,000."""
     with metered(cloud) as (services, meter, queue):
         found: list[Row] = []
-        create, run = _single(services, meter, queue)
+        create, run = _single(cloud, services, meter, queue)
         found.append(Row("single task, creation", f"{create.writes} table write, {create.sends} send", "aim: 1 and 1"))
         found.append(Row("single task, run", f"{run.writes} table writes, {run.sends} sends", "aim: 2 and 0"))
         found.append(Row("single task, table", f"{create.write_units + run.write_units:.0f} write units"))
-        keyed, repeated = _with_key(services, meter, queue)
+        keyed, repeated = _with_key(cloud, services, meter, queue)
         figure = f"{keyed.writes} table writes, {keyed.write_units:.0f} write units, {keyed.sends} send"
         reads = f"{keyed.read_units:.0f} read units"
         found.append(Row("single task, creation with a key", f"{figure}, {reads}", "aim: one write more"))
@@ -96,7 +123,7 @@ def rows(cloud: LocalCloud) -> list[Row]:
         found.append(Row("single task, the same creation again", figure))
         per_task: dict[int, tuple[float, float]] = {}
         for size in (10, 100, 1_000):
-            counted = _list(services, meter, queue, size)
+            counted = _list(cloud, services, meter, queue, size)
             requests = sum(counted.requests.values()) / size
             per_task[size] = (requests, counted.write_units / size)
             found.append(
@@ -112,19 +139,19 @@ def rows(cloud: LocalCloud) -> list[Row]:
         return found
 
 
-def _single(services: Services, meter: Meter, queue: str) -> tuple[Meter, Meter]:
+def _single(cloud: LocalCloud, services: Services, meter: Meter, queue: str) -> tuple[Meter, Meter]:
     services.task_creator.create("hello", "{}")  # reads the template, which is remembered from then on
-    _work(services, queue)
+    _work(cloud, services, queue)
     meter.take()
     task_id = services.task_creator.create("hello", "{}")
     create = meter.take()
-    _work(services, queue)
+    _work(cloud, services, queue)
     run = meter.take()
     assert services.task_reader.task(task_id).state is State.DONE
     return create, run
 
 
-def _with_key(services: Services, meter: Meter, queue: str) -> tuple[Meter, Meter]:
+def _with_key(cloud: LocalCloud, services: Services, meter: Meter, queue: str) -> tuple[Meter, Meter]:
     key = uuid4().hex
 
     def create() -> tuple[str, bool]:
@@ -133,28 +160,28 @@ def _with_key(services: Services, meter: Meter, queue: str) -> tuple[Meter, Mete
     meter.take()
     task_id, is_new = create()
     first = meter.take()
-    _work(services, queue)
+    _work(cloud, services, queue)
     meter.take()
     assert (is_new, create()) == (True, (task_id, False))
     repeated = meter.take()
     return first, repeated
 
 
-def _list(services: Services, meter: Meter, queue: str, size: int) -> Meter:
+def _list(cloud: LocalCloud, services: Services, meter: Meter, queue: str, size: int) -> Meter:
     name = f"bench-parallel-{size}"
     services.list_creator.create(name, "{}")  # reads the templates
-    _work(services, queue)
+    _work(cloud, services, queue)
     meter.take()
     list_id = services.list_creator.create(name, "{}")
-    _work(services, queue)
+    _work(cloud, services, queue)
     counted = meter.take()
     assert services.list_reader.overview(list_id).state is State.DONE
     return counted
 
 
-def _work(services: Services, url: str) -> None:
+def _work(cloud: LocalCloud, services: Services, url: str) -> None:
     """Handle the messages of the queue until it is empty, as the executor does."""
-    sqs = queue_client(services)
+    sqs = cloud.client("sqs")
     while True:
         batch = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         if not batch:
@@ -167,25 +194,12 @@ def _work(services: Services, url: str) -> None:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
 
-def table_client(services: Services) -> Any:
-    """The DynamoDB client of these use cases."""
-    platform = services.platform
-    assert isinstance(platform, AwsPlatform)
-    return platform.tasks.client
-
-
-def queue_client(services: Services) -> Any:
-    """The SQS client of these use cases."""
-    platform = services.platform
-    assert isinstance(platform, AwsPlatform)
-    return platform.queue.client
-
-
 @contextmanager
 def metered(cloud: LocalCloud) -> Iterator[tuple[Services, Meter, str]]:
     """The use cases in this process, what counts their requests, and the URL of their queue."""
     queue = cloud.client("sqs").create_queue(QueueName=f"bench-{uuid4().hex}")["QueueUrl"]
     outputs = cloud.outputs
+    meter = Meter()
     before = dict(os.environ)
     os.environ.update(
         AWS_ENDPOINT_URL=cloud.endpoint_url,
@@ -193,21 +207,23 @@ def metered(cloud: LocalCloud) -> Iterator[tuple[Services, Meter, str]]:
         AWS_ACCESS_KEY_ID="test",
         AWS_SECRET_ACCESS_KEY="test",
     )
+    settings = Settings.from_environment(
+        {
+            "TABLE_NAME": outputs["TableName"],
+            "QUEUE_URL": queue,
+            "BUCKET_NAME": outputs["BucketName"],
+            "EGRESS_ALLOW": "127.0.0.0/8",
+        }
+    )
+    platform = WatchedPlatform(
+        table=settings.table,
+        queue_url=settings.queue_url,
+        bucket=settings.bucket,
+        clock=utc_now,
+        watchers=[meter.count],
+    )
     try:
-        services = from_settings(
-            Settings.from_environment(
-                {
-                    "TABLE_NAME": outputs["TableName"],
-                    "QUEUE_URL": queue,
-                    "BUCKET_NAME": outputs["BucketName"],
-                    "EGRESS_ALLOW": "127.0.0.0/8",
-                }
-            )
-        )
-        meter = Meter()
-        meter.watch(table_client(services))
-        meter.watch(queue_client(services))
-        yield services, meter, queue
+        yield Services(settings=settings, platform=platform), meter, queue
     finally:
         os.environ.clear()
         os.environ.update(before)

@@ -24,7 +24,7 @@ from task_service.domain.task import Body, State, Task
 from task_service.domain.template import TaskTemplate
 from task_service.entrypoints.api.parameters import search_filter
 from task_service.wiring.services import Services, utc_now
-from tests.bench.cost import Meter, metered, table_client
+from tests.bench.cost import Meter, WatchedPlatform, metered
 from tests.bench.service import Client
 from tests.bench.table import Row, milliseconds, render
 
@@ -53,17 +53,13 @@ class Reads:
     records: list[int] = field(default_factory=list)
     """Of each request for many."""
 
-    def watch(self, client: Any) -> None:
-        """Count the requests of a client."""
-        client.meta.events.register("after-call.dynamodb.Query", self._query)
-        client.meta.events.register("provide-client-params.dynamodb.BatchGetItem", self._batch)
-
-    def _query(self, parsed: dict[str, Any], **_: Any) -> None:
-        self.scanned.append(parsed["ScannedCount"])
-
-    def _batch(self, params: dict[str, Any], **_: Any) -> None:
-        [asked] = params["RequestItems"].values()
-        self.records.append(len(asked["Keys"]))
+    def count(self, operation: str, parameters: dict[str, Any], output: dict[str, Any]) -> None:
+        """Count a request; a watcher."""
+        if operation == "Query":
+            self.scanned.append(output["ScannedCount"])
+        if operation == "BatchGetItem":
+            [asked] = parameters["RequestItems"].values()
+            self.records.append(len(asked["Keys"]))
 
     def units(self, entry_bytes: int) -> float:
         """The read units of all of it."""
@@ -84,8 +80,9 @@ def rows(cloud: LocalCloud, client: Client, *, count: int = 10_000) -> list[Row]
         took = time.perf_counter() - started
         found = [Row(f"{count} tasks, {count // FAILED_OF} of them failed", f"written in {took:.0f} s")]
         found += _costs(services, meter)
-        reads, entry_bytes = Reads(), _entry_bytes(services)
-        reads.watch(table_client(services))
+        reads, entry_bytes = Reads(), _entry_bytes(cloud)
+        assert isinstance(services.platform, WatchedPlatform)
+        services.platform.watchers.append(reads.count)
         for what, (parameters, asked) in QUESTIONS.items():
             aim = "aim: p50 < 100 ms" if parameters.keys() == {"state", "name"} else ""
             found.append(Row(f"{what}: first page", _latency(client, parameters, asked), aim))
@@ -159,10 +156,10 @@ def _written(meter: Meter) -> str:
     return f"{meter.write_units:.0f} write units, {meter.index_units:.0f} of them for the indexes"
 
 
-def _entry_bytes(services: Services) -> int:
+def _entry_bytes(cloud: LocalCloud) -> int:
     """The size of an entry of the index of recent tasks; those of the other differ by some bytes."""
-    answer = table_client(services).query(
-        TableName=services.settings.table,
+    answer = cloud.client("dynamodb").query(
+        TableName=cloud.outputs["TableName"],
         IndexName="recent",
         KeyConditionExpression="recent = :shard",
         ExpressionAttributeValues={":shard": {"S": "TASK#0"}},

@@ -9,21 +9,23 @@ import pytest
 
 from tests.support.runtime import RUNNING, Build
 
-# Makes the clients as the functions do, and answers every request itself.
+# Makes the clients as the functions do, and answers the requests of botocore's itself.
 ASK_EVERY_CLIENT = """
 import json
 from botocore.awsrequest import AWSResponse
 from task_service.adapters.aws import client as aws
+from task_service.adapters.aws.credentials import Credentials
+from task_service.adapters.aws.wire import connect
 
-BODY = {"dynamodb": b"{}", "sqs": b"{}", "s3": b"", "secretsmanager": b"{}", "ssm": b"{}"}
+BODY = {"s3": b"", "secretsmanager": b"{}", "ssm": b"{}"}
 CALLS = {
-    "dynamodb": ("get_item", {"TableName": "t", "Key": {"pk": {"S": "a"}}}),
-    "sqs": ("send_message", {"QueueUrl": "https://sqs.%(region)s.%(suffix)s/1/q", "MessageBody": "m"}),
     "s3": ("put_object", {"Bucket": "b", "Key": "k", "Body": b"x"}),
     "secretsmanager": ("get_secret_value", {"SecretId": "s"}),
     "ssm": ("get_parameter", {"Name": "p", "WithDecryption": True}),
 }
-asked = {}
+credentials = Credentials()
+wired = {service: connect(service, credentials=credentials).endpoint for service in ("dynamodb", "sqs")}
+asked = {service: f"https://{endpoint.authority}{endpoint.path}" for service, endpoint in wired.items()}
 session = aws.session()
 for service, (operation, parameters) in CALLS.items():
     client = aws.client(session, service)
@@ -64,10 +66,9 @@ def test_no_other_service_of_aws_takes_room_or_time(build: Build) -> None:
     [("eu-central-1", "amazonaws.com"), ("us-gov-west-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn")],
 )
 def test_clients_find_the_services_of_aws(build: Build, region: str, suffix: str) -> None:
-    # The local cloud cannot show this: its address is given, AWS's come from the models' endpoint rules.
-    script = ASK_EVERY_CLIENT.replace("%(region)s", region).replace("%(suffix)s", suffix)
+    # The local cloud cannot show this: its address is given, AWS's come from endpoint rules.
     asked = subprocess.run(
-        [f"{sys.base_prefix}/bin/python{RUNNING}", "-S", "-c", script],
+        [f"{sys.base_prefix}/bin/python{RUNNING}", "-S", "-c", ASK_EVERY_CLIENT],
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(build.layer / "python"),

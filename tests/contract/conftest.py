@@ -8,7 +8,6 @@ A test that asks for a port runs once for each kind. moto and MiniStack are two 
 where they differ, the test cites AWS's documentation and relies on neither.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +18,7 @@ import pytest
 
 from local.aws import Endpoint
 from local.cloud import LocalCloud
-from task_service.adapters.aws import client as aws
+from task_service.adapters.aws.credentials import Credentials
 from task_service.adapters.aws.dynamodb.idempotency_keys import DynamoDbIdempotencyKeys
 from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
 from task_service.adapters.aws.dynamodb.search import MAX_ROUNDS, DynamoDbSearch
@@ -27,6 +26,7 @@ from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
 from task_service.adapters.aws.dynamodb.templates import TASK_TEMPLATE, DynamoDbTemplates
 from task_service.adapters.aws.s3 import S3Bodies
 from task_service.adapters.aws.sqs import SqsTaskQueue
+from task_service.adapters.aws.wire import Client, WireClient, connect
 from task_service.ports import Bodies, IdempotencyKeys, Search, TaskLists, Tasks, Templates
 from task_service.testing import (
     InMemoryBodies,
@@ -96,25 +96,20 @@ class Aws:
     table: str
     bucket: str
 
-    def client(self, service: str) -> Any:
-        """A client, made as the functions make theirs."""
+    def client(self, service: str) -> WireClient:
+        """A client of DynamoDB or SQS, made as the functions make theirs."""
         return _client(self.endpoint, service)
 
 
 @cache
-def _client(endpoint: Endpoint, service: str) -> Any:
-    before = dict(os.environ)
-    os.environ.update(
-        AWS_ENDPOINT_URL=endpoint.url,
-        AWS_DEFAULT_REGION=endpoint.region,
-        AWS_ACCESS_KEY_ID=endpoint.access_key,
-        AWS_SECRET_ACCESS_KEY=endpoint.secret_key,
-    )
-    try:
-        return aws.client(aws.session(), service)
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+def _client(endpoint: Endpoint, service: str) -> WireClient:
+    environment = {
+        "AWS_ENDPOINT_URL": endpoint.url,
+        "AWS_REGION": endpoint.region,
+        "AWS_ACCESS_KEY_ID": endpoint.access_key,
+        "AWS_SECRET_ACCESS_KEY": endpoint.secret_key,
+    }
+    return connect(service, credentials=Credentials(environment=environment), environment=environment)
 
 
 def aws_adapters(on: Aws) -> Implementation:
@@ -130,7 +125,7 @@ def aws_adapters(on: Aws) -> Implementation:
         lists=DynamoDbTaskLists(client=dynamodb, table=table),
         keys=DynamoDbIdempotencyKeys(client=dynamodb, table=table),
         templates=DynamoDbTemplates(client=dynamodb, table=table, kind=TASK_TEMPLATE),
-        bodies=S3Bodies(client=lambda: on.client("s3"), bucket=on.bucket),
+        bodies=S3Bodies(client=lambda: on.endpoint.client("s3"), bucket=on.bucket),
         search=search,
     )
 
@@ -139,15 +134,13 @@ def aws_adapters(on: Aws) -> Implementation:
 class _ClientWithPause:
     """A DynamoDB client with something that happens between finding records and reading them."""
 
-    client: Any
+    client: Client
     before_reading: Callable[[], object]
 
-    def query(self, **parameters: Any) -> Any:
-        return self.client.query(**parameters)
-
-    def batch_get_item(self, **parameters: Any) -> Any:
-        self.before_reading()
-        return self.client.batch_get_item(**parameters)
+    def call(self, operation: str, /, **parameters: Any) -> dict[str, Any]:
+        if operation == "BatchGetItem":
+            self.before_reading()
+        return self.client.call(operation, **parameters)
 
 
 @pytest.fixture(params=KINDS)
@@ -215,7 +208,7 @@ def bodies(implementation: Implementation) -> Bodies:
 @pytest.fixture
 def queue(on_aws: Aws) -> Iterator[SqsTaskQueue]:
     """A queue that nobody else consumes."""
-    client = on_aws.client("sqs")
-    url = client.create_queue(QueueName=f"contract-{uuid4().hex}")["QueueUrl"]
-    yield SqsTaskQueue(client=client, url=url, clock=utc_now)
-    client.delete_queue(QueueUrl=url)
+    queues = on_aws.endpoint.client("sqs")
+    url = queues.create_queue(QueueName=f"contract-{uuid4().hex}")["QueueUrl"]
+    yield SqsTaskQueue(client=on_aws.client("sqs"), url=url, clock=utc_now)
+    queues.delete_queue(QueueUrl=url)

@@ -80,5 +80,5 @@ def test_a_queue_that_is_gone_is_unavailable(queue: SqsTaskQueue, on_aws: Aws) -
 
 
 def receive(queue: SqsTaskQueue) -> list[dict[str, str]]:
-    answer = queue.client.receive_message(QueueUrl=queue.url, MaxNumberOfMessages=10)
+    answer = queue.client.call("ReceiveMessage", QueueUrl=queue.url, MaxNumberOfMessages=10)
     return list(answer.get("Messages", []))

@@ -11,6 +11,7 @@ from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
 from task_service.adapters.aws.dynamodb.search import DynamoDbSearch
 from task_service.adapters.aws.dynamodb.task_items import task_key
 from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
+from task_service.adapters.aws.wire import Client
 from task_service.domain.messages import message_of
 from task_service.domain.retry import Failed
 from task_service.domain.search import Filter
@@ -27,7 +28,7 @@ SOON = NOW + timedelta(seconds=60)
 class Table:
     """The table, with records as they were."""
 
-    def __init__(self, client: Any, name: str) -> None:
+    def __init__(self, client: Client, name: str) -> None:
         self.client = client
         self.name = name
         self.tasks = DynamoDbTasks(client=client, table=name)
@@ -36,7 +37,8 @@ class Table:
 
     def as_it_was(self, record_key: Any, *attributes: str) -> None:
         """Take what is new from a record."""
-        self.client.update_item(
+        self.client.call(
+            "UpdateItem",
             TableName=self.name,
             Key=record_key,
             UpdateExpression=f"REMOVE {', '.join(f'#{attribute}' for attribute in attributes)}",

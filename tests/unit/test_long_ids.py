@@ -16,8 +16,8 @@ LONG = "x" * 3_000
 class NoClient:
     """A client that nobody may use."""
 
-    def __getattr__(self, name: str) -> Any:
-        raise AssertionError(f"DynamoDB is asked: {name}")
+    def call(self, operation: str, /, **_: Any) -> dict[str, Any]:
+        raise AssertionError(f"DynamoDB is asked: {operation}")
 
 
 @pytest.mark.parametrize("what", ["task", "task_list"])

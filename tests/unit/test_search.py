@@ -252,8 +252,9 @@ class Forgetful:
     answers: int
     requests: list[int] = field(default_factory=list)
 
-    def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
-        [(table, asked)] = RequestItems.items()
+    def call(self, operation: str, /, **parameters: Any) -> dict[str, Any]:
+        assert operation == "BatchGetItem"
+        [(table, asked)] = parameters["RequestItems"].items()
         assert asked["ConsistentRead"]
         keys = asked["Keys"]
         self.requests.append(len(keys))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from task_service.adapters.aws import client as aws
+from task_service.adapters.aws.credentials import Credentials
 from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
 from task_service.adapters.aws.dynamodb.templates import (
     EVENT_TASK,
@@ -15,8 +15,10 @@ from task_service.adapters.aws.dynamodb.templates import (
     TASK_TEMPLATE,
     DynamoDbTemplates,
 )
+from task_service.adapters.aws.patience import IMPATIENT, PATIENT, Patience
 from task_service.adapters.aws.s3 import S3Bodies
 from task_service.adapters.aws.sqs import SqsTaskQueue
+from task_service.adapters.aws.wire import Client, connect
 from task_service.ports import Clock
 
 if TYPE_CHECKING:
@@ -36,8 +38,9 @@ class AwsPlatform:
     queue_url: str
     bucket: str
     clock: Clock
-    config: Any = field(default=aws.PATIENT)
-    """How long the clients wait, and how often they repeat a request."""
+    patience: Patience = PATIENT
+    credentials: Credentials = field(default_factory=Credentials)
+    """Of the clients for DynamoDB and SQS."""
 
     @cached_property
     def tasks(self) -> DynamoDbTasks:
@@ -68,7 +71,7 @@ class AwsPlatform:
     @cached_property
     def queue(self) -> SqsTaskQueue:
         """The task queue."""
-        return SqsTaskQueue(client=self._client("sqs"), url=self.queue_url, clock=self.clock)
+        return SqsTaskQueue(client=self.client("sqs"), url=self.queue_url, clock=self.clock)
 
     @cached_property
     def bodies(self) -> S3Bodies:
@@ -99,29 +102,37 @@ class AwsPlatform:
         """The secret of the OAuth client."""
         from task_service.adapters.aws.secrets import AwsSecret
 
-        return AwsSecret(oauth.secret_store, oauth.secret_name, self._client)
+        return AwsSecret(oauth.secret_store, oauth.secret_name, self._botocore_client)
 
     def impatient(self) -> AwsPlatform:
         """The same records, read without retries."""
-        return replace(self, config=aws.IMPATIENT)
+        return replace(self, patience=IMPATIENT)
 
     def _templates(self, kind: str) -> DynamoDbTemplates:
         return DynamoDbTemplates(client=self._dynamodb, table=self.table, kind=kind)
 
-    def _client(self, service: str) -> Any:
-        return aws.client(self._session, service, self.config)
+    def client(self, service: str) -> Client:
+        """A client of DynamoDB or SQS."""
+        return connect(service, credentials=self.credentials, patience=self.patience)
+
+    @cached_property
+    def _dynamodb(self) -> Client:
+        return self.client("dynamodb")
+
+    def _botocore_client(self, service: str) -> Any:
+        from task_service.adapters.aws import client as aws
+
+        return aws.client(self._session, service, self.patience)
 
     @cached_property
     def _session(self) -> Any:
-        return aws.session()
+        from task_service.adapters.aws import client as aws
 
-    @cached_property
-    def _dynamodb(self) -> Any:
-        return self._client("dynamodb")
+        return aws.session()
 
     def _s3(self) -> Any:
         return self._s3_client
 
     @cached_property
     def _s3_client(self) -> Any:
-        return self._client("s3")
+        return self._botocore_client("s3")

@@ -1,14 +1,13 @@
-"""Bodies and results: small ones stay in the record, large ones go to S3."""
+"""Bodies and results: small ones stay in the record, large ones go to S3.
+
+botocore is imported for the first large one.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
-from task_service.adapters.aws import client as aws
 from task_service.domain import json_text
-from task_service.domain.errors import NotFound
 from task_service.domain.task import Body
 
 INLINE_BYTES: Final = 32_000
@@ -27,6 +26,8 @@ class S3Bodies:
         """The body of a text, for a record. A large text is durable in the bucket, under `key`, on return."""
         if json_text.size(text) <= INLINE_BYTES:
             return Body(text=text)
+        from task_service.adapters.aws import client as aws
+
         aws.request(
             self.client().put_object,
             Bucket=self.bucket,
@@ -40,8 +41,7 @@ class S3Bodies:
         """The text of a body. Raises NotFound if the bucket's lifecycle rule has removed it."""
         if body.text is not None:
             return body.text
-        try:
-            answer = aws.request(self.client().get_object, Bucket=self.bucket, Key=body.blob)
-        except ClientError as error:
-            raise NotFound("it is no longer kept") from error
+        from task_service.adapters.aws import client as aws
+
+        answer = aws.request(self.client().get_object, Bucket=self.bucket, Key=body.blob)
         return str(aws.request(answer["Body"].read), "utf-8")

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from task_service.adapters.aws import client as aws
+from task_service.adapters.aws.wire import Client
 from task_service.domain.errors import Unavailable
 from task_service.domain.messages import QueueMessage, TaskMessage, to_text
 from task_service.ports import Clock
@@ -24,7 +24,7 @@ BATCH: Final = 10
 class SqsTaskQueue:
     """One SQS standard queue."""
 
-    client: Any
+    client: Client
     url: str
     clock: Clock
 
@@ -32,25 +32,26 @@ class SqsTaskQueue:
         """Put a message into the queue, delayed until `due_at` or by LONGEST_DELAY; returns once it is durable."""
         seconds = min(self._seconds_until(due_at), LONGEST_DELAY) if due_at else 0
         delay = {"DelaySeconds": seconds} if seconds else {}
-        aws.request(self.client.send_message, QueueUrl=self.url, MessageBody=to_text(message), **delay)
+        self.client.call("SendMessage", QueueUrl=self.url, MessageBody=to_text(message), **delay)
 
     def send_all(self, messages: Sequence[TaskMessage]) -> None:
         """Put messages into the queue, ten with a request; returns once all are durable."""
         for start in range(0, len(messages), BATCH):
             batch = messages[start : start + BATCH]
             entries = [{"Id": str(number), "MessageBody": to_text(message)} for number, message in enumerate(batch)]
-            answer = aws.request(self.client.send_message_batch, QueueUrl=self.url, Entries=entries)
-            if answer.get("Failed"):
-                raise Unavailable(f"sqs: {answer['Failed'][0].get('Code', 'unknown')}")
+            answer = self.client.call("SendMessageBatch", QueueUrl=self.url, Entries=entries)
+            if len(answer.get("Successful", [])) < len(batch):
+                codes = {failed.get("Code", "unknown") for failed in answer.get("Failed", [])}
+                raise Unavailable(f"sqs: {', '.join(sorted(codes)) or 'messages are not acknowledged'}")
 
     def ping(self) -> None:
         """Return where the queue answers."""
-        aws.request(self.client.get_queue_attributes, QueueUrl=self.url, AttributeNames=["QueueArn"])
+        self.client.call("GetQueueAttributes", QueueUrl=self.url, AttributeNames=["QueueArn"])
 
     def postpone(self, receipt: str, *, until: datetime) -> None:
         """Hide a received message, which will not be deleted, until then."""
-        aws.request(
-            self.client.change_message_visibility,
+        self.client.call(
+            "ChangeMessageVisibility",
             QueueUrl=self.url,
             ReceiptHandle=receipt,
             VisibilityTimeout=self._seconds_until(until),

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from task_service.adapters.aws import client as aws
 from task_service.adapters.aws.dynamodb.values import Item
+from task_service.adapters.aws.wire import Client
 from task_service.domain.errors import Unavailable
 from task_service.ports import Pause
 
@@ -19,7 +19,7 @@ is busy."""
 
 
 def read_many(
-    client: Any, table: str, keys: Sequence[Item], attributes: Sequence[str], *, threads: Executor, pause: Pause
+    client: Client, table: str, keys: Sequence[Item], attributes: Sequence[str], *, threads: Executor, pause: Pause
 ) -> list[Item]:
     """Read these attributes of the records under these keys, consistently and in any order.
 
@@ -30,7 +30,9 @@ def read_many(
     return [item for items in answers for item in items]
 
 
-def _read_batch(client: Any, table: str, attributes: Sequence[str], pause: Pause, keys: Sequence[Item]) -> list[Item]:
+def _read_batch(
+    client: Client, table: str, attributes: Sequence[str], pause: Pause, keys: Sequence[Item]
+) -> list[Item]:
     names = {f"#{name}": name for name in attributes}
     asked: Item = {
         table: {
@@ -42,7 +44,7 @@ def _read_batch(client: Any, table: str, attributes: Sequence[str], pause: Pause
     }
     found: list[Item] = []
     for seconds in (*PAUSES, None):
-        answer: Item = aws.request(client.batch_get_item, RequestItems=asked)
+        answer: Item = client.call("BatchGetItem", RequestItems=asked)
         found += answer["Responses"].get(table, [])
         asked = answer.get("UnprocessedKeys") or {}
         if not asked:

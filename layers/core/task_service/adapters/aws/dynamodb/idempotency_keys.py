@@ -7,13 +7,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from botocore.exceptions import ClientError
-
-from task_service.adapters.aws import client as aws
 from task_service.adapters.aws.dynamodb.records import present, read
 from task_service.adapters.aws.dynamodb.values import Item, expiry_value, read_expiry
+from task_service.adapters.aws.wire import Client, ConditionFailed
 from task_service.domain.idempotency import KeyUse
 
 
@@ -21,7 +18,7 @@ from task_service.domain.idempotency import KeyUse
 class DynamoDbIdempotencyKeys:
     """The idempotency keys of one table."""
 
-    client: Any
+    client: Client
     table: str
 
     def put(self, use: KeyUse, *, now: datetime) -> KeyUse:
@@ -31,8 +28,8 @@ class DynamoDbIdempotencyKeys:
         # It has been used, but the use has expired; DynamoDB may take days to delete the record.
         has_expired = "expiresAt <= :now"
         try:
-            aws.request(
-                self.client.put_item,
+            self.client.call(
+                "PutItem",
                 TableName=self.table,
                 Item=_to_item(use),
                 ConditionExpression=f"{is_new} OR {has_expired}",
@@ -40,7 +37,7 @@ class DynamoDbIdempotencyKeys:
                 # If the answer to a write gets lost, the AWS client repeats the write, which then finds itself.
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except ClientError as refusal:
+        except ConditionFailed as refusal:
             return _from_item(present(refusal))
         return use
 

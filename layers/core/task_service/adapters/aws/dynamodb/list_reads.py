@@ -1,17 +1,16 @@
 """Queries over the records of one list: what its status shows, and the results of a group."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from task_service.adapters.aws import client as aws
 from task_service.adapters.aws.dynamodb.list_items import LIST_SORT_KEY, read_group, read_list
 from task_service.adapters.aws.dynamodb.values import Item, read_body, read_number, read_numbers
+from task_service.adapters.aws.wire import Client
 from task_service.domain.task import Body, State
 from task_service.domain.task_list import GroupState, TaskList
 from task_service.ports import ListRecords
 
 
-def read_records(client: Any, table: str, list_id: str) -> ListRecords | None:
+def read_records(client: Client, table: str, list_id: str) -> ListRecords | None:
     """Read the records of a list, consistently; None: there is no list of that id."""
     task_list: TaskList | None = None
     groups: dict[int, GroupState] = {}
@@ -38,13 +37,15 @@ def read_records(client: Any, table: str, list_id: str) -> ListRecords | None:
     return ListRecords(task_list=task_list, groups=groups, tasks=tasks, failed=failed)
 
 
-def read_results(client: Any, table: str, list_id: str, index: int) -> Iterator[Body]:
+def read_results(client: Client, table: str, list_id: str, index: int) -> Iterator[Body]:
     """Read the results of the tasks of a group that are done, in the order of their positions, page by page."""
     items = _query(client, table, f"TASKS#{list_id}", f"TASK#{index:04}#", ("result",))
     return (read_body(item["result"]) for item in items if "result" in item)
 
 
-def _started_tasks(client: Any, table: str, task_list: TaskList, index: int) -> Iterator[tuple[tuple[int, int], State]]:
+def _started_tasks(
+    client: Client, table: str, task_list: TaskList, index: int
+) -> Iterator[tuple[tuple[int, int], State]]:
     """The place and the shown state of each task of a group that has a record."""
     attributes = ("sk", "state", "startedAt", "replay")
     for item in _query(client, table, f"TASKS#{task_list.id}", f"TASK#{index:04}#", attributes):
@@ -57,7 +58,7 @@ def _started_tasks(client: Any, table: str, task_list: TaskList, index: int) -> 
         yield (index, int(item["sk"]["S"].rpartition("#")[2])), state
 
 
-def _query(client: Any, table: str, pk: str, prefix: str = "", attributes: tuple[str, ...] = ()) -> Iterator[Item]:
+def _query(client: Client, table: str, pk: str, prefix: str = "", attributes: tuple[str, ...] = ()) -> Iterator[Item]:
     """The records of a partition whose sort key begins with `prefix`, in order; only these attributes, if any."""
     condition, values = "pk = :pk", {":pk": {"S": pk}}
     if prefix:
@@ -66,8 +67,8 @@ def _query(client: Any, table: str, pk: str, prefix: str = "", attributes: tuple
     only: Item = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names} if names else {}
     start: Item = {}
     while True:
-        page: Item = aws.request(
-            client.query,
+        page: Item = client.call(
+            "Query",
             TableName=table,
             KeyConditionExpression=condition,
             ExpressionAttributeValues=values,

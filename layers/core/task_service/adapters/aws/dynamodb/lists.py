@@ -20,11 +20,7 @@ numbers of up to 4 bytes each fit one write unit of 1 KB, and the group's record
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from botocore.exceptions import ClientError
-
-from task_service.adapters.aws import client as aws
 from task_service.adapters.aws.dynamodb.list_items import (
     LIST_SORT_KEY,
     chunk_sort_key,
@@ -56,6 +52,7 @@ from task_service.adapters.aws.dynamodb.values import (
     shard_value,
     time_value,
 )
+from task_service.adapters.aws.wire import Client, ConditionFailed
 from task_service.domain.task import Body, State
 from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.ports import ListRecords
@@ -65,7 +62,7 @@ from task_service.ports import ListRecords
 class DynamoDbTaskLists:
     """The task lists of one table."""
 
-    client: Any
+    client: Client
     table: str
 
     def add(self, task_list: TaskList) -> TaskList | None:
@@ -75,7 +72,7 @@ class DynamoDbTaskLists:
 
     def remove(self, list_id: str) -> None:
         """Delete a list that no client has been told about."""
-        aws.request(self.client.delete_item, TableName=self.table, Key=list_key(list_id))
+        self.client.call("DeleteItem", TableName=self.table, Key=list_key(list_id))
 
     def get(self, list_id: str) -> TaskList | None:
         """Read a list, consistently."""
@@ -243,16 +240,14 @@ class DynamoDbTaskLists:
         """Change a list's own record if the condition holds; returns the record, None if there is none."""
         try:
             return read_list(self._update(list_id, LIST_SORT_KEY, change))
-        except ClientError as refusal:
-            if aws.is_condition_failure(refusal):
-                return None
-            raise
+        except ConditionFailed:
+            return None
 
     def _update(self, list_id: str, sort_key: str, change: Update) -> Item:
         """Change a record if the condition holds; returns the record, changed or not."""
         try:
             return update(self.client, self.table, list_key(list_id, sort_key), change)
-        except ClientError as refusal:
+        except ConditionFailed as refusal:
             return present(refusal)
 
 

@@ -21,14 +21,14 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from task_service.adapters.aws import client as aws
 from task_service.adapters.aws.dynamodb.batches import read_many
 from task_service.adapters.aws.dynamodb.list_items import group_key, list_key
 from task_service.adapters.aws.dynamodb.shard_merge import Merge, Shard
 from task_service.adapters.aws.dynamodb.task_items import read_task, task_key
 from task_service.adapters.aws.dynamodb.values import SHARDS, Item, read_expiry, read_time
+from task_service.adapters.aws.wire import Client
 from task_service.domain.paging import id_of, sort_key_at
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import State, Task
@@ -104,7 +104,7 @@ class _Question:
 class DynamoDbSearch:
     """The search in one table."""
 
-    client: Any
+    client: Client
     table: str
     pause: Pause = time.sleep
     max_rounds: int = MAX_ROUNDS
@@ -150,7 +150,7 @@ class DynamoDbSearch:
 
     def _query(self, question: _Question, size: int, shard: Shard) -> Item:
         parameters = question.parameters(shard)
-        answer: Item = aws.request(self.client.query, TableName=self.table, Limit=size, **parameters)
+        answer: Item = self.client.call("Query", TableName=self.table, Limit=size, **parameters)
         return answer
 
     def _tasks(self, ids: Sequence[str], now: datetime) -> list[Task]:

@@ -13,11 +13,7 @@ the task.
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
-from botocore.exceptions import ClientError
-
-from task_service.adapters.aws import client as aws
 from task_service.adapters.aws.dynamodb.records import is_possible, put_new, read
 from task_service.adapters.aws.dynamodb.task_items import (
     SEEN,
@@ -36,6 +32,7 @@ from task_service.adapters.aws.dynamodb.updates import (
     update,
 )
 from task_service.adapters.aws.dynamodb.values import Item, body_value, number_value, shard_value, time_value
+from task_service.adapters.aws.wire import Client, ConditionFailed
 from task_service.domain.messages import TaskMessage
 from task_service.domain.retry import Decision, Done, Failed, Retry
 from task_service.domain.task import Body, State, Task, place_of
@@ -46,7 +43,7 @@ from task_service.ports import Claim
 class DynamoDbTasks:
     """The tasks of one table."""
 
-    client: Any
+    client: Client
     table: str
 
     def add(self, task: Task) -> Task | None:
@@ -56,7 +53,7 @@ class DynamoDbTasks:
 
     def remove(self, task_id: str) -> None:
         """Delete a task that no client has been told about."""
-        aws.request(self.client.delete_item, TableName=self.table, Key=task_key(task_id))
+        self.client.call("DeleteItem", TableName=self.table, Key=task_key(task_id))
 
     def get(self, task_id: str) -> Task | None:
         """Read a task, consistently."""
@@ -65,7 +62,7 @@ class DynamoDbTasks:
 
     def ping(self) -> None:
         """Return if the table answers."""
-        aws.request(self.client.get_item, TableName=self.table, Key=task_key("-"), ProjectionExpression="pk")
+        self.client.call("GetItem", TableName=self.table, Key=task_key("-"), ProjectionExpression="pk")
 
     def claim(
         self, message: TaskMessage, *, now: datetime, lease_until: datetime, holder: str, birth: Task | None = None
@@ -228,11 +225,8 @@ class DynamoDbTasks:
     def _change(self, task_id: str, change: Update, *, returning: str = "ALL_NEW") -> Claim:
         try:
             item = update(self.client, self.table, task_key(task_id), change, returning=returning)
-        except ClientError as refusal:
-            if not aws.is_condition_failure(refusal):
-                raise
-            there: Any = refusal.response.get("Item")
-            return Claim(won=False, task=read_task(there) if there else None)
+        except ConditionFailed as refusal:
+            return Claim(won=False, task=read_task(refusal.item) if refusal.item else None)
         return Claim(won=True, task=read_task(item) if item else None)
 
 

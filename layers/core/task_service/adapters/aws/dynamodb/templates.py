@@ -1,13 +1,11 @@
 """Templates in the DynamoDB table. The index `kind` has those of one kind in the order of their names."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from botocore.exceptions import ClientError
-
-from task_service.adapters.aws import client as aws
 from task_service.adapters.aws.dynamodb.records import is_possible, read
 from task_service.adapters.aws.dynamodb.values import Item
+from task_service.adapters.aws.wire import Client, ConditionFailed
 from task_service.domain.template import StoredTemplate
 from task_service.ports import Page
 
@@ -22,7 +20,7 @@ INDEX: Final = "kind"
 class DynamoDbTemplates:
     """The templates of one kind in one table."""
 
-    client: Any
+    client: Client
     table: str
     kind: str
 
@@ -44,12 +42,8 @@ class DynamoDbTemplates:
         is_new = {"ConditionExpression": "attribute_not_exists(pk)"}
         condition = is_new if if_new else _matches(if_match)
         try:
-            answer = aws.request(
-                self.client.put_item, TableName=self.table, Item=item, ReturnValues="ALL_OLD", **condition
-            )
-        except ClientError as refusal:
-            if not aws.is_condition_failure(refusal):
-                raise
+            answer = self.client.call("PutItem", TableName=self.table, Item=item, ReturnValues="ALL_OLD", **condition)
+        except ConditionFailed:
             return None
         return "Attributes" not in answer
 
@@ -58,16 +52,14 @@ class DynamoDbTemplates:
         if not is_possible(self._key(name)):
             return False
         try:
-            answer = aws.request(
-                self.client.delete_item,
+            answer = self.client.call(
+                "DeleteItem",
                 TableName=self.table,
                 Key=self._key(name),
                 ReturnValues="ALL_OLD",
                 **_matches(if_match),
             )
-        except ClientError as refusal:
-            if not aws.is_condition_failure(refusal):
-                raise
+        except ConditionFailed:
             return None
         return "Attributes" in answer
 
@@ -76,8 +68,8 @@ class DynamoDbTemplates:
         start: Item = {}
         if after is not None:
             start = {"ExclusiveStartKey": {**self._key(after), "kind": {"S": self.kind}}}
-        answer = aws.request(
-            self.client.query,
+        answer = self.client.call(
+            "Query",
             TableName=self.table,
             IndexName=INDEX,
             KeyConditionExpression="kind = :kind",

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from task_service.adapters.aws import client as aws
 from task_service.adapters.aws.dynamodb.values import Item
+from task_service.adapters.aws.wire import Client
 from task_service.domain.task import State
 
 _PLACEHOLDER: Final = re.compile(r"[#:]\w+")
@@ -63,14 +63,14 @@ class Update:
         return parameters
 
 
-def update(client: Any, table: str, key: Item, change: Update, *, returning: str = "ALL_NEW") -> Item:
+def update(client: Client, table: str, key: Item, change: Update, *, returning: str = "ALL_NEW") -> Item:
     """Change a record; returns the record as it is afterwards, empty if `returning` is NONE.
 
-    Raises Unavailable, and a ClientError that carries the record if the condition does not hold: this saves reading
+    Raises Unavailable, and a ConditionFailed that carries the record if the condition does not hold: this saves reading
     the record.
     """
-    answer: Item = aws.request(
-        client.update_item,
+    answer: Item = client.call(
+        "UpdateItem",
         TableName=table,
         Key=key,
         ReturnValues=returning,
