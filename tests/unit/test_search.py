@@ -167,7 +167,14 @@ class TestParameters:
         assert search({"since": text})[0].since == moment
 
     @pytest.mark.parametrize(
-        "text", ["2016-12-31T12:00:60Z", "2016-12-31T23:59:61Z", "2016-12-31T23:59:60+01:00", "9999-12-31T23:59:60Z"]
+        "text",
+        [
+            "2016-12-31T12:00:60Z",
+            "2016-12-30T23:59:60Z",
+            "2016-12-31T23:59:61Z",
+            "2016-12-31T23:59:60+01:00",
+            "9999-12-31T23:59:60Z",
+        ],
     )
     def test_at_another_time_of_the_day_there_is_none(self, text: str) -> None:
         with pytest.raises(BadRequest, match=r"since: .* is not a time as in RFC 3339"):

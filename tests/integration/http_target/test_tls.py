@@ -179,6 +179,19 @@ def test_a_connection_that_ends_early_is_tried_again_later(
     assert refusal.reason in reasons
 
 
+def test_a_body_that_only_the_connection_ends_is_complete_only_if_tls_ended_it(
+    target: HttpTarget, client: HttpClient
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+    # A cut connection cuts the number: nothing else says that there is more of it.
+    refusal = refused(client, target.on("/cut", raw(head + b"\r\n12")))
+    assert (refusal.reason, refusal.can_retry) == ("the target's answer broke off or is not valid HTTP", True)
+
+    # Here the length does.
+    assert call(client, target.on("/whole", raw(head + b"Content-Length: 2\r\n\r\n12"))).result == "12"
+
+
 def test_a_handshake_that_is_broken_off_is_tried_again_later(client: HttpClient) -> None:
     with HttpTarget(instead_of_http=raw(b"\x16")) as target:
         refusal = refused(client, f"https://127.0.0.1:{target.port}/a")

@@ -70,6 +70,9 @@ def _read_length(stream: Stream, length: int) -> Iterator[bytes]:
 def _read_to_the_end(stream: Stream) -> Iterator[bytes]:
     while data := stream.read(_READ):
         yield data
+    if stream.was_cut:
+        # Nothing else says where the body ends (RFC 9112, 9.8).
+        raise CallRefused(BROKEN, can_retry=True)
 
 
 def _read_chunks(stream: Stream) -> Iterator[bytes]:

@@ -106,7 +106,9 @@ class Dialler:
         try:
             if url.scheme == "https":
                 connected.settimeout(budget.left())
-                connected = tls_context().wrap_socket(connected, server_hostname=url.host.removesuffix("."))
+                connected = tls_context().wrap_socket(
+                    connected, server_hostname=url.host.removesuffix("."), suppress_ragged_eofs=False
+                )
             return Stream(connected, budget)
         except BaseException:
             connected.close()

@@ -32,6 +32,8 @@ class Stream:
         self.budget = budget
         self.received = False
         """Whether anything has come since the current call began."""
+        self.was_cut = False
+        """Whether a TLS connection ended without TLS's own end: anybody on the way may have cut it."""
         self.cut_off: OSError | None = None
         """Why the request was not sent completely; None: it was. The connection cannot be used again then."""
 
@@ -127,6 +129,9 @@ class Stream:
             data = self._socket.recv(_RECEIVE)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
+        except ssl.SSLEOFError:
+            self.was_cut = True
+            return b""
         if data:
             self.received = True
             self._unread += data

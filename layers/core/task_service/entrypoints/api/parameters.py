@@ -68,11 +68,11 @@ def _parsed(found: re.Match[str]) -> datetime:
     offset = found["offset"].replace(" ", "+").upper()
     if found["second"] != "60":
         return datetime.fromisoformat(f"{minute}:{found['second']}{found['fraction'] or ''}{offset}")
-    # A leap second is the last one of a day in UTC (RFC 3339, 5.7); for a search it is the next day's first moment.
-    last = datetime.fromisoformat(f"{minute}:59{offset}").astimezone(UTC)
-    if (last.hour, last.minute) != (23, 59):
+    # A leap second is the last one of a month in UTC (RFC 3339, 5.7); a search takes it as the next month's first moment.
+    following = datetime.fromisoformat(f"{minute}:59{offset}").astimezone(UTC) + timedelta(seconds=1)
+    if (following.day, following.hour, following.minute) != (1, 0, 0):
         raise ValueError("a leap second at another time")
-    return last + timedelta(seconds=1)
+    return following
 
 
 def _moment(name: str, text: str | None) -> datetime | None:
