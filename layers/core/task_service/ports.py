@@ -181,10 +181,16 @@ class TaskLists(Protocol):
         """Write how a list ends, unless that is written."""
 
     def cancel(self, task_list: TaskList, *, now: datetime) -> TaskList | None:
-        """Write that a list is cancelled, unless it has ended; returns what is written then."""
+        """Write that a list is cancelled, unless it has ended; returns what is written then.
+
+        The caller has stopped the list before: this is what its clients see, no executor asks for it.
+        """
 
     def cancel_group(self, task_list: TaskList, index: int) -> GroupState:
-        """Close a group as cancelled, started or not, unless it has ended; returns what is written then."""
+        """Close a group as cancelled, started or not, unless it has ended; returns what is written then.
+
+        A group that a later replay than the list's has opened stays as it is.
+        """
 
     def replay(self, list_id: str, *, number: int) -> TaskList | None:
         """Open a failed list for that replay, unless that was done before; returns what is written then."""
