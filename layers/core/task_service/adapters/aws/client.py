@@ -67,7 +67,7 @@ def is_condition_failure(error: ClientError) -> bool:
 
 
 # The codes that the same request would get again later.
-_ABOUT_THE_REQUEST: Final = frozenset({"ConditionalCheckFailedException", "NoSuchKey"})
+_ABOUT_THE_REQUEST: Final = frozenset({"ConditionalCheckFailedException", "NoSuchKey", "ValidationException"})
 
 
 def _service(call: Callable[..., object]) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 OPERATIONS: Final[dict[str, tuple[str, ...]]] = {
     "dynamodb": ("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"),
-    "sqs": ("ChangeMessageVisibility", "GetQueueAttributes", "SendMessage", "SendMessageBatch"),
+    "sqs": ("ChangeMessageVisibility", "DeleteMessageBatch", "GetQueueAttributes", "SendMessage", "SendMessageBatch"),
     "s3": ("GetObject", "PutObject"),
     "secretsmanager": ("GetSecretValue",),
     "ssm": ("GetParameter",),
