@@ -1,9 +1,9 @@
 """Random lists under random disorder: messages in any order, twice, late, and processes that die anywhere.
 
 The use cases run on the fakes; the world around them delivers, delays and duplicates messages, handles others in the
-middle of one, lets a process die before or after any of its effects, and lets writes arrive long after their process has
-given them up. Whatever happens, every list ends, and ends right; also one that is cancelled or replayed meanwhile. And
-whenever a client looks, a state that it has seen as final is still the same.
+middle of one, lets a process die before or after any of its effects, and lets writes arrive long after their process
+has given them up. Whatever happens, every list ends, and ends right; also one that is cancelled or replayed meanwhile.
+And whenever a client looks, a state that it has seen as final is still the same.
 """
 
 import random
