@@ -1,0 +1,20 @@
+"""What the processes of a local cloud get of this environment."""
+
+import os
+from pathlib import Path
+
+# What programs need of the environment. Settings reach the functions through the template or not at all, as on AWS.
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+
+
+def build_environment(temporary: Path | None) -> dict[str, str]:
+    """The environment for building: this one, but compiling is part of it, and leftovers stay together."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return environment | ({"TMPDIR": str(temporary)} if temporary else {})
+
+
+def passed_on() -> dict[str, str]:
+    """The environment of a program that runs here."""
+    kept = {name: value for name, value in os.environ.items() if name in PASSED_ON}
+    # What somebody has configured for AWS on this machine is not for the functions.
+    return kept | {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
