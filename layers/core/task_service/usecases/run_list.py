@@ -111,7 +111,7 @@ class ListRunner:
             known = self._load(message.list_id, message.replay)
         except Unavailable as reason:
             return Step(handled=Handled.DELETE, outcome=self.runner.put_off(message, reason))
-        if known is None:
+        if known is None or message.group >= len(known.plan.groups):
             return _UNKNOWN
         walk = Walk(known=known, receipt=receipt, deadline=deadline)
         first = self._start_group(walk, StartGroup(message.group, failed_before=message.failed_before))
@@ -123,7 +123,7 @@ class ListRunner:
             known = self._load(place.list_id, message.replay)
         except Unavailable as reason:
             return Step(handled=Handled.DELETE, outcome=self.runner.put_off(message, reason))
-        if known is None:
+        if known is None or not known.plan.has(place):
             return _UNKNOWN
         walk = Walk(known=known, receipt=receipt, deadline=deadline, group=place.group)
         return self._go_on(walk, self._take(walk, message, place.position))
@@ -131,7 +131,7 @@ class ListRunner:
     def advance(self, message: GroupStart, *, deadline: datetime) -> Step:
         """Send the messages of what is due, for a dead letter that was to start a group. Raises Unavailable."""
         known = self._load(message.list_id, message.replay)
-        if known is None:
+        if known is None or message.group >= len(known.plan.groups):
             return _UNKNOWN
         walk = Walk(known=known, receipt="", deadline=deadline, only_moves_on=True)
         first = self._start_group(walk, StartGroup(message.group, failed_before=message.failed_before))
@@ -140,7 +140,7 @@ class ListRunner:
     def abandon(self, message: TaskMessage, place: Place, *, error: str, deadline: datetime) -> Step:
         """Fail a list's task that no executor works on, and advance its list. Raises Unavailable."""
         known = self._load(place.list_id, message.replay)
-        if known is None:
+        if known is None or not known.plan.has(place):
             return _UNKNOWN
         self.runner.open_replay(message)
         claim = self.tasks.abandon(message, error=error, now=self.clock())
