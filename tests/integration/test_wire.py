@@ -610,7 +610,7 @@ def test_a_signature_that_is_wrong_for_another_reason_is_not_repeated(aws: AwsSe
 
 def test_nothing_secret_is_said(aws: AwsServer) -> None:
     calls = Calls(aws)
-    aws.answers(refused("ValidationException", message="hidden"))
+    aws.answers(refused("AccessDeniedException", message="hidden"))
     with pytest.raises(Unavailable) as refusal:
         calls.client.call("PutItem", Item="payload")
     said = repr((refusal.value, refusal.value.__cause__, calls.client, calls.client.credentials))
