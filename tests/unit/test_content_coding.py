@@ -58,7 +58,7 @@ def test_no_body_has_no_coding() -> None:
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_a_body_is_decoded_up_to_a_bound(coding: str) -> None:
-    compress = gzip.compress if coding == "gzip" else zlib.compress
+    compress = gzipped if coding == "gzip" else zlib.compress
     assert len(decode(compress(bytes(LIMIT)), [coding], max_bytes=LIMIT)) == LIMIT
     for size in (LIMIT + 1, 100_000_000):
         with pytest.raises(DecodedTooLargeError):
