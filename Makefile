@@ -43,8 +43,9 @@ format: $(VENV)/dev.stamp ## put the code into its one shape
 bench: $(VENV)/dev.stamp ## measure; the table also goes to tests/bench/results.txt
 	PYTHONPATH=layers/core $(BIN)/python -m tests.bench
 
-docs: $(VENV)/local.stamp ## write the table of docs/settings.md anew, from template.yaml
+docs: $(VENV)/local.stamp ## write the generated tables of docs/ anew
 	$(BIN)/python -m tests.support.settings_table
+	PYTHONPATH=layers/core $(BIN)/python -m tests.support.policy_table
 
 build: .venv-tools/stamp ## the deployable artefacts, into .aws-sam; needs a Python 3.13 with pip
 	PATH="$(CURDIR)/.venv-tools/bin:$$PATH" .venv-tools/bin/sam build

@@ -15,7 +15,6 @@ import hashlib
 import os
 import platform
 import shutil
-import struct
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -43,8 +42,6 @@ def build(target: Path, python_version: str, wheel_platforms: Sequence[str]) -> 
         shutil.rmtree(libraries, ignore_errors=True)
         install_libraries(libraries, python_version, wheel_platforms)
         drop_unused_services(libraries / "botocore" / "data")
-        for library in (libraries / "regopy").glob("*.so"):
-            need_no_libatomic(library)
         compile_modules(compiler, libraries, target)
         stamp.write_text(key)
     package = libraries / PACKAGE.name
@@ -83,38 +80,8 @@ def install_libraries(libraries: Path, python_version: str, wheel_platforms: Seq
             path.unlink()
 
 
-def need_no_libatomic(path: Path) -> None:
-    """Has a library (64 bits, little endian) not load libatomic, which it names and uses nothing of.
-
-    Amazon Linux as Lambda has it may lack that, and the library would not load. See elf(5) for what is read here.
-    """
-    content = bytearray(path.read_bytes())
-    if b"\0__atomic_" in content:
-        sys.exit(f"build.py: {path.name} uses libatomic, which Lambda may not have")
-    (headers,) = struct.unpack_from("<Q", content, 0x20)
-    size, count = struct.unpack_from("<HH", content, 0x36)
-    segments = [struct.unpack_from("<IIQQQQ", content, headers + number * size) for number in range(count)]
-    start, length = next((offset, size) for kind, _, offset, _, _, size in segments if kind == 2)
-    entries = {place: struct.unpack_from("<QQ", content, place) for place in range(start, start + length, 16)}
-    address = next(value for tag, value in entries.values() if tag == 5)
-    strings = next(
-        offset + address - base
-        for kind, _, offset, base, _, size in segments
-        if kind == 1 and 0 <= address - base < size
-    )
-    needed = {
-        content[strings + value : content.index(b"\0", strings + value)].decode(): (place, value)
-        for place, (tag, value) in entries.items()
-        if tag == 1
-    }
-    if "libatomic.so.1" in needed:
-        # Naming another library twice is allowed.
-        struct.pack_into("<Q", content, needed["libatomic.so.1"][0] + 8, needed["libc.so.6"][1])
-        path.write_bytes(content)
-
-
 def drop_unused_services(data: Path) -> None:
-    """Leaves of botocore's data about services that about SERVICES."""
+    """Leave the data of SERVICES only: botocore brings that of every service, 17 MB of the layer."""
     for folder in data.glob("*/"):
         if folder.is_dir() and folder.name not in SERVICES:
             shutil.rmtree(folder)

@@ -97,7 +97,7 @@ def test_a_syntax_error_is_refused_with_its_place(service: Service) -> None:
     written = service.ask("PUT", "policies/tests/g/n/bad", {"source": "package g.n\n\nallow {\n"})
 
     assert written.status_code == 400
-    assert written.json()["message"] == "source: line 3 column 7: this is unclosed"
+    assert written.json()["message"] == "source: line 3 column 7: expecting }"
     assert service.ask("GET", "policies/tests/g/n/bad").status_code == 404
 
 

@@ -19,6 +19,11 @@ class Policy:
     key: bytes
     """Differs from that of every other policy, and of every other version of this one."""
 
+    @property
+    def uses_tokens(self) -> bool:
+        """Whether it may call io.jwt.*, whose library takes a while to load."""
+        return "jwt" in self.source
+
     @classmethod
     def from_text(cls, text: str) -> "Policy":
         """The policy in a stored document."""

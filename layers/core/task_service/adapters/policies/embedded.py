@@ -5,7 +5,7 @@ evaluates one has a process for it, kept for the next; what a policy does to its
 """
 
 import logging
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -30,7 +30,8 @@ class EmbeddedPolicies:
         self._policies = policies
         self._clock = clock
         self._seconds = timeout.total_seconds()
-        self._idle: deque[PolicyProcess] = deque()
+        self._idle: defaultdict[bool, deque[PolicyProcess]] = defaultdict(deque)
+        """The processes that wait, by whether they have the functions for tokens."""
 
     def evaluate(self, policy: str, input_text: str, *, deadline: datetime) -> str:
         """The policy's result for an input, both JSON texts. Raises CallRefused."""
@@ -60,13 +61,14 @@ class EmbeddedPolicies:
 
     def close(self) -> None:
         """End the processes that wait for the next policy."""
-        while self._idle:
-            self._idle.pop().kill()
+        for idle in list(self._idle.values()):
+            while idle:
+                idle.pop().kill()
 
     def _ask(self, name: str, policy: Policy, input_text: str | None, deadline: datetime) -> tuple[str, str]:
         """Compile, and evaluate where there is an input; what that came to, and its text."""
         while True:
-            process, is_new = self._take(deadline)
+            process, is_new = self._take(deadline, policy.uses_tokens)
             seconds = min(self._seconds, self._left(deadline))
             try:
                 answer = _work(process, policy, input_text, Limit(seconds))
@@ -84,20 +86,21 @@ class EmbeddedPolicies:
                 self._log(name, "broke its process")
                 reason = f"policy {name!r} needs more memory than a policy may have, or recurses too deeply"
                 raise CallRefused(reason, can_retry=False) from error
-            self._idle.append(process)
+            self._idle[policy.uses_tokens].append(process)
             return answer
 
-    def _take(self, deadline: datetime) -> tuple[PolicyProcess, bool]:
+    def _take(self, deadline: datetime, with_tokens: bool) -> tuple[PolicyProcess, bool]:
         """A process, and whether it is a new one."""
         try:
-            return self._idle.pop(), False
+            return self._idle[with_tokens].pop(), False
         except IndexError:
             pass
         try:
-            return PolicyProcess(policy_seconds=self._seconds, seconds=self._left(deadline)), True
+            process = PolicyProcess(policy_seconds=self._seconds, seconds=self._left(deadline), with_tokens=with_tokens)
         except CannotStart as error:
             log.error("no process for policies", extra={"action": "start policies", "reason": str(error)})
             raise CallRefused("the process that evaluates policies does not start", can_retry=True) from error
+        return process, True
 
     def _left(self, deadline: datetime) -> float:
         seconds = (deadline - self._clock()).total_seconds()

@@ -13,13 +13,13 @@ from typing import Final
 from task_service.adapters.policies import pipe
 
 MEMORY_BYTES: Final = 192 * 1024 * 1024
-"""What a policy, its data, its input and its result may take together; an input takes 250 times its size."""
+"""What a policy, its data, its input and its result may take together."""
 
 _PROGRAM: Final = """\
 import sys
-sys.path += sys.argv[3:]
+sys.path += sys.argv[4:]
 from task_service.adapters.policies.worker import main
-main(float(sys.argv[1]), int(sys.argv[2]))
+main(float(sys.argv[1]), int(sys.argv[2]), with_tokens=sys.argv[3] == "tokens")
 """
 # All that the interpreter needs to start, where it is not built to find its libraries itself, as on Lambda.
 _PASSED_ON: Final = ("LD_LIBRARY_PATH",)
@@ -45,13 +45,17 @@ class Limit:
 class PolicyProcess:
     """A running process. It is used by one thread at a time."""
 
-    def __init__(self, *, policy_seconds: float, seconds: float) -> None:
-        """Start it; it is ready within `seconds`. Raises CannotStart."""
+    def __init__(self, *, policy_seconds: float, seconds: float, with_tokens: bool = False) -> None:
+        """Start it, ready within `seconds`; with tokens, it has the functions for those. Raises CannotStart."""
         ours, theirs = socket.socketpair()
+        kind = "tokens" if with_tokens else "plain"
         try:
             with theirs:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", "-c", _PROGRAM, str(policy_seconds), str(MEMORY_BYTES), *_folders()],
+                    [
+                        *(sys.executable, "-I", "-S", "-c", _PROGRAM),
+                        *(str(policy_seconds), str(MEMORY_BYTES), kind, *_folders()),
+                    ],
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
@@ -97,9 +101,9 @@ class PolicyProcess:
 
 
 def _folders() -> list[str]:
-    """Where the process finds this package and the interpreter of Rego, which this process never loads."""
+    """Where the process finds this package and its libraries, which this process never loads itself."""
     folders = [str(Path(__file__).parents[3])]
-    found = importlib.util.find_spec("regopy")
+    found = importlib.util.find_spec("regorus")
     if found is not None and found.origin is not None:
         folders.append(str(Path(found.origin).parents[1]))
     return folders

@@ -1,0 +1,220 @@
+"""The engine that evaluates policies: regorus (microsoft/regorus, as gordon-to-regorus builds it for Python).
+
+Of the interpreters of Rego that can be installed for Lambda's Pythons and processors it is the one whose evaluation
+follows OPA's: comparisons, unification, comprehensions, `with` and both syntaxes. Its functions and numbers do not
+always. So it is held to what was compared with OPA: functions are available by name only (`functions`), numbers are
+reckoned as OPA does (`numbers`), and what is not sure to be the same is refused, with its place where the source shows
+it. OPA itself exists for Python on one processor and for versions that Lambda has not.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import regorus
+
+from task_service.adapters.policies import source
+from task_service.adapters.policies.functions import OF_THE_ENGINE, own, refuse
+from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.numbers import OPERATORS, Numbers
+from task_service.adapters.policies.source import ARITHMETIC, Fault
+
+MAX_RESULT_BYTES: Final = 8_000_000
+
+# What is called inside the functions of our own, and with how many arguments.
+_CALLED: Final = {
+    "json.match_schema": 2,
+    "json.unmarshal": 1,
+    "json.verify_schema": 1,
+    "object.subset": 2,
+    "regex.find_all_string_submatch_n": 3,
+    "regex.find_n": 3,
+    "regex.is_valid": 1,
+    "regex.match": 2,
+    "regex.replace": 3,
+    "regex.split": 2,
+    "time.format": 1,
+    "time.parse_ns": 2,
+    "time.parse_rfc3339_ns": 1,
+    "uuid.parse": 1,
+}
+_LENGTHS: Final = {"max_col": 1_000_000, "max_file_bytes": 2_000_000, "max_lines": 1_000_000}
+_HALF: Final = re.compile("[\ud800-\udfff]")
+_ESCAPED_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compiled:
+    """A policy that can be evaluated."""
+
+    engine: Any
+    query: str
+    text: str
+    """Its source, as it was written."""
+    module: source.Module
+    numbers: Numbers
+    """The numbers of its source and its data."""
+
+
+class Engine:
+    """Compiles and evaluates policies."""
+
+    def __init__(self, *, with_tokens: bool) -> None:
+        self._numbers = Numbers()
+        self._native = regorus.Engine()
+        self._native.add_policy("native", _native_rules())
+        functions = own(lambda: self._numbers, self._call_native, with_tokens=with_tokens)
+        self.arguments: Final[Mapping[str, int | None]] = {
+            **dict.fromkeys(OF_THE_ENGINE),
+            **{name: count for name, (count, _) in functions.items()},
+        }
+        """The available functions, with the numbers of arguments of those that are done here."""
+        self._base = _restricted(functions, frozenset(self.arguments))
+
+    def compile(self, package: str, text: str, data: str) -> Compiled:
+        """A policy of a package, with its data as JSON text. Raises Fault, which says what is wrong and where."""
+        try:
+            tree, uses_v0 = _parsed(text)
+            module = source.read(text, tree, self.arguments)
+        except NoPackage:
+            raise _other_package(package, "none") from None
+        if module.package != package:
+            raise _other_package(package, module.package)
+        numbers = Numbers(module.numbers)
+        engine = self._base.clone()
+        engine.set_rego_v0(uses_v0)
+        engine.set_policy_length_config(**_LENGTHS)
+        try:
+            engine.add_data_json(_readable(data, numbers))
+            engine.add_policy("policy", module.text)
+        except RuntimeError as error:
+            raise Fault(source.explain(str(error), text, module.text)) from error
+        query = "data" + "".join(f"[{json.dumps(part)}]" for part in package.split("."))
+        compiled = Compiled(engine=engine, query=query, text=text, module=module, numbers=numbers)
+        _refuse_unknown(compiled)
+        return compiled
+
+    def evaluate(self, compiled: Compiled, text: str) -> str:
+        """The policy's result for an input, both JSON texts. Raises Fault."""
+        self._numbers = numbers = Numbers(compiled.numbers)
+        try:
+            compiled.engine.set_input_json(_readable(text, numbers))
+            answer = json.loads(compiled.engine.eval_query_as_json(compiled.query), parse_float=numbers.written)
+        except RuntimeError as error:
+            raise Fault(source.explain(str(error), compiled.text, compiled.module.text)) from error
+        except Refused as refused:
+            raise Fault(str(refused)) from refused
+        results = answer["result"]
+        if not results:
+            raise Fault("its result is undefined")
+        result = results[0]["expressions"][0]["value"]
+        if result == {}:
+            raise Fault("its result is empty: none of its rules has a value")
+        # `_` is the policy's whole result where it is the only rule with a value (a custom of the XFSC service).
+        if "_" in result:
+            if len(result) == 1:
+                result = result["_"]
+            else:
+                result = {"$0": result["_"], **{name: value for name, value in result.items() if name != "_"}}
+        written = json.dumps(result, ensure_ascii=False, separators=(",", ":"))
+        if len(written) > MAX_RESULT_BYTES // 4 and len(written.encode()) > MAX_RESULT_BYTES:
+            raise Fault(f"its result is larger than {MAX_RESULT_BYTES} bytes")
+        return written
+
+    def _call_native(self, name: str, *values: Any) -> Any:
+        try:
+            self._native.set_input(list(values))
+            return self._native.eval_rule(f"data.native.{name.replace('.', '_')}")
+        except RuntimeError as error:
+            raise Refused(source.explain(str(error), "", "").rpartition(": ")[2]) from None
+
+
+class NoPackage(Exception):
+    """A source names no package."""
+
+
+def _other_package(package: str, found: str) -> Fault:
+    return Fault(f"its package has to be {package}, group and name of the policy, and is {found}")
+
+
+def engine_functions() -> frozenset[str]:
+    """The names of all functions that the engine has."""
+    engine = regorus.Engine()
+    engine.add_policy("p", "package p\n\nnames := opa.runtime().builtins\n")
+    return frozenset(engine.eval_rule("data.p.names"))
+
+
+def _restricted(functions: Mapping[str, tuple[int, Callable[..., Any]]], available: frozenset[str]) -> Any:
+    """An engine that has the available functions only."""
+    engine = regorus.Engine()
+    for name, (arguments, function) in functions.items():
+        engine.add_extension(name, arguments, function)
+        if name in OPERATORS:
+            engine.add_extension(f"{ARITHMETIC}.{name}", arguments, function)
+    for name in engine_functions() - available:
+        engine.add_extension(name, _ARGUMENTS.get(name, 1), refuse(name))
+    return engine
+
+
+_ARGUMENTS: Final = {"opa.runtime": 0, "json.marshal_with_options": 2}
+
+
+def _native_rules() -> str:
+    rules = ["package native\n"]
+    for name, arguments in _CALLED.items():
+        values = ", ".join(f"input[{place}]" for place in range(arguments))
+        rules.append(f"{name.replace('.', '_')} := {name}({values})\n")
+    return "\n".join(rules)
+
+
+def _parsed(text: str) -> tuple[Mapping[str, Any], bool]:
+    """The syntax tree of a source, and whether it is one of v0. Raises Fault and NoPackage."""
+    errors = list[str]()
+    for is_v0 in (False, True):
+        engine = regorus.Engine()
+        engine.set_rego_v0(is_v0)
+        engine.set_policy_length_config(**_LENGTHS)
+        try:
+            engine.add_policy("policy", text)
+        except RuntimeError as error:
+            if "Missing package declaration" in str(error):
+                raise NoPackage from None
+            errors.append(source.explain(str(error), text, text))
+            continue
+        tree: Mapping[str, Any] = json.loads(engine.get_ast_as_json())[0]["ast"]
+        return tree, is_v0
+    # What lacks no more than v1's keyword is a source of v0, with another fault.
+    raise Fault(errors["`if` keyword is required" in errors[0]])
+
+
+def _readable(text: str, numbers: Numbers) -> str:
+    """A JSON text that the engine reads as OPA would. Raises Fault."""
+    try:
+        value = json.loads(
+            text,
+            parse_float=numbers.read,
+            parse_int=numbers.read_integer if _has_long_integer(text) else None,
+            parse_constant=numbers.read,
+        )
+    except (ValueError, Refused) as error:
+        raise Fault(f"its input or its data cannot be read: {error}") from error
+    except RecursionError as error:
+        raise Fault("its input or its data is nested too deeply") from error
+    if _ESCAPED_HALF.search(text):
+        # OPA has the replacement character for half of a surrogate pair.
+        return _HALF.sub("\ufffd", json.dumps(value, ensure_ascii=False))
+    return text
+
+
+def _has_long_integer(text: str) -> bool:
+    return re.search(r"[0-9]{19}", text) is not None
+
+
+def _refuse_unknown(compiled: Compiled) -> None:
+    """Have the engine prepare the policy now, so that what it finds then is said when the policy is written."""
+    try:
+        compiled.engine.clone().eval_query_as_json("true")
+    except RuntimeError as error:
+        raise Fault(source.explain(str(error), compiled.text, compiled.module.text)) from error

@@ -1,0 +1,157 @@
+"""JSON as Go writes and reads it, and numbers in texts."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any, Final
+
+from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.functions.text import integer, string
+from task_service.adapters.policies.numbers import Number, Numbers
+
+_ESCAPED: Final = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
+_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_AMOUNT: Final = re.compile(r'"?([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?)([A-Za-z]*)"?')
+_DECIMAL: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15, "e": 10**18}
+_BINARY: Final = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40, "pi": 2**50, "ei": 2**60}
+_HALF: Final = re.compile("[\ud800-\udfff]")
+
+
+class Encoding:
+    """The functions, for the numbers of an evaluation."""
+
+    def __init__(self, numbers: Callable[[], Numbers]) -> None:
+        self._numbers = numbers
+
+    def marshal(self, value: Any) -> str:
+        """The value as JSON."""
+        self._check(value)
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_members).translate(_ESCAPED)
+
+    def unmarshal(self, text: Any) -> Any:
+        """The value of a JSON text."""
+        value = self._load(string(text))
+        self._check(value, usual=False)
+        return value
+
+    def is_valid(self, text: Any) -> bool:
+        """Whether a value is a JSON text."""
+        if not isinstance(text, str):
+            return False
+        try:
+            json.loads(text, parse_float=str, parse_constant=_no_constant)
+        except ValueError:
+            return False
+        return True
+
+    def to_number(self, value: Any) -> Number:
+        """The number of a value."""
+        if value is None or isinstance(value, bool):
+            return int(bool(value))
+        if isinstance(value, int | float):
+            return value
+        text = string(value)
+        if not _NUMBER.fullmatch(text):
+            raise Refused(f"{text[:40]!r}: invalid syntax")
+        if re.fullmatch(r"-?0[0-9].*", text):
+            raise Refused(f"{text[:40]!r} starts with a zero")
+        return self._numbers().read(text)
+
+    def units(self, text: Any) -> Number:
+        """The number of a text like 1.5K or 200m."""
+        number, unit = self._amount(text)
+        if unit == "m":
+            return self._numbers().result(number / 1000)
+        scale = {**_DECIMAL, **_BINARY}.get(unit if unit == "m" else unit.lower())
+        if scale is None:
+            raise Refused(f"unit {unit} not recognized")
+        return self._numbers().result(number * scale)
+
+    def bytes(self, text: Any) -> Number:
+        """The number of bytes of a text like 10MB."""
+        number, unit = self._amount(text)
+        scale = {**_DECIMAL, **_BINARY}.get(unit.lower().removesuffix("b"))
+        if scale is None or unit.lower() == "b":
+            raise Refused(f"byte unit {unit} not recognized")
+        return self._numbers().result(Fraction(int(number * scale)))
+
+    def _amount(self, text: Any) -> tuple[Fraction, str]:
+        match = _AMOUNT.fullmatch(string(text))
+        if match is None or len(re.split("[eE]", match[1])[0].replace(".", "")) > 15:
+            raise Refused(f"{text[:40]!r} is not an amount that can be read here")
+        return Fraction(match[1].rstrip(".")), match[2]
+
+    def _load(self, text: str) -> Any:
+        numbers = self._numbers()
+        try:
+            value = json.loads(
+                text, parse_float=numbers.read, parse_int=numbers.read_integer, parse_constant=_no_constant
+            )
+        except ValueError as error:
+            raise Refused(f"the text is not JSON: {error}") from None
+        if "\\u" in text and _HALF.search(json.dumps(value, ensure_ascii=False)):
+            raise Refused("the text has half of a surrogate pair")
+        return value
+
+    def _check(self, value: Any, *, usual: bool = True) -> None:
+        """That every number is one that the engine keeps, and is written as it writes it."""
+        for number in _numbers_in(value):
+            if usual and number in self._numbers().unusual:
+                raise Refused(f"json.marshal: the number {number} was written in another way")
+            if self._numbers().exact(number) != Fraction(repr(number)):
+                raise Refused(f"the number {number} has more digits than are kept")
+            if isinstance(number, float) and not 1e-4 <= abs(number) < 1e15:
+                raise Refused(f"the number {number} may be written in several ways")
+            if isinstance(number, int) and not -(2**63) <= number < 2**64:
+                raise Refused("an integer of more than 64 bits cannot be used here")
+
+
+def bits(name: str) -> Callable[..., int]:
+    """One of the functions on the bits of integers."""
+
+    def of(*values: Any) -> int:
+        numbers = [integer(value) for value in values]
+        if name in ("lsh", "rsh") and not 0 <= numbers[1] <= 1_000:
+            raise Refused("a number of bits is from 0 to 1000 here")
+        result = _BITS[name](*numbers)
+        if not -(2**63) <= result < 2**64:
+            raise Refused("an integer of more than 64 bits comes out")
+        return result
+
+    return of
+
+
+_BITS: Final[Mapping[str, Callable[..., int]]] = {
+    "and": lambda left, right: left & right,
+    "or": lambda left, right: left | right,
+    "xor": lambda left, right: left ^ right,
+    "negate": lambda value: ~value,
+    "lsh": lambda value, places: value << places,
+    "rsh": lambda value, places: value >> places,
+}
+
+
+def _numbers_in(value: Any) -> Any:
+    if isinstance(value, dict):
+        for key, member in value.items():
+            if not isinstance(key, str):
+                raise Refused("an object's names have to be strings here")
+            yield from _numbers_in(member)
+    elif isinstance(value, list | set):
+        for item in value:
+            yield from _numbers_in(item)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+
+
+def _members(values: Any) -> list[Any]:
+    """A set in order."""
+    kinds = {type(value) for value in values}
+    if kinds <= {str} or kinds <= {int, float}:
+        return sorted(values)
+    raise Refused("a set of several kinds cannot be put in order here")
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is no value")
