@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final
 
 from local.cloud import LocalCloud
@@ -56,6 +57,15 @@ class FaultyCloud:
     def kill_executors(self) -> None:
         """Kill every process of the executor function."""
         self.kill(self.processes("ExecutorFunction"))
+
+    def kill_executor_on(self, port: int) -> None:
+        """Kill the process of the executor function that has this end of a connection."""
+        for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+            _, local, *_, inode = line.split()[:10]
+            if int(local.rpartition(":")[2], 16) == port:
+                self.kill(
+                    [pid for pid in self.processes("ExecutorFunction") if f"socket:[{inode}]" in _open_files(pid)]
+                )
 
     def kill(self, processes: list[int]) -> None:
         """Kill processes of functions."""
@@ -159,3 +169,13 @@ class FaultyCloud:
         )
         items: list[Any] = found["Items"]
         return items
+
+
+def _open_files(process: int) -> set[str]:
+    """What the descriptors of a process refer to (on Linux only)."""
+    files: set[str] = set()
+    for descriptor in Path(f"/proc/{process}/fd").iterdir():
+        # It may have been closed meanwhile.
+        with suppress(FileNotFoundError):
+            files.add(str(descriptor.readlink()))
+    return files

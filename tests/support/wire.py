@@ -60,6 +60,11 @@ class Wire:
         self._stopping = stopping
         self._released = released
 
+    @property
+    def client_port(self) -> int:
+        """The client's end of the connection."""
+        return int(self._socket.getpeername()[1])
+
     def send(self, data: bytes) -> None:
         """Send `data` as it is."""
         self._socket.sendall(data)
