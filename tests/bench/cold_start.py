@@ -76,6 +76,7 @@ def _cpu_milliseconds(code: str, path: list[str]) -> float:
         "AWS_SECRET_ACCESS_KEY": "test",
         "TABLE_NAME": "table",
         "QUEUE_URL": "http://127.0.0.1:9/queue",
+        "UNREADABLE_QUEUE_URL": "http://127.0.0.1:9/unreadable",
         "BUCKET_NAME": "bucket",
         "POWERTOOLS_SERVICE_NAME": "task",
         "POWERTOOLS_METRICS_NAMESPACE": "TaskService",

@@ -71,6 +71,7 @@ def environment(url: str) -> dict[str, str]:
         "AWS_SESSION_TOKEN": "token" * 100,
         "TABLE_NAME": "table",
         "QUEUE_URL": f"{url}/1/queue",
+        "UNREADABLE_QUEUE_URL": f"{url}/1/unreadable",
         "BUCKET_NAME": "bucket",
         "EGRESS_ALLOW": "127.0.0.0/8",
         "POWERTOOLS_SERVICE_NAME": "task",

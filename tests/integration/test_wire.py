@@ -83,6 +83,19 @@ def test_a_call_is_a_signed_post_of_its_parameters(aws: AwsServer) -> None:
     assert request.headers["User-Agent"].startswith("task-service/")
 
 
+def test_a_message_carries_the_trace_by_which_lambda_counts_rounds(
+    aws: AwsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, table = Calls(aws, service="sqs").client, Calls(aws)
+    queue.call("SendMessage", MessageBody="1")
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=1:a:2\r\nx-evil: 1")
+    queue.call("SendMessage", MessageBody="2")
+    table.get()
+
+    traces = [request.headers["X-Amzn-Trace-Id"] for request in aws.requests]
+    assert traces == [None, "Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=1:a:2%0D%0Ax-evil:%201", None]
+
+
 def test_calls_share_a_connection(aws: AwsServer) -> None:
     calls = Calls(aws)
     for _ in range(5):

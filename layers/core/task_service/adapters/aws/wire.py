@@ -122,7 +122,7 @@ class WireClient:
                 fault, longest = refused.code, THROTTLED_PAUSE_SECONDS if refused.throttles else PAUSE_SECONDS
             except (OSError, HTTPException) as error:
                 fault, longest = type(error).__name__, PAUSE_SECONDS
-                # Whatever happened to this connection may have happened to all.
+                # The idle connections may have met the same.
                 self.close()
             tries += 1
             if tries == self.patience.tries:
@@ -197,10 +197,12 @@ class WireClient:
         if refused.code in _EXPIRED:
             self.credentials.renew(keys)
             return "credentials"
-        skew = refused.server_time - self.clock() if refused.server_time else 0
-        if refused.code in _SKEWED and abs(skew - self._skew_seconds) > TOLERATED_SKEW_SECONDS:
-            self._skew_seconds = skew
-            return "clock"
+        if refused.code in _SKEWED:
+            said = _server_time(refused.answer)
+            skew = said - self.clock() if said is not None else self._skew_seconds
+            if abs(skew - self._skew_seconds) > TOLERATED_SKEW_SECONDS:
+                self._skew_seconds = skew
+                return "clock"
         return None
 
     def _unavailable(self, reason: str) -> Unavailable:
@@ -233,7 +235,7 @@ class _Refused(Exception):
         self.passes = passes
         self.body = body or {}
         self.throttles = code in _THROTTLED or answer.status == 429
-        self.server_time = _server_time(answer)
+        self.answer = answer
 
 
 def _output(operation: str, answer: Answer) -> dict[str, Any]:
