@@ -36,6 +36,8 @@ def evaluate() -> Evaluate:
         ("2 / 3", 2 / 3),
         ("sum([0.1, 0.2])", 0.3),
         ("product([3, 0.1])", 0.3),
+        ("product([12, 0.1, 3])", 3.5999999999999996),
+        ("product([9007199254740993, 5, -2])", -90071992547409930),
         ("7 % -3", 1),
         ("-7 % 3", -1),
         ("9223372036854775807 + 1", 9223372036854775808),
@@ -178,6 +180,41 @@ def test_numbers_of_an_input_that_are_not_kept_are_refused(
         return
     with pytest.raises(Fault, match=reason):
         evaluate(expression, text)
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ('not startswith(lower(input.nosuch), "a")', False),
+        ('not startswith(lower(input.s), "x")', True),
+        ("not count(input.nosuch) == 1", False),
+        ("not input.nosuch == 1", True),
+        ("not max([]) == 1", False),
+        ("not max([])", True),
+        ("not input.nosuch + 1 == 2", False),
+        ("not input.l[count(input.nosuch)] == 9", False),
+        ('not "a" in split(input.nosuch, ",")', False),
+        ('not count(input.nosuch) == 7 with input.nosuch as "abc"', True),
+        ('not count([v | some v in input.l; not startswith(lower(input.s), "q")]) == 7', True),
+        ('{\n\tnot startswith(\n\t\tlower(input.s),\n\t\t"x")\n}', True),
+        ("every v in [1] { not count(input.l) == v + 5 }", True),
+    ],
+)
+def test_calls_inside_a_negation_are_made_before_it(condition: str, holds: bool) -> None:
+    engine = Engine(with_tokens=False)
+    compiled = engine.compile("g.n", f"package g.n\n\ndefault x := false\n\nx if {condition}\n", "{}")
+
+    assert engine.evaluate(compiled, '{"l": [1], "s": "Abc"}') == f'{{"x":{str(holds).lower()}}}'
+
+
+@pytest.mark.parametrize(
+    "condition", ["set() < {}", "input.o >= {1, 2}", "object.keys(input) < {}", '{"a": 1} > input.x']
+)
+def test_objects_and_sets_are_not_put_in_order(condition: str) -> None:
+    engine = Engine(with_tokens=False)
+
+    with pytest.raises(Fault, match="line 3 column 6: what may be an object and a set is not put in order"):
+        engine.compile("g.n", f"package g.n\n\nx if {condition}\n", "{}")
 
 
 def test_every_function_of_the_engine_is_available_by_name_or_refused() -> None:

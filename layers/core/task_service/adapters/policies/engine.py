@@ -18,6 +18,7 @@ import regorus
 from task_service.adapters.policies import source
 from task_service.adapters.policies.functions import OF_THE_ENGINE, own, refuse
 from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.negation import CALLED, with_calls_first
 from task_service.adapters.policies.numbers import OPERATORS, Numbers
 from task_service.adapters.policies.source import ARITHMETIC, Fault
 
@@ -78,6 +79,10 @@ class Engine:
         try:
             tree, uses_v0 = _parsed(text)
             module = source.read(text, tree, self.arguments)
+            made = _with_calls_first(text, tree)
+            if made != text:
+                tree, uses_v0 = _parsed(made)
+                module = source.read(made, tree, self.arguments, is_made=True)
         except NoPackage:
             raise _other_package(package, "none") from None
         if module.package != package:
@@ -187,6 +192,20 @@ def _parsed(text: str) -> tuple[Mapping[str, Any], bool]:
         return tree, is_v0
     # What lacks no more than v1's keyword is a source of v0, with another fault.
     raise Fault(errors["`if` keyword is required" in errors[0]])
+
+
+def _with_calls_first(text: str, tree: Mapping[str, Any]) -> str:
+    """A source in which the calls inside negations are before them, those of inner negations too. Raises Fault."""
+    made = text
+    while True:
+        try:
+            again = with_calls_first(made, tree, made.count(CALLED))
+        except Refused as refused:
+            raise Fault(str(refused)) from refused
+        if again == made:
+            return made
+        made = again
+        tree, _ = _parsed(made)
 
 
 def _readable(text: str, numbers: Numbers) -> str:

@@ -9,7 +9,7 @@ need the same double, or an integer is too long, the evaluation fails instead of
 import re
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil, floor, prod
 from typing import Any, Final
 
 from task_service.adapters.policies.functions.refused import Refused
@@ -22,6 +22,7 @@ OPERATORS: Final = frozenset({"plus", "minus", "mul", "div", "rem"})
 """What the operators + - * / % are called as functions."""
 
 _MANTISSA: Final = 64
+_DOUBLE: Final = 53
 _SHORT_DIGITS: Final = 15
 _WRITTEN: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?")
 
@@ -106,21 +107,27 @@ def arithmetic(numbers: Callable[[], Numbers]) -> Mapping[str, Callable[..., Any
         known = numbers()
         return known.result(_WITH_FRACTIONS[name](known.exact(left), known.exact(right)))
 
-    def fold(name: str, start: int) -> Callable[[Any], Any]:
-        def folded(values: Any) -> Any:
-            _expect_numbers(name, values)
-            known, total = numbers(), Fraction(start)
-            operator = _WITH_FRACTIONS["plus" if name == "sum" else "mul"]
-            integers = all(isinstance(value, int) for value in values)
-            for value in _in_order(values):
-                exact = known.exact(value)
-                total = (total + exact if name == "sum" else total * exact) if integers else operator(total, exact)
-            return known.result(total)
+    def total(values: Any) -> Number:
+        _expect_numbers("sum", values)
+        known, result = numbers(), Fraction(0)
+        integers = all(isinstance(value, int) for value in values)
+        for value in _in_order(values):
+            exact = known.exact(value)
+            result = result + exact if integers else _rounded(_binary(result) + _binary(exact))
+        return known.result(result)
 
-        return folded
+    def product(values: Any) -> Number:
+        _expect_numbers("product", values)
+        known, result = numbers(), Fraction(1)
+        if all(isinstance(value, int) for value in values):
+            return known.result(Fraction(prod(values)))
+        for value in _in_order(values):
+            # OPA keeps a product, and nothing else, in a double.
+            result = _binary(result * _binary(known.exact(value)), _DOUBLE)
+        return known.result(Fraction(repr(float(result))))
 
     operators = {name: _named(of, name) for name in OPERATORS}
-    return {**operators, "sum": fold("sum", 0), "product": fold("product", 1)}
+    return {**operators, "sum": total, "product": product}
 
 
 def rounding(numbers: Callable[[], Numbers]) -> Mapping[str, Callable[[Any], Number]]:
@@ -185,13 +192,13 @@ def _rounded(value: Fraction) -> Fraction:
     return bits
 
 
-def _binary(value: Fraction) -> Fraction:
-    """The nearest number with a mantissa of 64 bits, an even one where two are as near."""
+def _binary(value: Fraction, mantissa: int = _MANTISSA) -> Fraction:
+    """The nearest number with a mantissa of so many bits, an even one where two are as near."""
     if value == 0:
         return value
     size = abs(value.numerator).bit_length() - value.denominator.bit_length()
-    scale = Fraction(2) ** (_MANTISSA - size)
-    if abs(value) * scale >= 2**_MANTISSA:
+    scale = Fraction(2) ** (mantissa - size)
+    if abs(value) * scale >= 2**mantissa:
         scale /= 2
     return round(value * scale) / scale
 

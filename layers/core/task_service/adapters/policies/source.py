@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.negation import CALLED, edited, extent
 from task_service.adapters.policies.numbers import Numbers
 
 ARITHMETIC: Final = "arithmetic__"
@@ -20,6 +21,9 @@ ARITHMETIC: Final = "arithmetic__"
 _OPERATORS: Final = {"Add": ("+", "plus"), "Sub": ("-", "minus"), "Mul": ("*", "mul"), "Div": ("/", "div")}
 _REMAINDER: Final = ("%", "rem")
 _SETS: Final = frozenset({"Set", "SetCompr"})
+_GIVE_SETS: Final = frozenset({"graph.reachable", "intersection", "object.keys", "union"})
+_GIVE_OBJECTS: Final = frozenset({"object.filter", "object.remove", "object.union", "object.union_n"})
+_OTHERS: Final = frozenset({"Array", "ArrayCompr", "Bool", "False", "Null", "Number", "RawString", "String", "True"})
 _TAB: Final = 4
 _COMMENT: Final = re.compile(rb"#[^\n]*")
 _PLACE: Final = re.compile(r"--> policy:(\d+):(\d+)")
@@ -44,17 +48,19 @@ class Module:
     """The numbers that are written in it."""
 
 
-def read(source: str, tree: Node, arguments: Mapping[str, int | None]) -> Module:
+def read(source: str, tree: Node, arguments: Mapping[str, int | None], *, is_made: bool = False) -> Module:
     """The module in a source and its syntax tree, for functions with so many arguments, where that has to be known.
+
+    One that is made of a policy's source may have the names that are made with it.
 
     Raises Fault, which names what is refused and its place.
     """
-    reader = _Reader(source, tree, arguments)
+    reader = _Reader(source, tree, arguments, is_made)
     reader.read(tree)
     reader.refuse_recursion()
     return Module(
         package=_dotted(tree["package"]["refr"]) or "none",
-        text=_edited(source.encode(), reader.edits).decode(),
+        text=edited(source.encode(), reader.edits).decode(),
         numbers=reader.numbers,
     )
 
@@ -83,11 +89,12 @@ def explain(error: str, source: str, text: str) -> str:
 
 
 class _Reader:
-    def __init__(self, source: str, tree: Node, arguments: Mapping[str, int | None]) -> None:
+    def __init__(self, source: str, tree: Node, arguments: Mapping[str, int | None], is_made: bool) -> None:
         self.edits: list[tuple[int, int, bytes]] = []
         self.numbers = Numbers()
         self._source = source.encode()
         self._arguments = arguments
+        self._is_made = is_made
         self._rules = {name for rule in tree["rules"] for name in _head_names(rule)}
         self._own = (
             self._rules | {"data", "input"} | {name for imported in tree["imports"] for name in _given(imported)}
@@ -186,18 +193,12 @@ class _Reader:
         sign, name = _OPERATORS.get(node["op"], _REMAINDER)
         operands = (node["lhs"], node["rhs"])
         if not any(next(iter(operand)) in _SETS for operand in operands):
-            start, end = self._extent(node)
+            start, end = extent({"ArithExpr": node})
             place = self._operator(node, sign)
             self.edits.append((start, start, f"{ARITHMETIC}.{name}(".encode()))
             self.edits.append((place, place + 1, b","))
             self.edits.append((end, end, b")"))
         self.read(list(operands))
-
-    def _extent(self, node: Node) -> tuple[int, int]:
-        """Where an expression starts and ends, with the quotes of strings at its ends."""
-        start, end = node["span"]["start"], node["span"]["end"]
-        first, last = _whole(node["lhs"])["start"], _whole(node["rhs"])["end"]
-        return min(start, first), max(end, last)
 
     def _operator(self, node: Node, sign: str) -> int:
         """Where the operator between two operands is."""
@@ -208,9 +209,17 @@ class _Reader:
             raise self._fault(node["span"], f"the operator {sign} cannot be understood here")
         return int(start) + place
 
+    def _read_BoolExpr(self, node: Node) -> None:
+        kinds = {_kind(node["lhs"]), _kind(node["rhs"])}
+        if node["op"] not in ("Eq", "Ne") and kinds in ({"object", "set"}, {"object", ""}, {"set", ""}):
+            # The engine has sets before objects, OPA has them after.
+            raise self._fault(node["span"], "what may be an object and a set is not put in order")
+        self.read([node["lhs"], node["rhs"]])
+
     def _read_Var(self, node: Node) -> None:
-        if node["value"] == ARITHMETIC:
-            raise self._fault(node["span"], f"the name {ARITHMETIC} is not available to policies")
+        name = node["value"]
+        if name == ARITHMETIC or (name.startswith(CALLED) and not self._is_made):
+            raise self._fault(node["span"], f"the name {name} is not available to policies")
 
     def _read_Number(self, node: Node) -> None:
         span = node["span"]
@@ -262,6 +271,19 @@ def _span(expression: Node) -> Node:
     return span
 
 
+def _kind(expression: Node) -> str:
+    """Whether an expression gives an object, a set, something else, or is not sure to."""
+    (kind, node) = next(iter(expression.items()))
+    if kind == "Call":
+        name = _dotted(node["fcn"]) or ""
+        return "set" if name in _GIVE_SETS else "object" if name in _GIVE_OBJECTS else ""
+    if kind in (*_SETS, "BinExpr"):
+        return "set"
+    if kind == "ArithExpr":
+        return _kind(node["lhs"]) if node["op"] == "Sub" else "other"
+    return "object" if kind in ("Object", "ObjectCompr") else "other" if kind in _OTHERS else ""
+
+
 def _whole(expression: Node) -> Node:
     """The place of an expression, with the quotes of a string."""
     span = _span(expression)
@@ -287,11 +309,3 @@ def _given(imported: Node) -> Iterator[str]:
     path = _dotted(imported["refr"])
     if path and path.partition(".")[0] in ("data", "input"):
         yield path.rpartition(".")[2]
-
-
-def _edited(source: bytes, edits: Sequence[tuple[int, int, bytes]]) -> bytes:
-    parts, position = list[bytes](), 0
-    for start, end, text in sorted(edits, key=lambda edit: (edit[0], edit[1] != edit[0] or edit[2] != b")")):
-        parts += [source[position:start], text]
-        position = end
-    return b"".join([*parts, source[position:]])
