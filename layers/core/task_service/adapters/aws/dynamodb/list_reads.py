@@ -11,21 +11,24 @@ from task_service.ports import ListRecords
 
 
 def read_records(client: Client, table: str, list_id: str) -> ListRecords | None:
-    """Read the records of a list, consistently; None: there is no list of that id."""
+    """Read the records of a list, consistently; None: there is no list of that id.
+
+    Large lists take several pages, which are read one after the other. The list's own record comes first, because it is
+    written last: what is read after it is at least as far, so no status goes back.
+    """
     task_list: TaskList | None = None
     groups: dict[int, GroupState] = {}
-    failed: dict[int, frozenset[int]] = {}
-    for item in _query(client, table, f"LIST#{list_id}"):
+    failed_in_chunks: dict[int, frozenset[int]] = {}
+    for item in _query(client, table, f"LIST#{list_id}", last_first=True):
         kind, *numbers = item["sk"]["S"].split("#")
         if kind == LIST_SORT_KEY:
             task_list = read_list(item)
             continue
         index = int(numbers[0])
         if kind == "CHUNK":
-            failed[index] = failed.get(index, frozenset()) | read_numbers(item, "failed")
+            failed_in_chunks[index] = failed_in_chunks.get(index, frozenset()) | read_numbers(item, "failed")
         else:
             groups[index] = read_group(item)
-            failed.setdefault(index, groups[index].failed)
     if task_list is None:
         return None
     tasks = {
@@ -34,6 +37,7 @@ def read_records(client: Client, table: str, list_id: str) -> ListRecords | None
         if group.state not in (State.DONE, State.FAILED)
         for place, state in _started_tasks(client, table, task_list, group.index)
     }
+    failed = {index: failed_in_chunks.get(index, group.failed) for index, group in groups.items()}
     return ListRecords(task_list=task_list, groups=groups, tasks=tasks, failed=failed)
 
 
@@ -58,7 +62,9 @@ def _started_tasks(
         yield (index, int(item["sk"]["S"].rpartition("#")[2])), state
 
 
-def _query(client: Client, table: str, pk: str, prefix: str = "", attributes: tuple[str, ...] = ()) -> Iterator[Item]:
+def _query(
+    client: Client, table: str, pk: str, prefix: str = "", attributes: tuple[str, ...] = (), *, last_first: bool = False
+) -> Iterator[Item]:
     """The records of a partition whose sort key begins with `prefix`, in order; only these attributes, if any."""
     condition, values = "pk = :pk", {":pk": {"S": pk}}
     if prefix:
@@ -73,6 +79,7 @@ def _query(client: Client, table: str, pk: str, prefix: str = "", attributes: tu
             KeyConditionExpression=condition,
             ExpressionAttributeValues=values,
             ConsistentRead=True,
+            ScanIndexForward=not last_first,
             **only,
             **start,
         )
