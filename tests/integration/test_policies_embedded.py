@@ -360,6 +360,21 @@ def test_a_process_is_kept_for_the_next_one(embedded: Embedded) -> None:
     assert children() == before
 
 
+def test_policies_that_read_tokens_have_a_process_of_their_own(embedded: Embedded) -> None:
+    token = (
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ1c2VyIjoiYWxpY2UiLCJhenAiOiJhbGljZSIsInN1Ym9yZGluYXRlcyI6W10sImhyIjpmYWxz"
+        "ZX0.rz3jTY033z-NrKfwrK89_dcLF7TN4gwCMj-fVBDyLoM"
+    )
+    before = children()
+    embedded.result("x := 1")
+
+    verified = embedded.result('x := io.jwt.verify_hs256(input, "secret")\ny := io.jwt.decode(input)[1].user', token)
+
+    assert verified == {"x": True, "y": "alice"}
+    assert embedded.result('x := io.jwt.verify_hs256(input, "other")', token) == {"x": False}
+    assert len(children() - before) == 2
+
+
 def test_a_process_that_died_meanwhile_is_replaced(embedded: Embedded) -> None:
     before = children()
     embedded.result("x := 1")
