@@ -29,8 +29,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.artifacts import Workshop
 from local.aws import Endpoint
 from local.client import answers
-from local.cloud import PROJECT, LocalCloud, build_environment
+from local.cloud import PROJECT, LocalCloud
 from local.deployment import deploy, prepare
+from local.environment import build_environment
 from local.errors import LocalCloudError
 from local.ports import HOST, Ports, parse_host, parse_port
 from local.publish import cache_event, publish
@@ -84,7 +85,8 @@ def run() -> None:
         cloud.load()
         print(_ready(cloud, time.monotonic() - begun), flush=True)
         while True:
-            cloud.check()
+            for line in cloud.supervise():
+                print(line, flush=True)
             time.sleep(CHECK_SECONDS)
     finally:
         cloud.stop()

@@ -7,11 +7,13 @@ Leaving it ends every process and removes what they left behind, except the logs
 """
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,19 +22,20 @@ from local.artifacts import Workshop
 from local.aws import Endpoint
 from local.client import answers
 from local.deployment import Deployed, Prepared, deploy, prepare, stack_at
+from local.environment import build_environment, passed_on
 from local.errors import LocalCloudError
 from local.ports import HOST, Ports, claim, listen
 from local.processes import Child, remove_folder
 from local.seed import seed, through
+from local.supervision import Children
 
 PROJECT = Path(__file__).resolve().parents[1]
 FREE_PORTS = Ports(cloud=0, task=0, target=0, nats=0, bridge=0)
 STREAM = "external"
 """The JetStream stream in which the local cloud keeps what is published for the bridge."""
+EMULATOR = "the cloud"
 STARTED_WITHIN_SECONDS = 60.0
 POLL_SECONDS = 0.02
-# What programs need of the environment. Settings reach the functions through the template or not at all, as on AWS.
-PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 
 class LocalCloud:
@@ -66,7 +69,8 @@ class LocalCloud:
         self._settings = dict(settings or {})
         self._directory = directory
         self._project = project
-        self._children: dict[str, Child] = {}
+        self._children = Children()
+        self._sockets: list[socket.socket] = []
         self._temporary: Path | None = None
         self._deployed: Deployed | None = None
         self._names: dict[str, str] = {}
@@ -89,58 +93,54 @@ class LocalCloud:
         """Start every process. Nothing is deployed yet."""
         cloud_port = claim(self._ports.cloud, "CLOUD_PORT")
         nats_port, bridge_port = claim(self._ports.nats, "NATS_PORT"), claim(self._ports.bridge, "BRIDGE_PORT")
-        with (
-            listen(self._ports.task, "TASK_PORT") as task,
-            listen(self._ports.target, "TARGET_PORT") as target,
-        ):
-            self._ports = Ports(
-                cloud=cloud_port,
-                task=task.getsockname()[1],
-                target=target.getsockname()[1],
-                nats=nats_port,
-                bridge=bridge_port,
-            )
-            self.endpoint = Endpoint(url=f"http://{HOST}:{cloud_port}")
-            self._directory.mkdir(parents=True, exist_ok=True)
-            for log in self._logs:
-                log.write_bytes(b"")
-            self._temporary = temporary = Path(tempfile.mkdtemp(prefix="task-service-"))
-            self._children["the cloud"] = Child(
-                ["-m", "local.emulator", str(self.functions_log), str(temporary)],
-                environment=self._cloud_environment(temporary),
-                log=self.cloud_log,
-                directory=PROJECT,
-            )
-            self._children["the NATS server"] = Child(
-                ["-m", "local.nats", str(nats_port), str(temporary)],
-                environment=_passed_on(),
-                log=self.nats_log,
-                directory=PROJECT,
-            )
-            sockets = (task.fileno(), target.fileno())
-            self._children["the API's front"] = Child(
-                ["-m", "local.web", self.endpoint_url, *map(str, sockets), str(temporary)],
-                environment=_passed_on(),
-                log=self.web_log,
-                directory=PROJECT,
-                inherited=sockets,
-            )
+        # They stay open here, so that clients wait while the front is started again.
+        for port, variable in ((self._ports.task, "TASK_PORT"), (self._ports.target, "TARGET_PORT")):
+            self._sockets.append(listen(port, variable))
+        task, target = self._sockets
+        self._ports = Ports(
+            cloud=cloud_port,
+            task=task.getsockname()[1],
+            target=target.getsockname()[1],
+            nats=nats_port,
+            bridge=bridge_port,
+        )
+        self.endpoint = Endpoint(url=f"http://{HOST}:{cloud_port}")
+        self._directory.mkdir(parents=True, exist_ok=True)
+        for log in self._logs:
+            log.write_bytes(b"")
+        self._temporary = Path(tempfile.mkdtemp(prefix="task-service-"))
+        self._children.start(EMULATOR, self._start_emulator)
+        self._children.start("the NATS server", self._start_nats)
+        self._children.start("the API's front", self._start_front)
         if self._listen_host is not None:
-            self._children["the relay"] = self._start_relay(self._listen_host)
+            self._children.start("the relay", partial(self._start_relay, self._listen_host))
 
     def load(self) -> None:
         """Deploy, load the examples, and return when the API answers."""
         prepared = prepare(self._project, self._workshop(self._project))
-        deadline = time.monotonic() + STARTED_WITHIN_SECONDS
-        self._await_answer(f"{self.endpoint_url}/_ministack/health", "the cloud", self.cloud_log, deadline)
+        deadline = _soon()
+        self._fill(prepared, deadline)
+        self._children.start("the bridge", self._start_bridge)
+        self._await_answer(f"{self.bridge_url}/health", "the bridge", self.bridge_log, deadline)
+
+    def supervise(self) -> Iterator[str]:
+        """Start what has ended again, and say so. Raises LocalCloudError where that does not help."""
+        for name, exit_code in self._children.restart():
+            yield f"{name[0].upper()}{name[1:]} has ended with exit code {exit_code}; it is started again."
+            if name == EMULATOR:
+                yield "Its memory is gone: the stack is deployed again, with the examples and without tasks."
+                self._fill(prepare(self._project, self._workshop(self._project)), _soon())
+                yield "It is ready again."
+
+    def _fill(self, prepared: Prepared, deadline: float) -> None:
+        """Deploy into an emulator that has just started, and load the examples."""
+        self._await_answer(f"{self.endpoint_url}/_ministack/health", EMULATOR, self.cloud_log, deadline)
         deployed = self._deploy(prepared)
-        self._children["the bridge"] = self._start_bridge(deployed)
         if deployed.parameters.get("TemplateWrites") != "off":
             if self.wants_tokens:
                 self._seed_past_the_api()
             else:
                 seed(through(self.api_url), self.target_url)
-        self._await_answer(f"{self.bridge_url}/health", "the bridge", self.bridge_log, deadline)
 
     def deploy(self, project: Path | None = None) -> Deployed:
         """Deploy the project as it is now, or another folder that is like it."""
@@ -149,19 +149,13 @@ class LocalCloud:
 
     def stop(self) -> None:
         """End every process and remove the temporary folder."""
-        for child in self._children.values():
-            child.kill()
-        self._children.clear()
+        self._children.kill()
+        for listener in self._sockets:
+            listener.close()
+        self._sockets.clear()
         if self._temporary is not None:
             remove_folder(self._temporary)
             self._temporary = None
-
-    def check(self) -> None:
-        """Fail when a process has ended that should run."""
-        for name, child in self._children.items():
-            if child.exit_code() is not None:
-                said = child.log.read_text(errors="replace").splitlines()
-                raise LocalCloudError("\n".join([f"{name} has ended, after saying:", *said[-10:]]))
 
     @property
     def endpoint_url(self) -> str:
@@ -240,7 +234,7 @@ class LocalCloud:
     def bridge_environment(self, deployed: Deployed) -> dict[str, str]:
         """The environment in which a bridge serves this cloud."""
         chosen = {name: self._settings[name] for name in ("NATS_SUBJECT", "LOG_LEVEL") if self._settings.get(name)}
-        return _passed_on() | {
+        return passed_on() | {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": self.endpoint.region,
             "AWS_ACCESS_KEY_ID": self.endpoint.access_key,
@@ -253,13 +247,22 @@ class LocalCloud:
             **chosen,
         }
 
-    def _start_bridge(self, deployed: Deployed) -> Child:
-        return Child(
-            ["-m", "local.bridge", str(self._project), str(self._temporary)],
-            environment=self.bridge_environment(deployed),
-            log=self.bridge_log,
-            directory=PROJECT,
-        )
+    def _start_emulator(self) -> Child:
+        command = ["-m", "local.emulator", str(self.functions_log), str(self._temporary)]
+        return _child(command, self._cloud_environment(), self.cloud_log)
+
+    def _start_nats(self) -> Child:
+        command = ["-m", "local.nats", str(self._ports.nats), str(self._temporary)]
+        return _child(command, passed_on(), self.nats_log)
+
+    def _start_front(self) -> Child:
+        sockets = [listener.fileno() for listener in self._sockets]
+        command = ["-m", "local.web", self.endpoint_url, *map(str, sockets), str(self._temporary)]
+        return _child(command, passed_on(), self.web_log, inherited=sockets)
+
+    def _start_bridge(self) -> Child:
+        command = ["-m", "local.bridge", str(self._project), str(self._temporary)]
+        return _child(command, self.bridge_environment(self.deployed), self.bridge_log)
 
     def _start_relay(self, host: str) -> Child:
         with (
@@ -267,17 +270,12 @@ class LocalCloud:
             listen(self._ports.target, "TARGET_PORT", host) as target,
         ):
             relayed = {cloud.fileno(): self._ports.cloud, target.fileno(): self._ports.target}
-            return Child(
-                ["-m", "local.relay", str(self._temporary), *(f"{socket}={port}" for socket, port in relayed.items())],
-                environment=_passed_on(),
-                log=self.relay_log,
-                directory=PROJECT,
-                inherited=tuple(relayed),
-            )
+            command = ["-m", "local.relay", str(self._temporary), *(f"{each}={port}" for each, port in relayed.items())]
+            return _child(command, passed_on(), self.relay_log, inherited=[*relayed])
 
     def _await_answer(self, url: str, name: str, log: Path, deadline: float) -> None:
         while not answers(url):
-            self.check()
+            self._children.check()
             if time.monotonic() > deadline:
                 raise LocalCloudError(f"{name} does not answer; {log} may say why")
             time.sleep(POLL_SECONDS)
@@ -290,9 +288,9 @@ class LocalCloud:
         self._deployed = deploy(self.endpoint, prepared, self._settings)
         return self._deployed
 
-    def _cloud_environment(self, temporary: Path) -> dict[str, str]:
-        return _passed_on() | {
-            "TMPDIR": str(temporary),
+    def _cloud_environment(self) -> dict[str, str]:
+        return passed_on() | {
+            "TMPDIR": str(self._temporary),
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(self._ports.cloud),
             "MINISTACK_HOST": "localhost",
@@ -305,7 +303,7 @@ class LocalCloud:
 
 def service_environment(endpoint: Endpoint, outputs: Mapping[str, str], project: Path = PROJECT) -> dict[str, str]:
     """The environment of a process that works with the API's code on the stack with these outputs."""
-    return _passed_on() | {
+    return passed_on() | {
         "PYTHONPATH": str(project / "layers" / "core"),
         "AWS_ENDPOINT_URL": endpoint.url,
         "AWS_DEFAULT_REGION": endpoint.region,
@@ -318,13 +316,11 @@ def service_environment(endpoint: Endpoint, outputs: Mapping[str, str], project:
     }
 
 
-def build_environment(temporary: Path | None) -> dict[str, str]:
-    """The environment for building: this one, but compiling is part of it, and leftovers stay together."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return environment | ({"TMPDIR": str(temporary)} if temporary else {})
+def _child(
+    command: Sequence[str], environment: Mapping[str, str], log: Path, *, inherited: Sequence[int] = ()
+) -> Child:
+    return Child(command, environment=environment, log=log, directory=PROJECT, inherited=inherited)
 
 
-def _passed_on() -> dict[str, str]:
-    passed_on = {name: value for name, value in os.environ.items() if name in PASSED_ON}
-    # The AWS configuration of this machine is not for the functions.
-    return passed_on | {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+def _soon() -> float:
+    return time.monotonic() + STARTED_WITHIN_SECONDS

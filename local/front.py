@@ -22,6 +22,7 @@ from yarl import URL
 from local.aws import Endpoint
 from local.content_coding import DecodedTooLargeError, UndecodableError, decode
 from local.deployment import gateway_path, stack_at
+from local.patience import REQUEST_SECONDS, read_body
 
 # More than API Gateway takes, so that the function's own limit is what a client meets.
 MAX_BODY_BYTES = 12 * 1024 * 1024
@@ -38,10 +39,10 @@ NOT_FORWARDED = {
 UNKNOWN_API = {404: b'{"message": "Not Found"}', 403: b'{"message":"Forbidden"}'}
 
 
-def front(endpoint: Endpoint) -> web.Application:
-    """The proxy as a web application."""
+def front(endpoint: Endpoint, *, patience: float = REQUEST_SECONDS) -> web.Application:
+    """The proxy as a web application; the body of a request has so many seconds to arrive."""
     application = web.Application(client_max_size=MAX_BODY_BYTES)
-    proxy = Proxy(endpoint)
+    proxy = Proxy(endpoint, patience)
     application.cleanup_ctx.append(proxy.run)
     # A dot would not match a new line, which a path may hold, encoded.
     application.router.add_route("*", r"/{path:[\s\S]*}", proxy.handle)
@@ -52,8 +53,9 @@ def front(endpoint: Endpoint) -> web.Application:
 class Proxy:
     """Forwards requests to the API of the stack."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, patience: float) -> None:
         self._endpoint = endpoint
+        self._patience = patience
         self._stack = stack_at(endpoint)
         self._gateway: str | None = None
         self._looking = asyncio.Lock()
@@ -72,12 +74,16 @@ class Proxy:
     async def handle(self, request: web.Request) -> web.Response:
         """Answer as the API does."""
         try:
-            body = await request.read()
+            body = await read_body(request, self._patience)
             body = decode(body, request.headers.getall("Content-Encoding", ()), max_bytes=MAX_BODY_BYTES)
         except (web.HTTPRequestEntityTooLarge, DecodedTooLargeError):
             return _error(413, "payload too large: at most 5000000 bytes are allowed")
         except UndecodableError:
             return _error(415, "the payload is not encoded as Content-Encoding says: gzip, deflate, identity or none")
+        except TimeoutError:
+            answer = _error(408, f"the body does not arrive within {self._patience:g} s")
+            answer.force_close()
+            return answer
         try:
             gateway = self._gateway or await self._look_up(None)
             answer = await self._forward(request, gateway, body)

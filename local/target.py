@@ -14,6 +14,8 @@ from typing import Any
 
 from aiohttp import web
 
+from local.patience import read_body
+
 MAX_BODY_BYTES = 16 * 1024 * 1024
 CALLS = web.AppKey("calls", Counter[str])
 
@@ -71,7 +73,10 @@ async def _empty(_: web.Request) -> web.Response:
 
 async def _seen(request: web.Request) -> dict[str, Any]:
     """The request as its target sees it."""
-    text = (await request.read()).decode("utf-8", "replace")
+    try:
+        text = (await read_body(request)).decode("utf-8", "replace")
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
     try:
         body = json.loads(text)
     except ValueError:

@@ -8,12 +8,14 @@ The sockets are the numbers of inherited descriptors that listen already.
 import asyncio
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from aiohttp import web
 
 from local.aws import Endpoint
 from local.front import front
+from local.patience import REQUEST_SECONDS, Patience
 from local.processes import end_with_parent
 from local.target import target
 
@@ -21,20 +23,32 @@ from local.target import target
 MAX_LINE_BYTES = 32 * 1024
 
 
-async def serve(applications: dict[int, web.Application]) -> None:
-    """Serve each application on its inherited socket, until killed."""
-    for descriptor, application in applications.items():
-        runner = web.AppRunner(
-            application,
-            access_log=None,
-            max_line_size=MAX_LINE_BYTES,
-            max_field_size=MAX_LINE_BYTES,
-            # The front decodes bodies itself, and the target shows what has been sent.
-            auto_decompress=False,
-        )
-        await runner.setup()
-        await web.SockSite(runner, socket.socket(fileno=descriptor)).start()
-    await asyncio.Event().wait()
+async def serve(applications: Mapping[int, web.Application], patience: float = REQUEST_SECONDS) -> None:
+    """Serve each application on its inherited socket, until cancelled or killed."""
+    async with asyncio.TaskGroup() as tasks:
+        for descriptor, application in applications.items():
+            tasks.create_task(_serve(application, socket.socket(fileno=descriptor), Patience(patience)))
+
+
+async def _serve(application: web.Application, listener: socket.socket, patience: Patience) -> None:
+    patience.watch(application)
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        max_line_size=MAX_LINE_BYTES,
+        max_field_size=MAX_LINE_BYTES,
+        # The front decodes bodies itself, and the target shows what has been sent.
+        auto_decompress=False,
+    )
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener).start()
+        server = runner.server
+        if server is None:
+            raise RuntimeError("the application is not set up")
+        await patience.close_late(lambda: server.connections)
+    finally:
+        await runner.cleanup()
 
 
 def main() -> None:

@@ -6,10 +6,10 @@ from task_service.entrypoints.queues.task_batch import Batch
 from task_service.entrypoints.telemetry import metrics, observed
 from task_service.wiring.services import services
 
-batch = Batch(metrics)
+batch = Batch(metrics, isolates=True)
 
 
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle a batch of messages; names those that have to come again."""
-    return batch.run(event, context, services().message_handler.handle)
+    return batch.run(event, context, services().message_handler.handle, services().batch_queues)

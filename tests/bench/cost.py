@@ -218,6 +218,7 @@ def metered(cloud: LocalCloud) -> Iterator[tuple[Services, Meter, str]]:
     platform = WatchedPlatform(
         table=settings.table,
         queue_url=settings.queue_url,
+        unreadable_queue_url=lambda: settings.unreadable_queue_url,
         bucket=settings.bucket,
         clock=utc_now,
         watchers=[meter.count],

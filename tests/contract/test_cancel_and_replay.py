@@ -286,6 +286,18 @@ def test_a_group_that_has_ended_is_not_cancelled(lists: TaskLists, a_list: TaskL
     assert lists.cancel_group(a_list, 0) == closed
 
 
+def test_a_group_that_runs_again_is_not_cancelled_by_a_late_write_of_an_earlier_replay(
+    lists: TaskLists, a_list: TaskList
+) -> None:
+    for number in (1, 2):
+        earlier, later = replace(a_list, replay=number - 1), replace(a_list, replay=number)
+        lists.start_group(earlier, 0, parallel=0, failed_before=False)
+        lists.close_group(earlier, 0, well=False, stopped_at=1)
+        opened = lists.start_group(later, 0, parallel=0, failed_before=False)
+        assert lists.cancel_group(earlier, 0) == opened
+    assert lists.cancel_group(later, 0) == replace(opened, state=State.CANCELLED)
+
+
 def test_a_failed_list_is_opened_once_for_a_replay(lists: TaskLists, a_list: TaskList) -> None:
     assert lists.replay(a_list.id, number=1) == a_list
     lists.end(a_list, well=False, now=SOON)

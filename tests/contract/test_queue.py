@@ -1,12 +1,15 @@
 """What the queue's adapter does."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from task_service.adapters.aws.sqs import SqsTaskQueue
+from task_service.adapters.aws.sqs import LONGEST_UNREADABLE, SqsTaskQueue, SqsUnreadableMessages
+from task_service.adapters.aws.wire import Client
 from task_service.domain.errors import Unavailable
-from task_service.domain.messages import GroupStart, ListCancel, TaskMessage, from_text
+from task_service.domain.messages import GroupStart, ListCancel, Received, TaskMessage, from_text
 from task_service.wiring.services import utc_now
 from tests.contract.conftest import AWS, Aws
 from tests.support.builders import NOW
@@ -65,6 +68,57 @@ def test_a_postponed_message_comes_back_when_it_is_due(queue: SqsTaskQueue) -> N
     assert len(receive(queue)) == 1
 
 
+def test_messages_that_are_given_back_are_new_and_keep_their_crashes(queue: SqsTaskQueue) -> None:
+    queue.send_all([TaskMessage(task_id=f"l.0.{number}", attempt=1) for number in range(3)])
+    received = [
+        Received(message=replace(from_text(one["Body"]), crashes=2), id=one["MessageId"], receipt=one["ReceiptHandle"])
+        for one in receive_all(queue, 3)
+    ]
+    queue.give_back(received)
+    again = receive_all(queue, 3)
+    assert {one["Attributes"]["ApproximateReceiveCount"] for one in again} == {"1"}
+    assert {from_text(one["Body"]) for one in again} == {one.message for one in received}
+    # The received ones are gone: what was hidden does not come back.
+    for one in again:
+        queue.client.call("DeleteMessage", QueueUrl=queue.url, ReceiptHandle=one["ReceiptHandle"])
+    counts = queue.client.call("GetQueueAttributes", QueueUrl=queue.url, AttributeNames=["All"])["Attributes"]
+    assert (counts["ApproximateNumberOfMessages"], counts["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
+
+
+def test_messages_that_the_queue_does_not_take_back_are_still_there(queue: SqsTaskQueue) -> None:
+    queue.send(TaskMessage(task_id="t", attempt=1))
+    [one] = receive(queue)
+    received = Received(message=from_text(one["Body"]), id=one["MessageId"], receipt=one["ReceiptHandle"])
+    refusing = SqsTaskQueue(client=_Refusing(queue.client), url=queue.url, clock=utc_now)
+    with pytest.raises(Unavailable, match="sqs: InternalError"):
+        refusing.give_back([received])
+    queue.postpone(one["ReceiptHandle"], until=utc_now())
+    assert len(receive_all(queue, 2)) == 2, "it is there twice"
+
+
+class _Refusing:
+    """A client whose deletions are refused one by one, in an answer that is a success as a whole."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def call(self, operation: str, /, **parameters: Any) -> dict[str, Any]:
+        if operation != "DeleteMessageBatch":
+            return self._client.call(operation, **parameters)
+        entries = parameters["Entries"]
+        return {"Failed": [{"Id": entry["Id"], "Code": "InternalError", "SenderFault": False} for entry in entries]}
+
+
+@pytest.mark.parametrize("text", ["hello", "x" * 250_000])
+def test_an_unreadable_text_is_kept_with_its_message_and_the_reason(queue: SqsTaskQueue, text: str) -> None:
+    unreadable = SqsUnreadableMessages(client=queue.client, url=queue.url)
+    unreadable.keep(text, message_id="m-1", reason="not a message of this service: Expecting value")
+    [kept] = receive(queue)
+    assert kept["Body"] == text[:LONGEST_UNREADABLE]
+    attributes = {name: value["StringValue"] for name, value in kept["MessageAttributes"].items()}
+    assert attributes == {"messageId": "m-1", "reason": "not a message of this service: Expecting value"}
+
+
 def test_the_queue_answers(queue: SqsTaskQueue) -> None:
     queue.ping()
 
@@ -79,6 +133,16 @@ def test_a_queue_that_is_gone_is_unavailable(queue: SqsTaskQueue, on_aws: Aws) -
         gone.send_all([TaskMessage(task_id="t", attempt=1)])
 
 
-def receive(queue: SqsTaskQueue) -> list[dict[str, str]]:
-    answer = queue.client.call("ReceiveMessage", QueueUrl=queue.url, MaxNumberOfMessages=10)
+def receive(queue: SqsTaskQueue) -> list[dict[str, Any]]:
+    names = {"AttributeNames": ["All"], "MessageAttributeNames": ["All"]}
+    answer = queue.client.call("ReceiveMessage", QueueUrl=queue.url, MaxNumberOfMessages=10, **names)
     return list(answer.get("Messages", []))
+
+
+def receive_all(queue: SqsTaskQueue, count: int) -> list[dict[str, Any]]:
+    received: list[dict[str, Any]] = []
+    while len(received) < count:
+        batch = receive(queue)
+        assert batch, "not all have arrived"
+        received += batch
+    return received

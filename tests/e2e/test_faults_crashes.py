@@ -1,16 +1,20 @@
 """Executors that are killed, and messages that come twice."""
 
 import threading
+from collections import Counter
 from typing import Final
 
 import pytest
 
+from task_service.domain.isolation import MAX_CRASHES
+from task_service.usecases.handle_dead_letter import REASON
 from tests.support.api import eventually
 from tests.support.aws_proxy import ConnectionLost, Fault, PassOn, Reply
 from tests.support.behaviours import answer, echo, failing, hang, in_turn
 from tests.support.faulty_cloud import LEASE_SECONDS, VISIBILITY_SECONDS, FaultyCloud
 from tests.support.killer import Killer
 from tests.support.targets import HttpTarget
+from tests.support.task_lists import create_list, ended_states, list_template
 from tests.support.wire import Wire
 
 pytestmark = pytest.mark.slow
@@ -145,6 +149,56 @@ def test_a_task_that_crashes_every_executor_fails(faulty: FaultyCloud, target: H
     result = faulty.api.result(task_id)
     assert (result.status, result.json()["message"]) == (424, f"task failed: {status['error']}")
     assert len(target.calls) == 2
+
+
+def test_only_the_task_that_crashes_its_executors_fails(faulty: FaultyCloud, target: HttpTarget) -> None:
+    def crash(wire: Wire) -> None:
+        # Any executor: on a machine with little to do one has all ten messages.
+        faulty.kill_executors()
+        wire.pause(LEASE_SECONDS)
+
+    guilty = faulty.api.template(target.on("/guilty", crash))
+    healthy = faulty.api.template(target.on("/healthy", slow_echo))
+    with faulty.queue_held():
+        culprit = faulty.api.create(guilty)
+        innocent = [faulty.api.create(healthy, f'{{"n":{number}}}') for number in range(9)]
+
+    ended = faulty.api.all_ended(innocent, seconds=120)
+    failed = faulty.api.ended(culprit, seconds=180)
+    faulty.wait_until_queues_are_empty()
+
+    assert [status["status"] for status in ended] == ["done"] * 9
+    assert (failed["status"], failed["error"]) == ("failed", REASON)
+    calls = Counter(call.idempotency_key for call in target.calls)
+    # Once more for the crash that they shared.
+    assert all(1 <= calls[task_id] <= 2 for task_id in innocent)
+    assert calls[culprit] == MAX_CRASHES
+    assert target.most_of_any_key == 1
+
+
+def test_what_is_no_message_of_this_service_is_set_aside(faulty: FaultyCloud, target: HttpTarget) -> None:
+    name = faulty.api.template(target.on("/", answer()))
+    list_id = create_list(faulty.api, list_template(faulty.api, "small", ("sequential", [name])))
+    assert ended_states(faulty.api, list_id) == ["done", ["done"] * 2]
+    texts = ["hello", f'{{"id":"t","attempt":{"9" * 400}}}']
+    with faulty.queue_held():
+        sent = {(text, faulty.send_text(text)) for text in texts}
+        faulty.send(f"{list_id}.0.99")
+        task_id = faulty.api.create(name)
+    faulty.api.done(task_id)
+    faulty.wait_for_step(f"{list_id}.0.99", "unknown")
+    found: set[tuple[str, str]] = set()
+
+    def all_found() -> bool:
+        found.update(faulty.unreadable())
+        return found >= sent
+
+    eventually(all_found, what="both texts are set aside")
+    faulty.wait_until_queues_are_empty()
+    assert found == sent
+    for _, message_id in sent:
+        [line] = faulty.log_lines(message_id)
+        assert '"level":"ERROR"' in line
 
 
 def test_of_two_hundred_tasks_none_is_lost_while_executors_are_killed(faulty: FaultyCloud, target: HttpTarget) -> None:

@@ -1,12 +1,13 @@
 """Lists whose executors are killed, and whose messages come twice."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from tests.support.api import eventually
-from tests.support.aws_proxy import refused
+from tests.support.aws_proxy import late, refused
 from tests.support.behaviours import answer
 from tests.support.faulty_cloud import VISIBILITY_SECONDS, FaultyCloud
 from tests.support.killer import Killer
@@ -119,3 +120,40 @@ def test_a_cancellation_that_breaks_off_is_completed(faulty: FaultyCloud, target
     faulty.wait_until_queues_are_empty()
     assert ended_states(api, list_id) == ["cancelled", ["cancelled"] * 4, ["cancelled"] * 2]
     assert len(target.calls) == 3
+
+
+def test_a_state_that_was_shown_as_final_stays_while_the_table_is_slow_to_cancel(
+    faulty: FaultyCloud, target: HttpTarget
+) -> None:
+    api = faulty.api
+
+    def work(wire: Wire) -> None:
+        wire.pause(0.5)
+        answer()(wire)
+
+    task = api.template(target.on("/", work))
+    list_id = create_list(api, list_template(api, "slow-to-cancel", ("sequential", [task] * 15), ("parallel", [task])))
+    target.wait_for_calls(1)
+    seen: dict[str, str] = {}
+
+    def look() -> None:
+        shown = api.call("GET", f"/v1/taskListStatus/{list_id}").json()
+        parts = [shown, *shown["groups"], *(task for group in shown["groups"] for task in group["tasks"])]
+        for part in parts:
+            before = seen.get(part["id"], "created")
+            assert before not in ("done", "failed", "cancelled") or part["status"] == before, part["id"]
+            seen[part["id"]] = part["status"]
+
+    with ThreadPoolExecutor(1) as client, faulty.proxy.broken("UpdateItem", late(4), "GROUP#0000") as requests:
+        cancelled = client.submit(api.call, "POST", f"/v1/taskLists/{list_id}/cancel")
+        while not cancelled.done():
+            look()
+    assert cancelled.result().json()["status"] == "cancelled"
+    calls = len(target.calls)
+    assert requests.count
+    assert calls > 1, "no task has run meanwhile"
+    look()
+    faulty.wait_until_queues_are_empty()
+    look()
+    assert seen[list_id] == "cancelled"
+    assert len(target.calls) == calls

@@ -1,7 +1,6 @@
 """The local cloud: started, used, redeployed and stopped as people and tests do it."""
 
 import asyncio
-import gzip
 import os
 import signal
 import socket
@@ -20,7 +19,9 @@ from local.aws import Endpoint
 from local.cloud import PROJECT, LocalCloud
 from local.front import front
 from local.ports import claim
+from local.publish import cache_event, publish
 from tests.integration.conftest import Copy, is_running, processes_below, wait_until
+from tests.support.codings import gzipped
 
 AS_SENT = "a/b c%2Fd%+ü€\n"
 
@@ -56,14 +57,14 @@ def test_an_example_runs_from_creation_to_its_result(cloud: LocalCloud, http: re
 @pytest.mark.parametrize(
     ("coding", "body", "status"),
     [
-        ("gzip", gzip.compress(b'{"a": 1}'), 200),
+        ("gzip", gzipped(b'{"a": 1}'), 200),
         ("deflate", zlib.compress(b'{"a": 1}'), 200),
         ("identity", b'{"a": 1}', 200),
         ("br", b'{"a": 1}', 415),
         ("gzip", b'{"a": 1}', 415),
-        ("gzip", gzip.compress(b'{"a": 1}')[:-5], 415),
-        ("gzip", gzip.compress(bytes(13_000_000)), 413),
-        ("gzip", gzip.compress(b"oops"), 400),
+        ("gzip", gzipped(b'{"a": 1}')[:-5], 415),
+        ("gzip", gzipped(bytes(13_000_000)), 413),
+        ("gzip", gzipped(b"oops"), 400),
     ],
 )
 def test_a_compressed_body_is_answered_as_on_aws(
@@ -217,6 +218,56 @@ def test_a_deployment_takes_effect_at_the_same_address_and_a_signal_ends_everyth
     assert running.wait(timeout=10) == 0
     assert not [pid for pid in everything if is_running(pid)]
     assert list(copy.temporary.iterdir()) == []
+
+
+def test_a_part_that_ends_is_started_again_and_that_is_said(
+    copy: Copy, running: subprocess.Popen[str], http: requests.Session
+) -> None:
+    assert running.stdout is not None
+    task = http.post(f"{copy.api_url}/v1/task/hello", json={"kept": "yes"}).json()["taskID"]
+    assert result_of(copy.api_url, http, task).ok
+
+    for module, name in (("nats", "The NATS server"), ("bridge", "The bridge"), ("web", "The API's front")):
+        os.kill(process_of(running, f"local.{module}"), signal.SIGKILL)
+        assert next_line(running) == f"{name} has ended with exit code -9; it is started again."
+
+    # Nothing is lost, and events arrive again.
+    assert result_of(copy.api_url, http, task).json()["body"] == {"kept": "yes"}
+    bridge = f"http://127.0.0.1:{copy.ports['BRIDGE_PORT']}/health"
+    wait_until(lambda: answers_well(http, bridge))
+    event = cache_event("did:web:example.com,Login,Administration")
+    publish(f"nats://127.0.0.1:{copy.ports['NATS_PORT']}", "external", event)
+    wait_until(lambda: bool(http.get(f"{copy.api_url}/v1/tasks?name=cacheEvent").json()["items"]))
+
+    # Only the emulator's end costs what it had in memory.
+    os.kill(process_of(running, "local.emulator"), signal.SIGKILL)
+    assert next_line(running) == "The cloud has ended with exit code -9; it is started again."
+    assert "memory is gone" in next_line(running)
+    assert next_line(running) == "It is ready again."
+    assert http.get(f"{copy.api_url}/v1/taskStatus/{task}").status_code == 404
+    again = http.post(f"{copy.api_url}/v1/task/hello", json={}).json()["taskID"]
+    assert result_of(copy.api_url, http, again).ok
+
+
+def process_of(program: subprocess.Popen[str], module: str) -> int:
+    [found] = [
+        pid
+        for pid in processes_below(program.pid)
+        if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:3] == [b"-m", module.encode()]
+    ]
+    return found
+
+
+def next_line(program: subprocess.Popen[str]) -> str:
+    assert program.stdout is not None
+    return program.stdout.readline().strip()
+
+
+def answers_well(http: requests.Session, url: str) -> bool:
+    try:
+        return http.get(url).ok
+    except requests.ConnectionError:
+        return False
 
 
 @pytest.mark.parametrize("variable", ["CLOUD_PORT", "TASK_PORT", "TARGET_PORT", "NATS_PORT", "BRIDGE_PORT"])

@@ -172,7 +172,14 @@ def test_a_condition_may_fail_without_a_record(aws: AwsServer) -> None:
     assert refusal.value.item is None
 
 
-@pytest.mark.parametrize("code", ["ValidationException", "AccessDeniedException", "ResourceNotFoundException"])
+def test_a_request_that_is_never_valid_is_no_outage(aws: AwsServer) -> None:
+    aws.answers(refused("ValidationException"))
+    with pytest.raises(ValueError, match="dynamodb refused GetItem as not valid"):
+        Calls(aws).get()
+    assert len(aws.requests) == 1
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
 def test_what_would_be_refused_again_is_not_repeated(aws: AwsServer, code: str) -> None:
     aws.answers(refused(code))
     with pytest.raises(Unavailable, match=f"^dynamodb: {code}$"):
@@ -603,7 +610,7 @@ def test_a_signature_that_is_wrong_for_another_reason_is_not_repeated(aws: AwsSe
 
 def test_nothing_secret_is_said(aws: AwsServer) -> None:
     calls = Calls(aws)
-    aws.answers(refused("ValidationException", message="hidden"))
+    aws.answers(refused("AccessDeniedException", message="hidden"))
     with pytest.raises(Unavailable) as refusal:
         calls.client.call("PutItem", Item="payload")
     said = repr((refusal.value, refusal.value.__cause__, calls.client, calls.client.credentials))
@@ -628,5 +635,5 @@ def test_every_operation_that_the_adapters_call_is_known_to_bear_repeating() -> 
         if part.lstrip().startswith('"')
     }
     said = str(wire.__doc__).split("Not here")[0]
-    assert len(called) == 10
+    assert len(called) == 11
     assert {operation for operation in called if operation not in said} == set()

@@ -99,6 +99,26 @@ class FaultyCloud:
         """Put a message into the dead-letter queue."""
         self._send(self._cloud.outputs["DeadLetterQueueUrl"], task_id, attempt)
 
+    def send_text(self, text: str) -> str:
+        """Put any text into the task queue; returns its message's id."""
+        return str(self._queues.send_message(QueueUrl=self._queue_url, MessageBody=text)["MessageId"])
+
+    def unreadable(self) -> list[tuple[str, str]]:
+        """Take what is in the queue of unreadable messages: each text, and the id that its message had."""
+        url = self._cloud.outputs["UnreadableQueueUrl"]
+        answer = self._queues.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], WaitTimeSeconds=0
+        )
+        messages = answer.get("Messages", [])
+        for message in messages:
+            self._queues.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return [(message["Body"], message["MessageAttributes"]["messageId"]["StringValue"]) for message in messages]
+
+    def log_lines(self, text: str) -> list[str]:
+        """The lines of the functions' log that mention a text."""
+        lines = self._cloud.functions_log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return [line for line in lines if text in line]
+
     def _send(self, url: str, task_id: str, attempt: int) -> None:
         body = json.dumps({"id": task_id, "attempt": attempt})
         self._queues.send_message(QueueUrl=url, MessageBody=body)
@@ -119,8 +139,7 @@ class FaultyCloud:
         """Return when a function has logged that it has taken this step for a task."""
 
         def is_logged() -> bool:
-            lines = self._cloud.functions_log.read_text(encoding="utf-8", errors="replace").splitlines()
-            return any(task_id in line and f'"message":"{event}"' in line for line in lines)
+            return any(f'"message":"{event}"' in line for line in self.log_lines(task_id))
 
         eventually(is_logged, what=f"{event} for {task_id}")
 

@@ -193,7 +193,7 @@ class _Failing:
 @pytest.mark.parametrize("fault", ["before", "after"])
 @pytest.mark.parametrize("number", range(1, 9))
 def test_a_cancellation_that_breaks_off_is_completed_by_its_message(fault: str, number: int) -> None:
-    # get, send, cancel, records, cancel_group, and three tasks
+    # get, send, records, cancel_group, three tasks, and cancel
     world = World("parallel 3", "sequential 1")
     world.lists.start_group(world.list, 0, parallel=3, failed_before=False)
     fails = OneFails(number=number, fault=fault)
@@ -207,6 +207,11 @@ def test_a_cancellation_that_breaks_off_is_completed_by_its_message(fault: str, 
     )
     with pytest.raises(Unavailable):
         canceller.task_list("list")
+    # The list is shown as cancelled after the last write only; before it, no task is that could still start.
+    is_cancelled = world.lists.lists["list"].state is State.CANCELLED
+    assert is_cancelled == (number == 8 and fault == "after")
+    shown = {f"list.0.{n}" for n, state in enumerate(world.states()[0][1:]) if state == State.CANCELLED}
+    assert shown == {task_id for task_id in world.tasks.records if task_id != "task-1"}
     sent = [sent.message for sent in world.queue.sent]
     # Nothing has happened where the message is not there.
     assert sent == [ListCancel(list_id="list")] * (number > 2 or (number == 2 and fault == "after"))

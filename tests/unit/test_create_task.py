@@ -2,19 +2,22 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from task_service.domain.errors import BadRequest, NotFound, TooLarge, Unavailable
 from task_service.domain.messages import TaskMessage
 from task_service.domain.task import Body, State, Task
+from task_service.domain.template import StoredTemplate
 from task_service.testing import (
     FakeClock,
     InMemoryPlatform,
     Sent,
 )
 from task_service.usecases.create_task import TaskCreator
-from tests.support.builders import services, stored_template
+from task_service.usecases.withdraw import AT_ONCE
+from tests.support.builders import NOW, list_document, services, stored_template
 
 
 @dataclass
@@ -29,6 +32,58 @@ class World:
     @property
     def creation(self) -> TaskCreator:
         return services(self.platform).task_creator
+
+
+class Refused:
+    """Creations of a task or a list that neither the queue takes nor the table takes back."""
+
+    def __init__(self, kind: str) -> None:
+        self.platform = InMemoryPlatform()
+        self.platform.task_templates.records["t0"] = stored_template("t0")
+        document = list_document("parallel 1")
+        self.platform.list_templates.records["many"] = StoredTemplate(name="many", document=document, etag="1")
+        made = services(self.platform)
+        self.is_list = kind == "list"
+        self.name = "many" if self.is_list else "t0"
+        self.creation: Any = made.list_creator if self.is_list else made.task_creator
+        self.records: Any = self.platform.lists if self.is_list else self.platform.tasks
+        self.add = self.records.add
+
+    @property
+    def ids(self) -> list[str]:
+        return list(self.records.lists if self.is_list else self.records.records)
+
+    @property
+    def shown(self) -> list[State]:
+        return [self.records.get(record_id).state for record_id in self.ids]
+
+    def create(self, *, the_queue_took_it: bool = False) -> None:
+        setattr(self.platform.queue.faults, "after" if the_queue_took_it else "before", 1)
+        self._break_after_adding()
+        with pytest.raises(Unavailable):
+            self.creation.create(self.name, "1")
+
+    def mend(self, *, breaks_again: bool = False) -> None:
+        self.records.add = self.add
+        if breaks_again:
+            self._break_after_adding()
+
+    def start(self) -> None:
+        message = self.platform.queue.sent[0].message
+        services(self.platform).message_handler.handle(message, receipt="r", deadline=NOW + timedelta(seconds=60))
+
+    def _break_after_adding(self) -> None:
+        def add(record: Any) -> Any:
+            present = self.add(record)
+            self.records.add, self.records.faults.before = self.add, 1
+            return present
+
+        self.records.add = add
+
+
+@pytest.fixture(params=["task", "list"])
+def refused(request: pytest.FixtureRequest) -> Refused:
+    return Refused(request.param)
 
 
 @pytest.fixture
@@ -146,6 +201,41 @@ def test_the_client_gets_the_error_of_the_queue_also_where_the_record_cannot_be_
     with pytest.raises(Unavailable):
         creation.create("greet", "1")
     assert len(world.tasks.records) == 1
+
+
+def test_a_record_that_could_not_be_removed_is_after_the_next_creation(refused: Refused) -> None:
+    refused.create()
+    assert refused.shown == [State.CREATED]
+    refused.mend()
+    kept = refused.creation.create(refused.name, "1")
+    assert refused.ids == [kept]
+
+
+def test_what_the_table_still_refuses_to_remove_is_tried_again(refused: Refused) -> None:
+    refused.create()
+    refused.mend(breaks_again=True)
+    first = refused.creation.create(refused.name, "1")
+    assert len(refused.ids) == 2
+    second = refused.creation.create(refused.name, "1")
+    assert refused.ids == [first, second]
+
+
+def test_a_record_that_was_started_after_all_is_not_removed(refused: Refused) -> None:
+    refused.create(the_queue_took_it=True)
+    refused.start()
+    refused.mend()
+    refused.creation.create(refused.name, "1")
+    assert len(refused.ids) == 2
+
+
+def test_a_creation_removes_few_of_many_records(refused: Refused) -> None:
+    for _ in range(AT_ONCE + 2):
+        refused.create()
+    refused.mend()
+    refused.creation.create(refused.name, "1")
+    assert len(refused.ids) == 3
+    refused.creation.create(refused.name, "1")
+    assert len(refused.ids) == 2
 
 
 def test_a_record_that_cannot_be_written_sends_nothing(world: World) -> None:

@@ -1,8 +1,9 @@
 """Random lists under random disorder: messages in any order, twice, late, and processes that die anywhere.
 
 The use cases run on the fakes; the world around them delivers, delays and duplicates messages, handles others in the
-middle of one, and lets a process die before or after any of its effects. Whatever happens, every list ends, and ends
-right; also one that is cancelled or replayed meanwhile.
+middle of one, lets a process die before or after any of its effects, and lets writes arrive long after their process
+has given them up. Whatever happens, every list ends, and ends right; also one that is cancelled or replayed meanwhile.
+And whenever a client looks, a state that it has seen as final is still the same.
 """
 
 import random
@@ -44,6 +45,12 @@ LEASE = timedelta(seconds=60)
 VISIBILITY = timedelta(seconds=90)
 MAX_RECEIVES = 5
 REQUEST = '"request"'
+
+WRITES = frozenset(
+    {"claim", "finish", "retry", "abandon", "cancel", "replay"}
+    | {"start_group", "end_task", "close_group", "end", "cancel_group"}
+)
+"""The writes of tasks and lists; any of them may arrive late."""
 
 BEHAVIOURS = ("ok", "ok", "ok", "mends", "fails", "refused")
 """What a target does with a task: answers, answers the second time, answers 500 always, cannot be called at all."""
@@ -91,6 +98,8 @@ class Mortal:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             self._world.something_may_happen()
+            if name in WRITES and self._world.is_late(lambda: method(*args, **kwargs)):
+                raise Unavailable("no answer in time")
             answer = method(*args, **kwargs)
             self._world.something_may_happen()
             return answer
@@ -110,6 +119,8 @@ class World:
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
     letters: list[Letter] = field(default_factory=list)
     processes: list[Process] = field(default_factory=list)
+    late: list[tuple[datetime, Callable[[], object]]] = field(default_factory=list)
+    """Writes that are still on their way, with the time of their arrival."""
     calls: Counter[str] = field(default_factory=Counter)
     callers: dict[str, Process] = field(default_factory=dict)
     used_dead_letters: bool = False
@@ -140,6 +151,7 @@ class World:
     def something_may_happen(self) -> None:
         """Die, be refused, or let somebody else act, as fate has it."""
         me = self.processes[-1]
+        self.arrive()
         self._look()
         if self.cancel_at is not None:
             self.cancel_at -= 1
@@ -159,8 +171,25 @@ class World:
             # Its time is up.
             raise Died
 
+    def is_late(self, write: Callable[[], object]) -> bool:
+        """Whether the process gives a write up that arrives all the same, later."""
+        if not self.refusals or self.fate.random() >= 0.05:
+            return False
+        self.refusals -= 1
+        self.late.append((self.clock.now + timedelta(seconds=self.fate.choice([1, 4, 30, 100, 300])), write))
+        return True
+
+    def arrive(self) -> None:
+        """Let the late writes arrive whose time has come."""
+        due = [(at, write) for at, write in self.late if at <= self.clock.now]
+        self.late = [(at, write) for at, write in self.late if at > self.clock.now]
+        for _, write in due:
+            write()
+            self._look()
+
     def deliver(self) -> bool:
         """Deliver a message that is visible; False: there is none."""
+        self.arrive()
         visible = [letter for letter in self.letters if letter.visible_at <= self.clock.now]
         if not visible:
             return False
@@ -291,10 +320,6 @@ class World:
 
     def _look(self) -> None:
         """Compare what a client sees now with what it saw before."""
-        if self.cancelling and not self.cancelled:
-            # What a group comes to is open until there is an answer.
-            self.seen = {}
-            return
         order = {State.CREATED: 0, State.PENDING: 1, State.DONE: 2, State.FAILED: 2, State.CANCELLED: 2}
         for name, state in shown(self.reading.overview("list")).items():
             before = self.seen.get(name, State.CREATED)
@@ -370,10 +395,11 @@ def create(world: World) -> None:
 
 def drain(world: World) -> None:
     for _ in range(5_000):
-        if not world.letters:
+        if not world.letters and not world.late:
             return
         if not world.deliver():
-            world.clock.now = min(letter.visible_at for letter in world.letters)
+            awaited = [letter.visible_at for letter in world.letters] + [at for at, _ in world.late]
+            world.clock.now = max(world.clock.now, min(awaited, default=world.clock.now))
     raise AssertionError("it does not come to an end")
 
 

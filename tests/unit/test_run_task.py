@@ -10,6 +10,7 @@ import pytest
 from task_service import VERSION
 from task_service.domain.call import Answered, CallRefused
 from task_service.domain.errors import Unavailable
+from task_service.domain.isolation import MAX_CRASHES
 from task_service.domain.messages import TaskMessage
 from task_service.domain.outcome import Handled, Step
 from task_service.domain.task import Body, State, Task
@@ -21,6 +22,7 @@ from task_service.testing import (
     ScriptedTarget,
     Sent,
 )
+from task_service.usecases.handle_dead_letter import REASON
 from tests.support.builders import NOW, services, task, template
 
 LEASE = timedelta(seconds=60)
@@ -278,7 +280,8 @@ class TestAFailedAttempt:
             if step.outcome != "hopped":
                 break
             hops.append(world.queue.sent[-1])
-        assert [hop.delay_seconds for hop in hops] == [900, 900, 202]
+        # A second passes before each hop.
+        assert [hop.delay_seconds for hop in hops] == [900, 900, 200]
         assert step.outcome == "done"
         assert len(world.target.calls) == 2
 
@@ -287,7 +290,25 @@ class TestAFailedAttempt:
         message = TaskMessage(task_id="task-1", attempt=2, not_before=NOW + timedelta(seconds=5))
         assert world.handle(message).outcome == "hopped"
         assert world.tasks.writes == 0
-        assert world.queue.sent == [Sent(message=message, delay_seconds=5)]
+        assert world.queue.sent == [Sent(message=message, delay_seconds=4)]
+
+    def test_an_early_message_is_sent_again_no_faster_than_once_a_second(self, world: World) -> None:
+        due = NOW + timedelta(seconds=20)
+        world.given(attempt=2)
+        message = TaskMessage(task_id="task-1", attempt=2, not_before=due)
+        # A queue that ignores its delay: each message comes back at once.
+        hops = 0
+        while world.handle(message).outcome == "hopped":
+            hops += 1
+        assert hops == 19
+        assert world.record.started_at == due
+
+    def test_a_message_that_is_early_by_less_than_a_second_waits_for_its_time(self, world: World) -> None:
+        due = NOW + timedelta(seconds=0.7)
+        world.given(attempt=2)
+        assert world.handle(TaskMessage(task_id="task-1", attempt=2, not_before=due)).outcome == "done"
+        assert world.record.started_at == due
+        assert world.queue.sent == []
 
 
 class TestAMessageThatComesAgain:
@@ -320,6 +341,19 @@ class TestAMessageThatComesAgain:
             Sent(message=TaskMessage(task_id="task-1", attempt=2, not_before=due), delay_seconds=30)
         ]
         assert world.target.calls == []
+
+    def test_after_too_many_crashes_it_calls_nobody_and_its_task_fails(self, world: World) -> None:
+        world.given(state=State.PENDING, lease_until=NOW - timedelta(seconds=1), holder="dead")
+        step = world.handle(TaskMessage(task_id="task-1", attempt=1, crashes=MAX_CRASHES))
+        assert (step.handled, step.outcome) == (Handled.DELETE, "failed")
+        assert world.record.state is State.FAILED
+        assert world.record.error == REASON
+        assert world.target.calls == []
+
+    def test_before_that_it_is_called_again(self, world: World) -> None:
+        world.given(state=State.PENDING, lease_until=NOW - timedelta(seconds=1), holder="dead")
+        assert world.handle(TaskMessage(task_id="task-1", attempt=1, crashes=MAX_CRASHES - 1)).outcome == "done"
+        assert len(world.target.calls) == 1
 
     def test_without_a_record_it_is_dropped(self, world: World) -> None:
         step = world.handle(TaskMessage(task_id="nobody", attempt=1))

@@ -16,8 +16,8 @@ FUNCTIONS: Final[dict[str, Collection[str]]] = {
     "ApiFunction": [name for name, member in vars(ApiServices).items() if isinstance(member, property)],
     "DocsFunction": [],
     "EventsFunction": ["event_handler"],
-    "ExecutorFunction": ["message_handler"],
-    "FailuresFunction": ["dead_letter_handler"],
+    "ExecutorFunction": ["message_handler", "batch_queues"],
+    "FailuresFunction": ["dead_letter_handler", "batch_queues"],
 }
 """The services that each function uses."""
 

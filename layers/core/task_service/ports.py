@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from task_service.domain.messages import QueueMessage, TaskMessage
+from task_service.domain.messages import QueueMessage, Received, TaskMessage
 from task_service.domain.retry import Done, Failed, Retry
 from task_service.domain.task import Body, State, Task
 from task_service.domain.template import StoredTemplate
@@ -181,10 +181,16 @@ class TaskLists(Protocol):
         """Write how a list ends, unless that is written."""
 
     def cancel(self, task_list: TaskList, *, now: datetime) -> TaskList | None:
-        """Write that a list is cancelled, unless it has ended; returns what is written then."""
+        """Write that a list is cancelled, unless it has ended; returns what is written then.
+
+        The caller has stopped the list before: this is what its clients see, no executor asks for it.
+        """
 
     def cancel_group(self, task_list: TaskList, index: int) -> GroupState:
-        """Close a group as cancelled, started or not, unless it has ended; returns what is written then."""
+        """Close a group as cancelled, started or not, unless it has ended; returns what is written then.
+
+        A group that a later replay than the list's has opened stays as it is.
+        """
 
     def replay(self, list_id: str, *, number: int) -> TaskList | None:
         """Open a failed list for that replay, unless that was done before; returns what is written then."""
@@ -234,6 +240,20 @@ class TaskQueue(Protocol):
 
     def postpone(self, receipt: str, *, until: datetime) -> None:
         """Hide a received message, which will not be deleted, until then."""
+
+    def give_back(self, received: Sequence[Received]) -> None:
+        """Put received messages back, up to ten, as new ones that are delivered at once; the received ones are gone.
+
+        A new message has the crashes of the old one, and the queue counts its deliveries anew. Where this raises
+        Unavailable, messages may be there twice; none is lost.
+        """
+
+
+class UnreadableMessages(Protocol):
+    """A queue of its own for texts that are no message of this service, where an operator finds them."""
+
+    def keep(self, text: str, *, message_id: str, reason: str) -> None:
+        """Put a text into the queue; returns once it is durable."""
 
 
 class Bodies(Protocol):

@@ -1,6 +1,5 @@
 """Codings of a body: decoded where they are known and complete, refused by name where they are not."""
 
-import gzip
 import zlib
 
 import pytest
@@ -8,11 +7,12 @@ import pytest
 from task_service.adapters.http.head import BROKEN
 from task_service.adapters.http.target import HttpClient
 from tests.support.behaviours import answer, raw, raw_and_stay
+from tests.support.codings import gzipped
 from tests.support.http_calls import call, refused
 from tests.support.targets import HttpTarget
 
 TEXT = b'{"pi": 3.' + b"14159265358979" * 500 + b"}"
-GZIP = gzip.compress(TEXT, mtime=0)
+GZIP = gzipped(TEXT)
 ZLIB = zlib.compress(TEXT)
 RAW_DEFLATE = ZLIB[2:-4]
 
@@ -25,12 +25,12 @@ COMPLETE: dict[str, tuple[bytes, list[tuple[str, str]]]] = {
     "gzip": coded(GZIP, "gzip"),
     "x-gzip": coded(GZIP, "x-gzip"),
     "GZip in capitals": coded(GZIP, " GZip "),
-    "gzip in two members": coded(gzip.compress(TEXT[:9]) + gzip.compress(TEXT[9:]), "gzip"),
+    "gzip in two members": coded(gzipped(TEXT[:9]) + gzipped(TEXT[9:]), "gzip"),
     "gzip with zeros after it": coded(GZIP + bytes(512), "gzip"),
-    "gzip in gzip in two lines": coded(gzip.compress(GZIP), "gzip", "gzip"),
+    "gzip in gzip in two lines": coded(gzipped(GZIP), "gzip", "gzip"),
     "deflate": coded(ZLIB, "deflate"),
     "deflate without zlib's header": coded(RAW_DEFLATE, "deflate"),
-    "deflate in gzip": coded(gzip.compress(ZLIB), "deflate, gzip"),
+    "deflate in gzip": coded(gzipped(ZLIB), "deflate, gzip"),
     "gzip in deflate": coded(zlib.compress(GZIP), "gzip,deflate"),
     "identity": coded(TEXT, "identity"),
     "identity and gzip": coded(GZIP, "identity, gzip"),
@@ -50,7 +50,7 @@ def test_what_is_known_and_complete_is_decoded(target: HttpTarget, client: HttpC
 @pytest.mark.parametrize("missing", [1, 4, 8, 15, 50])
 @pytest.mark.parametrize(
     ("body", "coding"),
-    [(GZIP, "gzip"), (ZLIB, "deflate"), (RAW_DEFLATE, "deflate"), (gzip.compress(ZLIB), "deflate, gzip")],
+    [(GZIP, "gzip"), (ZLIB, "deflate"), (RAW_DEFLATE, "deflate"), (gzipped(ZLIB), "deflate, gzip")],
     ids=["gzip", "zlib", "raw deflate", "deflate in gzip"],
 )
 def test_what_has_lost_its_end_is_a_failed_attempt(
@@ -65,9 +65,9 @@ def test_what_has_lost_its_end_is_a_failed_attempt(
 
 
 DAMAGED: dict[str, tuple[bytes, list[tuple[str, str]]]] = {
-    "an inner end is missing": coded(gzip.compress(GZIP[:-8]), "gzip, gzip"),
-    "an outer end is missing": coded(gzip.compress(GZIP)[:-8], "gzip, gzip"),
-    "the second member's end is missing": coded(gzip.compress(b"1") + gzip.compress(b"2")[:-5], "gzip"),
+    "an inner end is missing": coded(gzipped(GZIP[:-8]), "gzip, gzip"),
+    "an outer end is missing": coded(gzipped(GZIP)[:-8], "gzip, gzip"),
+    "the second member's end is missing": coded(gzipped(b"1") + gzipped(b"2")[:-5], "gzip"),
     "text after gzip": coded(GZIP + b"text", "gzip"),
     "text after deflate": coded(ZLIB + b"text", "deflate"),
     "text after raw deflate": coded(RAW_DEFLATE + b"text", "deflate"),
@@ -161,11 +161,11 @@ def in_one_chunk(body: bytes) -> bytes:
         (b"Chunked", CHUNKS),
         (b"identity, chunked", CHUNKS),
         (b", chunked,", CHUNKS),
-        (b"gzip, chunked", in_one_chunk(gzip.compress(b"7"))),
+        (b"gzip, chunked", in_one_chunk(gzipped(b"7"))),
         (b"deflate, chunked", in_one_chunk(zlib.compress(b"7"))),
         (b"chunked\r\nContent-Length: 3", CHUNKS),
-        (b"chunked\r\nContent-Encoding: gzip", in_one_chunk(gzip.compress(b"7"))),
-        (b"gzip, chunked\r\nContent-Encoding: deflate", in_one_chunk(gzip.compress(zlib.compress(b"7")))),
+        (b"chunked\r\nContent-Encoding: gzip", in_one_chunk(gzipped(b"7"))),
+        (b"gzip, chunked\r\nContent-Encoding: deflate", in_one_chunk(gzipped(zlib.compress(b"7")))),
     ],
 )
 def test_transfer_codings_that_are_known_are_decoded(
@@ -174,7 +174,7 @@ def test_transfer_codings_that_are_known_are_decoded(
     assert call(client, target.on("/a", raw_and_stay(transferred(codings, body))), budget=2).result == "7"
 
 
-@pytest.mark.parametrize(("coding", "body"), [(b"gzip", gzip.compress(b"7")), (b"identity", b"7")])
+@pytest.mark.parametrize(("coding", "body"), [(b"gzip", gzipped(b"7")), (b"identity", b"7")])
 def test_without_chunks_a_body_ends_with_the_connection(
     target: HttpTarget, client: HttpClient, coding: bytes, body: bytes
 ) -> None:

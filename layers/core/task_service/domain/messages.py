@@ -1,16 +1,37 @@
-"""What the task queue carries, and the JSON text of each message."""
+"""What the task queue carries, and the JSON text of each message.
+
+A text is read strictly: what this service cannot have written is refused with ValueError, so that no name or number
+reaches the table that the table refuses.
+"""
 
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
-from task_service.domain import strict_json
+from task_service.domain import json_text, strict_json
 from task_service.domain.task import Task
+
+MAX_ID_BYTES: Final = 200
+"""The longest id in a message; those of this service are shorter."""
+
+MAX_NUMBER: Final = 1_000_000
+"""The largest number of an attempt, a replay, a group or of crashes in a message."""
+
+MAX_MILLISECONDS: Final = 253_402_300_799_999
+"""The last time in a message: the end of the year 9999."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TaskMessage:
+class Message:
+    """What all messages have."""
+
+    crashes: int = 0
+    """How often an executor had this message and did not report how it ended. It has crashed, as a rule."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskMessage(Message):
     """An attempt of a task is due."""
 
     task_id: str
@@ -23,7 +44,7 @@ class TaskMessage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GroupStart:
+class GroupStart(Message):
     """A group of a list is due: the first one, or one that an executor had no time left for."""
 
     list_id: str
@@ -35,7 +56,7 @@ class GroupStart:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ListCancel:
+class ListCancel(Message):
     """A list is being cancelled: completes the cancellation if the api function stopped in the middle of it."""
 
     list_id: str
@@ -44,7 +65,7 @@ class ListCancel:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CacheWrite:
+class CacheWrite(Message):
     """Something has ended and is still to be written to the cache service."""
 
     key: str
@@ -59,6 +80,20 @@ class CacheWrite:
 
 QueueMessage = TaskMessage | GroupStart | ListCancel | CacheWrite
 """Any message of the task queue."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Received:
+    """A message as the queue has delivered it."""
+
+    message: QueueMessage
+    """The message; its crashes include those that the queue has counted."""
+    id: str
+    """The queue's id of the message."""
+    receipt: str
+    """The queue's name of this delivery."""
+    receives: int = 1
+    """How often the queue has delivered it."""
 
 
 def message_of(task: Task) -> TaskMessage:
@@ -95,6 +130,7 @@ def to_text(message: QueueMessage) -> str:
                 "notBefore": _milliseconds(message.not_before),
                 "replay": message.replay or None,
             }
+    body["crashes"] = message.crashes or None
     return json.dumps({name: value for name, value in body.items() if value is not None})
 
 
@@ -102,34 +138,80 @@ def from_text(text: str) -> QueueMessage:
     """The message of a JSON text. Raises ValueError for a text that this service has not written."""
     try:
         body = strict_json.loads(text)
-        if "list" in body:
-            return GroupStart(
-                list_id=str(body["list"]),
-                group=int(body["group"]),
-                failed_before=bool(body["failedBefore"]),
-                replay=int(body.get("replay", 0)),
-            )
-        if "cancel" in body:
-            return ListCancel(list_id=str(body["cancel"]), replay=int(body.get("replay", 0)))
-        attempt, not_before = int(body["attempt"]), _time(body.get("notBefore"))
-        if "cache" in body:
-            return CacheWrite(
-                key=str(body["cache"]),
-                is_list=bool(body["isList"]),
-                namespace=str(body["namespace"]),
-                scope=str(body["scope"]),
-                attempt=attempt,
-                not_before=not_before,
-            )
-        replay = int(body.get("replay", 0))
-        return TaskMessage(task_id=str(body["id"]), attempt=attempt, not_before=not_before, replay=replay)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"not a message of this service: {type(error).__name__}") from error
+    except RecursionError:
+        raise ValueError("not a message of this service: nested too deeply") from None
+    if not isinstance(body, dict):
+        raise ValueError("not a message of this service: not an object")
+    crashes = _number(body, "crashes", default=0)
+    if "list" in body:
+        return GroupStart(
+            list_id=_id(body, "list"),
+            group=_number(body, "group"),
+            failed_before=_switch(body, "failedBefore"),
+            replay=_number(body, "replay", default=0),
+            crashes=crashes,
+        )
+    if "cancel" in body:
+        return ListCancel(list_id=_id(body, "cancel"), replay=_number(body, "replay", default=0), crashes=crashes)
+    if "cache" in body:
+        return CacheWrite(
+            key=_id(body, "cache"),
+            is_list=_switch(body, "isList"),
+            namespace=_text(body, "namespace"),
+            scope=_text(body, "scope"),
+            attempt=_number(body, "attempt", least=1),
+            not_before=_time(body),
+            crashes=crashes,
+        )
+    return TaskMessage(
+        task_id=_id(body, "id"),
+        attempt=_number(body, "attempt", least=1),
+        not_before=_time(body),
+        replay=_number(body, "replay", default=0),
+        crashes=crashes,
+    )
+
+
+def _fault(name: str, expected: str) -> ValueError:
+    return ValueError(f"not a message of this service: {name} is not {expected}")
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    # Half of a surrogate pair is no text that a platform stores.
+    if not isinstance(value, str) or any("\ud800" <= character <= "\udfff" for character in value):
+        raise _fault(name, "a text")
+    return value
+
+
+def _id(body: dict[str, Any], name: str) -> str:
+    value = _text(body, name)
+    if not value or json_text.size(value) > MAX_ID_BYTES:
+        raise _fault(name, f"an id of up to {MAX_ID_BYTES} bytes")
+    return value
+
+
+def _number(
+    body: dict[str, Any], name: str, *, least: int = 0, most: int = MAX_NUMBER, default: int | None = None
+) -> int:
+    value = body.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise _fault(name, f"a number from {least} to {most}")
+    return value
+
+
+def _switch(body: dict[str, Any], name: str) -> bool:
+    value = body.get(name)
+    if not isinstance(value, bool):
+        raise _fault(name, "true or false")
+    return value
 
 
 def _milliseconds(moment: datetime | None) -> int | None:
     return None if moment is None else round(moment.timestamp() * 1000)
 
 
-def _time(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
+def _time(body: dict[str, Any]) -> datetime | None:
+    if "notBefore" not in body:
+        return None
+    return datetime.fromtimestamp(_number(body, "notBefore", most=MAX_MILLISECONDS) / 1000, UTC)

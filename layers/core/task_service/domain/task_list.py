@@ -111,6 +111,10 @@ class Plan:
         """The groups, in order."""
         return self.template.groups
 
+    def has(self, place: Place) -> bool:
+        """Whether the list has a task in that place."""
+        return place.group < len(self.groups) and place.position < len(self.groups[place.group].tasks)
+
     def task_template(self, place: Place) -> TaskTemplate:
         """The template of the task in that place."""
         return self.tasks[self.groups[place.group].tasks[place.position]]

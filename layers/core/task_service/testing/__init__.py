@@ -14,7 +14,7 @@ from task_service.testing.policies import ScriptedPolicies
 from task_service.testing.result_cache import InMemoryCache
 from task_service.testing.search import InMemorySearch
 from task_service.testing.task_lists import InMemoryLists
-from task_service.testing.task_queue import InMemoryQueue, Sent
+from task_service.testing.task_queue import InMemoryQueue, InMemoryUnreadable, Sent
 from task_service.testing.tasks import InMemoryTasks
 from task_service.testing.templates import InMemoryTemplates
 
@@ -30,6 +30,7 @@ __all__ = [
     "InMemorySearch",
     "InMemoryTasks",
     "InMemoryTemplates",
+    "InMemoryUnreadable",
     "ScriptedOutside",
     "ScriptedPolicies",
     "ScriptedTarget",

@@ -8,7 +8,7 @@ from task_service.testing.clock import FakeClock
 from task_service.testing.idempotency_keys import InMemoryKeys
 from task_service.testing.search import InMemorySearch
 from task_service.testing.task_lists import InMemoryLists
-from task_service.testing.task_queue import InMemoryQueue
+from task_service.testing.task_queue import InMemoryQueue, InMemoryUnreadable
 from task_service.testing.tasks import InMemoryTasks
 from task_service.testing.templates import InMemoryTemplates
 
@@ -19,6 +19,7 @@ class InMemoryPlatform:
 
     clock: Clock = field(default_factory=FakeClock)
     tasks: InMemoryTasks = field(default_factory=InMemoryTasks)
+    unreadable: InMemoryUnreadable = field(default_factory=InMemoryUnreadable)
     bodies: InMemoryBodies = field(default_factory=InMemoryBodies)
     keys: InMemoryKeys = field(default_factory=InMemoryKeys)
     task_templates: InMemoryTemplates = field(default_factory=InMemoryTemplates)

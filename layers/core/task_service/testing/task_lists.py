@@ -128,7 +128,7 @@ class InMemoryLists:
         def cancel() -> GroupState:
             group = self.groups.get((task_list.id, index)) or _group(task_list, index, ())
             waits = group.state is State.FAILED and group.replay < task_list.replay
-            if group.state.is_final and not waits:
+            if (group.state.is_final and not waits) or group.replay > task_list.replay:
                 return group
             cancelled = replace(group, state=State.CANCELLED, replay=task_list.replay)
             return self._put(self.groups, (task_list.id, index), cancelled)

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final, TypeVar
 
-from task_service.domain.messages import QueueMessage, TaskMessage
+from task_service.domain.messages import QueueMessage, Received, TaskMessage
 from task_service.ports import Clock
 from task_service.testing.clock import FakeClock
 from task_service.testing.faults import Faults
@@ -36,6 +36,8 @@ class InMemoryQueue:
     sent: list[Sent] = field(default_factory=list)
     postponed: list[tuple[str, int]] = field(default_factory=list)
     """Receipts, with the seconds."""
+    given_back: list[str] = field(default_factory=list)
+    """Receipts."""
     faults: Faults = field(default_factory=Faults)
 
     def send(self, message: QueueMessage, *, due_at: datetime | None = None) -> None:
@@ -53,9 +55,31 @@ class InMemoryQueue:
         """Hide a received message until then."""
         self.faults.around(lambda: self.postponed.append((receipt, self._seconds_until(until))))
 
+    def give_back(self, received: Sequence[Received]) -> None:
+        """Put received messages back as new ones."""
+
+        def give_back() -> None:
+            self.sent += [Sent(message=one.message, delay_seconds=0) for one in received]
+            self.given_back += [one.receipt for one in received]
+
+        self.faults.around(give_back)
+
     def ping(self) -> None:
         """Return where the queue answers."""
         self.faults.around(lambda: None)
 
     def _seconds_until(self, moment: datetime) -> int:
         return max(0, math.ceil((moment - self.clock()).total_seconds()))
+
+
+@dataclass
+class InMemoryUnreadable:
+    """The unreadable messages in memory."""
+
+    kept: list[tuple[str, str, str]] = field(default_factory=list)
+    """Text, message id and reason of each."""
+    faults: Faults = field(default_factory=Faults)
+
+    def keep(self, text: str, *, message_id: str, reason: str) -> None:
+        """Keep a text."""
+        self.faults.around(lambda: self.kept.append((text, message_id, reason)))

@@ -1,8 +1,12 @@
 """Cancelling: a task that has not started never does, and the result of a call that is still running is discarded.
 
-A task is cancelled with one write. A list takes several, so the api function sends a message first: the executor that
-gets it completes the cancellation, if the api function stopped in the middle of it, and writes the list's status to the
-cache service.
+A task is cancelled with one write. A list takes several:
+
+    send the message ──► close the group ──► cancel its tasks ──► write that the list is cancelled
+
+A client sees the list as cancelled after the last of these writes, so from then on no task of it starts and no state of
+it changes. Every write can be repeated. The executor that gets the message completes the cancellation, if the api
+function stopped in the middle of it, and writes the list's status to the cache service.
 """
 
 from collections.abc import Iterable
@@ -46,7 +50,7 @@ class Canceller:
     def task_list(self, list_id: str) -> TaskList:
         """Cancel a list: no task of it starts after this. Raises NotFound, and Conflict where it has ended.
 
-        Every step can be repeated: after an error, canceller it again does the rest.
+        Every step can be repeated: after an error, cancelling it again does the rest.
         """
         task_list = self.lists.get(list_id)
         if task_list is None or task_list.expires_at <= self.clock():
@@ -67,20 +71,23 @@ class Canceller:
             return None
 
     def _cancel(self, task_list: TaskList) -> TaskList:
-        cancelled = self.lists.cancel(task_list, now=self.clock())
+        cancelled: TaskList | None = task_list
+        if not task_list.state.is_final:
+            self._stop(task_list)
+            cancelled = self.lists.cancel(task_list, now=self.clock())
         if cancelled is None:
             raise NotFound.task_list()
         if not cancelled.state.is_final:
             raise Unavailable("taskList has been replayed meanwhile")
         if cancelled.state is not State.CANCELLED:
             raise Conflict.has_ended("taskList", cancelled.state)
-        records = self.lists.records(cancelled.id)
-        if records is not None:
-            self._stop(cancelled, records)
         return cancelled
 
-    def _stop(self, task_list: TaskList, records: ListRecords) -> None:
+    def _stop(self, task_list: TaskList) -> None:
         """Close the group that is running, or would be next: an executor that advances the list finds it and stops."""
+        records = self.lists.records(task_list.id)
+        if records is None or records.task_list.replay != task_list.replay:
+            return
         plan = Plan.from_text(self.bodies.load(task_list.plan))
         for index in range(len(plan.groups)):
             if _has_ended(records.groups.get(index), task_list):

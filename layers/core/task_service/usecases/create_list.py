@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from uuid import uuid4
 
 from task_service.domain.errors import NotFound, Unavailable
@@ -12,7 +13,7 @@ from task_service.domain.task import State
 from task_service.domain.task_list import Plan, TaskList, TaskListTemplate
 from task_service.domain.template import TaskTemplate, TemplateKind
 from task_service.ports import Bodies, CachedTemplates, Clock, TaskLists, TaskQueue
-from task_service.usecases.create_task import take_back
+from task_service.usecases.withdraw import Withdrawals
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -27,6 +28,10 @@ class ListCreator:
     clock: Clock
     retention: timedelta
 
+    @cached_property
+    def _withdrawals(self) -> Withdrawals[TaskList]:
+        return Withdrawals(records=self.lists, has_started=self.has_started)
+
     def create(self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "") -> str:
         """Create a list of the template `name` with the JSON text `payload`; returns its id.
 
@@ -38,8 +43,9 @@ class ListCreator:
         try:
             self.queue.send(self.first_message(task_list))
         except Unavailable:
-            take_back(self.lists, task_list.id)
+            self._withdrawals.withdraw(task_list.id)
             raise
+        self._withdrawals.go_on()
         return task_list.id
 
     # -- the steps one by one, for creating with an idempotency key

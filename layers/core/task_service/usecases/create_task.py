@@ -1,10 +1,9 @@
 """Creating a task: acknowledged means durable."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from functools import cached_property
 from uuid import uuid4
 
 from task_service.domain.errors import NotFound, Unavailable
@@ -12,9 +11,8 @@ from task_service.domain.limits import check_payload
 from task_service.domain.messages import TaskMessage, message_of
 from task_service.domain.task import State, Task
 from task_service.domain.template import TaskTemplate, TemplateKind
-from task_service.ports import Bodies, CachedTemplates, Clock, TaskLists, TaskQueue, Tasks
-
-log: Final = logging.getLogger("task")
+from task_service.ports import Bodies, CachedTemplates, Clock, TaskQueue, Tasks
+from task_service.usecases.withdraw import Withdrawals
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -28,6 +26,10 @@ class TaskCreator:
     clock: Clock
     retention: timedelta
 
+    @cached_property
+    def _withdrawals(self) -> Withdrawals[Task]:
+        return Withdrawals(records=self.tasks, has_started=self.has_started)
+
     def create(self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "") -> str:
         """Create a task of the template `name` with the JSON text `payload`; returns its id.
 
@@ -39,8 +41,9 @@ class TaskCreator:
         try:
             self.queue.send(message_of(task))
         except Unavailable:
-            take_back(self.tasks, task.id)
+            self._withdrawals.withdraw(task.id)
             raise
+        self._withdrawals.go_on()
         return task.id
 
     def write_once(self, task_id: str, name: str, payload: str) -> tuple[TaskMessage, bool]:
@@ -92,15 +95,3 @@ class TaskCreator:
     def first_message(self, task: Task) -> TaskMessage:
         """The message that makes a task start."""
         return message_of(task)
-
-
-def take_back(records: Tasks | TaskLists, record_id: str) -> None:
-    """Remove a record whose message could not be sent.
-
-    If that fails too, the record stays until its retention ends: no client knows its id, and no message starts it.
-    """
-    try:
-        records.remove(record_id)
-    except Unavailable as error:
-        about = {"action": "take_back", "record_id": record_id, "reason": str(error)}
-        log.warning("record without message stays", extra=about)

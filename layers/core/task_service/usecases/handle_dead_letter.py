@@ -1,9 +1,12 @@
-"""Handling dead letters: the failures function ends each task whose message crashed its executor too often.
+"""Handling dead letters: a task whose message crashed its executor too often ends.
+
+The failures function gets them from the dead-letter queue. The executor takes a message for one that has come back as a
+new message in between, so that the queue has not counted all of its crashes.
 
 A task that no executor has started, or that waits for its next attempt, crashed no executor: its message is sent again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -32,7 +35,7 @@ class DeadLetterHandler:
         """Fail the task of a dead letter if an executor has started it and not ended it. Raises Unavailable."""
         if isinstance(message, CacheWrite | ListCancel):
             # Neither calls a target, so both are tried as long as there is a record.
-            self.queue.send(message, due_at=self.clock() + PAUSE)
+            self.queue.send(replace(message, crashes=0), due_at=self.clock() + PAUSE)
             return Step(handled=Handled.DELETE, outcome=Outcome.RESENT)
         if isinstance(message, GroupStart):
             return self.lists.advance(message, deadline=deadline)

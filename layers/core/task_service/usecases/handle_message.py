@@ -1,15 +1,23 @@
 """Handling what comes out of the task queue: one message in hand, one step to take."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
+from task_service.domain.isolation import MAX_CRASHES
 from task_service.domain.messages import CacheWrite, GroupStart, ListCancel, QueueMessage, TaskMessage
 from task_service.domain.outcome import Handled, Outcome, Step
 from task_service.domain.task import State, place_of
+from task_service.ports import Clock, Pause, TaskQueue
 from task_service.usecases.cancel import Canceller
+from task_service.usecases.handle_dead_letter import DeadLetterHandler
 from task_service.usecases.run_list import ListRunner
 from task_service.usecases.run_task import TaskRunner
 from task_service.usecases.write_cache import CacheWriter
+
+PACE: Final = timedelta(seconds=1)
+"""A message that comes early by more than this is sent again after such a pause: a queue that ignores its delay would
+bring it back at once."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -20,12 +28,21 @@ class MessageHandler:
     lists: ListRunner
     canceller: Canceller
     cache: CacheWriter
+    dead_letters: DeadLetterHandler
+    queue: TaskQueue
+    clock: Clock
+    pause: Pause
 
     def handle(self, message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
         """Take the step that `message` asks for; everything ends before `deadline`.
 
         Raises Unavailable if the step has to be repeated; nothing is lost then.
         """
+        if message.crashes >= MAX_CRASHES:
+            return self.dead_letters.handle(message, receipt=receipt, deadline=deadline)
+        if isinstance(message, TaskMessage | CacheWrite) and not self._is_due(message):
+            self.queue.send(message, due_at=message.not_before)
+            return Step(handled=Handled.DELETE, outcome=Outcome.HOPPED)
         match message:
             case GroupStart():
                 return self.lists.start(message, receipt=receipt, deadline=deadline)
@@ -38,6 +55,15 @@ class MessageHandler:
                 if place is not None:
                     return self.lists.run(message, place, receipt=receipt, deadline=deadline)
                 return self._run(message, receipt, deadline)
+
+    def _is_due(self, message: TaskMessage | CacheWrite) -> bool:
+        """Whether the time of a message has come, now or after a short pause."""
+        if message.not_before is None:
+            return True
+        rest = message.not_before - self.clock()
+        if rest > timedelta():
+            self.pause(min(rest, PACE).total_seconds())
+        return rest <= PACE
 
     def _cancel(self, message: ListCancel, deadline: datetime) -> Step:
         task_list = self.canceller.complete(message)

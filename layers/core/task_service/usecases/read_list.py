@@ -73,8 +73,7 @@ class ListReader:
         overview = self.find(place.list_id)
         if overview is None:
             return None
-        groups = overview.plan.groups
-        if place.group >= len(groups) or place.position >= len(groups[place.group].tasks):
+        if not overview.plan.has(place):
             return None
         state = overview.task_states(place.group)[place.position]
         return replace(

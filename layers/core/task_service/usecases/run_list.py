@@ -25,70 +25,16 @@ from task_service.domain.advance import (
 from task_service.domain.call import CallRefused
 from task_service.domain.errors import Unavailable
 from task_service.domain.messages import GroupStart, TaskMessage, message_of
-from task_service.domain.outcome import Attempt, Handled, Outcome, Step
+from task_service.domain.outcome import Handled, Outcome, Step
 from task_service.domain.task import Body, Place, State
-from task_service.domain.task_list import Execution, GroupState, Plan, TaskList
+from task_service.domain.task_list import Execution, GroupState, Plan
 from task_service.ports import Bodies, Clock, PolicyEngine, TaskLists, TaskQueue, Tasks
+from task_service.usecases.list_walk import Known, Walk
 from task_service.usecases.run_task import MARGIN, ListTask, TaskRunner
 from task_service.usecases.write_cache import CacheWriter
 
 REMEMBERED: Final = 8
 """Number of lists that a warm function keeps in memory; each with a request of up to 5 MB."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Known:
-    """The parts of a list that do not change before its next replay."""
-
-    task_list: TaskList
-    plan: Plan
-    request: str
-
-
-@dataclass(kw_only=True, slots=True)
-class Walk:
-    """The way of one invocation through a list."""
-
-    known: Known
-    receipt: str
-    deadline: datetime
-    only_moves_on: bool = False
-    """The message has crashed its executors too often: this invocation runs nothing, sends the messages of what is due,
-    and takes a final policy that is due as failed."""
-    group: int = 0
-    previous: Body | None = None
-    """Result of the task before, if it is known."""
-    attempts: list[Attempt] = field(default_factory=list)
-    handled: Handled = Handled.DELETE
-    outcome: Outcome = Outcome.MOVED_ON
-
-    @property
-    def plan(self) -> Plan:
-        """The list's plan."""
-        return self.known.plan
-
-    @property
-    def list_id(self) -> str:
-        """The list's id."""
-        return self.known.task_list.id
-
-    @property
-    def replay(self) -> int:
-        """Number of the list's replay that this walk belongs to."""
-        return self.known.task_list.replay
-
-    def place(self, position: int) -> Place:
-        """That position in the group."""
-        return Place(list_id=self.list_id, group=self.group, position=position)
-
-    def first_message(self, position: int) -> TaskMessage:
-        """The message that starts the task in that position."""
-        return TaskMessage(task_id=self.place(position).task_id, attempt=1, replay=self.replay)
-
-    @property
-    def step(self) -> Step:
-        """What the walk came to."""
-        return Step(handled=self.handled, outcome=self.outcome, attempts=tuple(self.attempts))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -111,7 +57,7 @@ class ListRunner:
             known = self._load(message.list_id, message.replay)
         except Unavailable as reason:
             return Step(handled=Handled.DELETE, outcome=self.runner.put_off(message, reason))
-        if known is None:
+        if known is None or message.group >= len(known.plan.groups):
             return _UNKNOWN
         walk = Walk(known=known, receipt=receipt, deadline=deadline)
         first = self._start_group(walk, StartGroup(message.group, failed_before=message.failed_before))
@@ -123,7 +69,7 @@ class ListRunner:
             known = self._load(place.list_id, message.replay)
         except Unavailable as reason:
             return Step(handled=Handled.DELETE, outcome=self.runner.put_off(message, reason))
-        if known is None:
+        if known is None or not known.plan.has(place):
             return _UNKNOWN
         walk = Walk(known=known, receipt=receipt, deadline=deadline, group=place.group)
         return self._go_on(walk, self._take(walk, message, place.position))
@@ -131,7 +77,7 @@ class ListRunner:
     def advance(self, message: GroupStart, *, deadline: datetime) -> Step:
         """Send the messages of what is due, for a dead letter that was to start a group. Raises Unavailable."""
         known = self._load(message.list_id, message.replay)
-        if known is None:
+        if known is None or message.group >= len(known.plan.groups):
             return _UNKNOWN
         walk = Walk(known=known, receipt="", deadline=deadline, only_moves_on=True)
         first = self._start_group(walk, StartGroup(message.group, failed_before=message.failed_before))
@@ -140,7 +86,7 @@ class ListRunner:
     def abandon(self, message: TaskMessage, place: Place, *, error: str, deadline: datetime) -> Step:
         """Fail a list's task that no executor works on, and advance its list. Raises Unavailable."""
         known = self._load(place.list_id, message.replay)
-        if known is None:
+        if known is None or not known.plan.has(place):
             return _UNKNOWN
         self.runner.open_replay(message)
         claim = self.tasks.abandon(message, error=error, now=self.clock())

@@ -102,9 +102,6 @@ class TaskRunner:
         Raises Unavailable if the step has to be repeated; nothing is lost then.
         """
         now = self.clock()
-        if message.not_before is not None and message.not_before > now:
-            self._send(message)
-            return TaskStep(handled=Handled.DELETE, outcome=Outcome.HOPPED)
         birth = in_list.birth if in_list else None
         try:
             self.open_replay(message)

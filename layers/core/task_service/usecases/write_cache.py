@@ -80,9 +80,6 @@ class CacheWriter:
         """Make the write that `message` asks for, or send it again. Raises Unavailable."""
         if self.cache is None:
             return Step(handled=Handled.DELETE, outcome=Outcome.UNKNOWN)
-        if message.not_before is not None and message.not_before > self.clock():
-            self._send(message)
-            return Step(handled=Handled.DELETE, outcome=Outcome.HOPPED)
         text = self._text(message)
         if text is None:
             # Its retention has ended, or it was replayed.
@@ -130,7 +127,8 @@ class CacheWriter:
         now = self.clock()
         delay = backoff(message.attempt, RETRY, self.draw())
         not_before = max(now, self._rests_until or now) + delay
-        self._send(replace(message, attempt=message.attempt + 1, not_before=not_before))
+        later = replace(message, attempt=message.attempt + 1, not_before=not_before, crashes=0)
+        self.queue.send(later, due_at=not_before)
 
     def _text(self, message: CacheWrite) -> str | None:
         """What is to be written; None: it is no longer there."""
@@ -143,9 +141,6 @@ class CacheWriter:
         if task is None or task.state is not State.DONE or task.result is None or task.expires_at <= self.clock():
             return None
         return self.bodies.load(task.result)
-
-    def _send(self, message: CacheWrite) -> None:
-        self.queue.send(message, due_at=message.not_before)
 
 
 def _list_write(task_list: TaskList) -> CacheWrite:

@@ -1,7 +1,8 @@
-"""The ports on AWS: one table, one queue, one bucket."""
+"""The ports on AWS: one table, one bucket, the task queue and the queue of unreadable messages."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from task_service.adapters.aws.dynamodb.templates import (
 )
 from task_service.adapters.aws.patience import IMPATIENT, PATIENT, Patience
 from task_service.adapters.aws.s3 import S3Bodies
-from task_service.adapters.aws.sqs import SqsTaskQueue
+from task_service.adapters.aws.sqs import SqsTaskQueue, SqsUnreadableMessages
 from task_service.adapters.aws.wire import Client, connect
 from task_service.ports import Clock
 
@@ -36,6 +37,8 @@ class AwsPlatform:
 
     table: str
     queue_url: str
+    unreadable_queue_url: Callable[[], str]
+    """Read where it is needed: most functions have none."""
     bucket: str
     clock: Clock
     patience: Patience = PATIENT
@@ -71,7 +74,12 @@ class AwsPlatform:
     @cached_property
     def queue(self) -> SqsTaskQueue:
         """The task queue."""
-        return SqsTaskQueue(client=self.client("sqs"), url=self.queue_url, clock=self.clock)
+        return SqsTaskQueue(client=self._sqs, url=self.queue_url, clock=self.clock)
+
+    @cached_property
+    def unreadable(self) -> SqsUnreadableMessages:
+        """What came out of the task queue and is no message."""
+        return SqsUnreadableMessages(client=self._sqs, url=self.unreadable_queue_url())
 
     @cached_property
     def bodies(self) -> S3Bodies:
@@ -129,6 +137,10 @@ class AwsPlatform:
         from task_service.adapters.aws import client as aws
 
         return aws.session()
+
+    @cached_property
+    def _sqs(self) -> Client:
+        return self.client("sqs")
 
     def _s3(self) -> Any:
         return self._s3_client

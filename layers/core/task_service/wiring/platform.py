@@ -5,7 +5,17 @@
 
 from typing import Protocol
 
-from task_service.ports import Bodies, IdempotencyKeys, Search, Secret, TaskLists, TaskQueue, Tasks, Templates
+from task_service.ports import (
+    Bodies,
+    IdempotencyKeys,
+    Search,
+    Secret,
+    TaskLists,
+    TaskQueue,
+    Tasks,
+    Templates,
+    UnreadableMessages,
+)
 from task_service.wiring.identity_settings import OAuthSettings
 
 
@@ -31,6 +41,10 @@ class Platform(Protocol):
     @property
     def queue(self) -> TaskQueue:
         """The task queue."""
+
+    @property
+    def unreadable(self) -> UnreadableMessages:
+        """What came out of the task queue and is no message."""
 
     @property
     def bodies(self) -> Bodies:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from task_service.domain.event_task import EventTask
     from task_service.domain.policy import Policy
     from task_service.domain.task_list import TaskListTemplate
+    from task_service.entrypoints.queues.task_batch import Queues
     from task_service.ports import Clock, Draw, Pause, PolicyCompiler, Templates
     from task_service.usecases.authorize import Authorizer
     from task_service.usecases.cancel import Canceller
@@ -257,12 +258,26 @@ class Services:
     # -- queues
 
     @cached_property
+    def batch_queues(self) -> Queues:
+        """The queues that a batch of messages needs beside its own."""
+        from task_service.entrypoints.queues.task_batch import Queues
+
+        return Queues(tasks=self.platform.queue, unreadable=self.platform.unreadable)
+
+    @cached_property
     def message_handler(self) -> MessageHandler:
         """Handles the messages of the task queue."""
         from task_service.usecases.handle_message import MessageHandler
 
         return MessageHandler(
-            tasks=self._task_runner, lists=self._list_runner, canceller=self.canceller, cache=self._cache_writer
+            tasks=self._task_runner,
+            lists=self._list_runner,
+            canceller=self.canceller,
+            cache=self._cache_writer,
+            dead_letters=self.dead_letter_handler,
+            queue=self.platform.queue,
+            clock=self.clock,
+            pause=self.pause,
         )
 
     @cached_property
@@ -396,5 +411,11 @@ def from_settings(settings: Settings) -> Services:
     """The services of a deployment, on the platform that its settings name."""
     from task_service.wiring.aws import AwsPlatform
 
-    platform = AwsPlatform(table=settings.table, queue_url=settings.queue_url, bucket=settings.bucket, clock=utc_now)
+    platform = AwsPlatform(
+        table=settings.table,
+        queue_url=settings.queue_url,
+        unreadable_queue_url=lambda: settings.unreadable_queue_url,
+        bucket=settings.bucket,
+        clock=utc_now,
+    )
     return Services(settings=settings, platform=platform)

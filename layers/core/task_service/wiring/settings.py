@@ -38,6 +38,11 @@ class Settings:
         return self.variables["QUEUE_URL"]
 
     @property
+    def unreadable_queue_url(self) -> str:
+        """URL of the queue of unreadable messages."""
+        return self.variables["UNREADABLE_QUEUE_URL"]
+
+    @property
     def bucket(self) -> str:
         """Name of the bucket of large bodies."""
         return self.variables["BUCKET_NAME"]

@@ -1,14 +1,14 @@
-"""The task queue in SQS."""
+"""The task queue in SQS, and the queue of unreadable messages."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from task_service.adapters.aws.wire import Client
 from task_service.domain.errors import Unavailable
-from task_service.domain.messages import QueueMessage, TaskMessage, to_text
+from task_service.domain.messages import QueueMessage, Received, TaskMessage, to_text
 from task_service.ports import Clock
 
 LONGEST_DELAY: Final = 900
@@ -18,6 +18,10 @@ LONGEST_DELAY: Final = 900
 BATCH: Final = 10
 """The most messages of one request
 (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html)."""
+
+LONGEST_UNREADABLE: Final = 60_000
+"""Characters that are kept of an unreadable text. No message of this service is as long, and a longer text with its
+attributes might not fit a message."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -37,12 +41,7 @@ class SqsTaskQueue:
     def send_all(self, messages: Sequence[TaskMessage]) -> None:
         """Put messages into the queue, ten with a request; returns once all are durable."""
         for start in range(0, len(messages), BATCH):
-            batch = messages[start : start + BATCH]
-            entries = [{"Id": str(number), "MessageBody": to_text(message)} for number, message in enumerate(batch)]
-            answer = self.client.call("SendMessageBatch", QueueUrl=self.url, Entries=entries)
-            if len(answer.get("Successful", [])) < len(batch):
-                codes = {failed.get("Code", "unknown") for failed in answer.get("Failed", [])}
-                raise Unavailable(f"sqs: {', '.join(sorted(codes)) or 'messages are not acknowledged'}")
+            self._send_batch(messages[start : start + BATCH])
 
     def ping(self) -> None:
         """Return where the queue answers."""
@@ -57,6 +56,43 @@ class SqsTaskQueue:
             VisibilityTimeout=self._seconds_until(until),
         )
 
+    def give_back(self, received: Sequence[Received]) -> None:
+        """Put received messages back, up to ten, as new ones that are delivered at once; then delete them."""
+        self._send_batch([one.message for one in received])
+        entries = [{"Id": str(number), "ReceiptHandle": one.receipt} for number, one in enumerate(received)]
+        _check_batch(self.client.call("DeleteMessageBatch", QueueUrl=self.url, Entries=entries), len(entries))
+
+    def _send_batch(self, messages: Sequence[QueueMessage]) -> None:
+        entries = [{"Id": str(number), "MessageBody": to_text(message)} for number, message in enumerate(messages)]
+        _check_batch(self.client.call("SendMessageBatch", QueueUrl=self.url, Entries=entries), len(entries))
+
     def _seconds_until(self, moment: datetime) -> int:
         """Whole seconds, rounded up: a message must not come early for a fraction of a second."""
         return max(0, math.ceil((moment - self.clock()).total_seconds()))
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SqsUnreadableMessages:
+    """The SQS queue of what came out of the task queue and is no message."""
+
+    client: Client
+    url: str
+
+    def keep(self, text: str, *, message_id: str, reason: str) -> None:
+        """Put a text into the queue, with its message's id and the reason as attributes; returns once it is durable."""
+        attributes = {"messageId": message_id, "reason": reason}
+        self.client.call(
+            "SendMessage",
+            QueueUrl=self.url,
+            MessageBody=text[:LONGEST_UNREADABLE],
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+            },
+        )
+
+
+def _check_batch(answer: Mapping[str, Any], entries: int) -> None:
+    """Raise Unavailable unless SQS has acknowledged each entry of a batch."""
+    if len(answer.get("Successful", [])) < entries:
+        codes = {failed.get("Code", "unknown") for failed in answer.get("Failed", [])}
+        raise Unavailable(f"sqs: {', '.join(sorted(codes)) or 'messages are not acknowledged'}")

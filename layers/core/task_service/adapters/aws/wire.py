@@ -9,7 +9,7 @@ process. Each operation that the adapters call can be repeated:
                           key's use. Templates hold the same document then, but the answer may say that it was not new,
                           or (If-Match, If-None-Match) that the condition did not hold.
     UpdateItem of a set   takes a number off, or adds one: twice is as once
-    DeleteItem            what is gone stays gone; templates: the answer may say that there was none
+    DeleteItem  DeleteMessageBatch   what is gone stays gone; templates: the answer may say that there was none
     SendMessage  SendMessageBatch   a second message does no harm: SQS itself delivers some twice, and a claim succeeds
                                     for one of them
     ChangeMessageVisibility         the later one counts, some seconds later
@@ -51,6 +51,7 @@ _TARGETS: Final = {"dynamodb": "DynamoDB_20120810", "sqs": "AmazonSQS"}
 _TRACE_CHARACTERS: Final = "-=;:+&[]{}\"',"
 _WITHOUT_OUTPUT: Final = "ChangeMessageVisibility"
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+_INVALID: Final = "ValidationException"
 _EXPIRED: Final = ("ExpiredTokenException", "ExpiredToken")
 _SKEWED: Final = ("InvalidSignatureException", "RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed")
 _THROTTLED: Final = (
@@ -95,7 +96,10 @@ class WireClient:
     """By how much this machine's clock is behind the service's."""
 
     def call(self, operation: str, /, **parameters: Any) -> dict[str, Any]:
-        """Call an operation and return its output. Raises ConditionFailed and Unavailable."""
+        """Call an operation and return its output.
+
+        Raises ConditionFailed, Unavailable, and ValueError for a request that is never valid.
+        """
         body = json.dumps(parameters).encode()
         cured: set[str] = set()
         tries = 0
@@ -110,6 +114,9 @@ class WireClient:
                 if cure and cure not in cured:
                     cured.add(cure)
                     continue
+                if refused.code == _INVALID:
+                    # The same request is never valid: this is no outage, but a fault of ours or of a message.
+                    raise ValueError(f"{self.service} refused {operation} as not valid") from None
                 if not refused.passes:
                     raise self._unavailable(refused.code) from None
                 fault, longest = refused.code, THROTTLED_PAUSE_SECONDS if refused.throttles else PAUSE_SECONDS

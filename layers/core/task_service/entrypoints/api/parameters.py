@@ -68,7 +68,7 @@ def _parsed(found: re.Match[str]) -> datetime:
     offset = found["offset"].replace(" ", "+").upper()
     if found["second"] != "60":
         return datetime.fromisoformat(f"{minute}:{found['second']}{found['fraction'] or ''}{offset}")
-    # A leap second is the last one of a month in UTC (RFC 3339, 5.7); a search takes it as the next month's first moment.
+    # A leap second is the last one of a month in UTC (RFC 3339, 5.7); here it is the next month's first moment.
     following = datetime.fromisoformat(f"{minute}:59{offset}").astimezone(UTC) + timedelta(seconds=1)
     if (following.day, following.hour, following.minute) != (1, 0, 0):
         raise ValueError("a leap second at another time")

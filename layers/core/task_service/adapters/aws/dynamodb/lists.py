@@ -166,6 +166,8 @@ class DynamoDbTaskLists:
         # The group has not started, and shall not start after this.
         has_not_started = HAS_NO_RECORD
         is_open = "#state = :pending"
+        # A write that arrives late, when a later replay has opened the group again, does not stop that replay.
+        is_of_no_later_replay = "(attribute_not_exists(replay) OR replay <= :replay)"
         # A group that failed before this replay will run again, so it has not ended either.
         waits_for_replay = f"#state = :failed AND {IS_BEFORE_REPLAY}" if task_list.replay else None
         sets = [
@@ -176,7 +178,7 @@ class DynamoDbTaskLists:
             *(["replay = :replay"] if task_list.replay else []),
         ]
         change = Update(
-            condition=any_of(has_not_started, is_open, waits_for_replay),
+            condition=any_of(has_not_started, f"{is_open} AND {is_of_no_later_replay}", waits_for_replay),
             sets=sets,
             values={
                 ":index": number_value(index),

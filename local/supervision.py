@@ -1,0 +1,68 @@
+"""The processes of a local cloud: those that end are started again."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from local.errors import LocalCloudError
+from local.processes import Child
+
+EARLY_SECONDS = 10.0
+"""A process that ends sooner after its start has ended early."""
+
+MOST_EARLY_ENDS = 3
+"""A process that ends early so many times in a row is not started again."""
+
+
+@dataclass
+class _Supervised:
+    start: Callable[[], Child]
+    child: Child
+    started_at: float
+    early_ends: int = 0
+
+
+@dataclass
+class Children:
+    """The processes by name, each with what starts it."""
+
+    clock: Callable[[], float] = time.monotonic
+    _known: dict[str, _Supervised] = field(default_factory=dict)
+
+    def start(self, name: str, start: Callable[[], Child]) -> None:
+        """Start a process."""
+        self._known[name] = _Supervised(start=start, child=start(), started_at=self.clock())
+
+    def check(self) -> None:
+        """Raise LocalCloudError if a process has ended that should run."""
+        for name, one in self._known.items():
+            if one.child.exit_code() is not None:
+                raise _ended(name, one.child)
+
+    def restart(self) -> Iterator[tuple[str, int]]:
+        """Start each process again that has ended; its name, and how it ended.
+
+        Raises LocalCloudError for one that ends again and again right after its start.
+        """
+        for name, one in self._known.items():
+            exit_code = one.child.exit_code()
+            if exit_code is None:
+                continue
+            one.early_ends = one.early_ends + 1 if self.clock() - one.started_at < EARLY_SECONDS else 0
+            if one.early_ends == MOST_EARLY_ENDS:
+                raise _ended(name, one.child)
+            # What it has started may still run, and hold its port.
+            one.child.kill()
+            one.child, one.started_at = one.start(), self.clock()
+            yield name, exit_code
+
+    def kill(self) -> None:
+        """End every process."""
+        for one in self._known.values():
+            one.child.kill()
+        self._known.clear()
+
+
+def _ended(name: str, child: Child) -> LocalCloudError:
+    said = child.log.read_text(errors="replace").splitlines()
+    return LocalCloudError("\n".join([f"{name} has ended, after saying:", *said[-10:]]))
