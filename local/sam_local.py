@@ -19,7 +19,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Template as Text
 from typing import Any
@@ -59,10 +59,11 @@ def prepare_sam_local(endpoint: Endpoint, *, ports: Ports, host: str, build: Pat
         "AWS_ACCESS_KEY_ID": endpoint.access_key,
         "AWS_SECRET_ACCESS_KEY": endpoint.secret_key,
     }
-    names = {"Table": outputs["TableName"], "TaskQueue": outputs["QueueUrl"], "Bucket": outputs["BucketName"]}
     parameters = stack.parameters()
     allowed = ", ".join(filter(None, (parameters["EgressAllow"], host)))
-    environment = function_environment(template, {**parameters, **names, "EgressAllow": allowed}, reached)
+    values = {**parameters, "EgressAllow": allowed}
+    values |= {name: stack.physical_id(name) for name in referred_to(template) - values.keys()}
+    environment = function_environment(template, values, reached)
     (folder / "env.json").write_text(json.dumps(environment, indent=2) + "\n", encoding="utf-8")
     built = {path: f"../build/{path}" for _, path in template.folders()}
     (folder / "template.json").write_text(template.to_json(built), encoding="utf-8")
@@ -81,10 +82,21 @@ def function_environment(
     environment = {}
     for name, properties in template.resources(FUNCTION):
         declared = properties["Environment"]["Variables"]
-        referring = {variable: value["Ref"] for variable, value in declared.items() if "Ref" in value}
-        environment[name] = {variable: values[to] for variable, to in referring.items()} | dict(reached)
+        environment[name] = {variable: values[to] for variable, to in _references(declared)} | dict(reached)
         declared.update(dict.fromkeys(reached, ""))
     return environment
+
+
+def referred_to(template: Template) -> set[str]:
+    """The parameters and resources to which variables of functions refer."""
+    functions = template.resources(FUNCTION)
+    return {to for _, properties in functions for _, to in _references(properties["Environment"]["Variables"])}
+
+
+def _references(declared: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for variable, value in declared.items():
+        if isinstance(value, dict) and "Ref" in value:
+            yield variable, value["Ref"]
 
 
 def sample_event(name: str, samples: Mapping[str, str]) -> dict[str, Any]:
