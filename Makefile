@@ -9,10 +9,10 @@ unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY = 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run publish test unit lint format bench deploy docs build clean
+.PHONY: help run publish sam-local test unit lint format bench deploy docs build clean
 
 help: ## what this Makefile can do
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/local.stamp ## the whole service on this machine, until Ctrl-C
 	@exec $(BIN)/python -m local run
@@ -22,6 +22,11 @@ deploy: $(VENV)/local.stamp ## template.yaml into the running local cloud, or wh
 
 publish: $(VENV)/local.stamp ## an event as the cache service publishes it: make publish KEY=did:web:example.com,Login,Administration
 	@exec $(BIN)/python -m local publish "$(KEY)"
+
+# The functions are built for this machine, so that its containers run them as they are.
+sam-local: $(VENV)/local.stamp ## what `sam local` needs to run the functions in containers, on the running local cloud
+	LAYER_ARCHITECTURE=$(if $(filter x86_64,$(shell uname -m)),x86_64,arm64) $(MAKE) build
+	@$(BIN)/python -m local sam-local
 
 unit: $(VENV)/dev.stamp ## the tests of seconds
 	$(BIN)/pytest -x -q tests/unit

@@ -4,8 +4,10 @@
     python -m local deploy    deploy template.yaml into the running local cloud, or into what AWS_ENDPOINT_URL names
     python -m local publish key,namespace,scope
                               publish an event as the cache service does
+    python -m local sam-local write what `sam local` needs to run the built functions on the running local cloud
 
-TASK_PORT, CLOUD_PORT, TARGET_PORT, NATS_PORT and BRIDGE_PORT choose the ports. Any other setting of the service
+TASK_PORT, CLOUD_PORT, TARGET_PORT, NATS_PORT and BRIDGE_PORT choose the ports; LISTEN_HOST is a second address at which
+the AWS services and the demo target answer, for containers. Any other setting of the service
 (LOG_LEVEL, ...) overrides the template's parameter of that name; NATS_SUBJECT is the bridge's, OAUTH_CLIENT_SECRET goes
 into the cloud's Secrets Manager.
 """
@@ -31,8 +33,9 @@ from local.cloud import PROJECT, LocalCloud
 from local.deployment import deploy, prepare
 from local.environment import build_environment
 from local.errors import LocalCloudError
-from local.ports import HOST, Ports, parse_port
+from local.ports import HOST, Ports, parse_host, parse_port
 from local.publish import cache_event, publish
+from local.sam_local import FROM_CONTAINERS, prepare_sam_local
 
 CHECK_SECONDS = 0.5
 
@@ -47,11 +50,17 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="start it, deploy template.yaml, serve until Ctrl-C")
     commands.add_parser("deploy", help="template.yaml into the running cloud, or what AWS_ENDPOINT_URL names")
+    commands.add_parser("sam-local", help="write what `sam local` needs to run the functions on the running cloud")
     publishing = commands.add_parser("publish", help="publish an event as the cache service does")
     publishing.add_argument("entry", help="key[,namespace[,scope]], or a JSON object with these three")
     arguments = parser.parse_args()
     publish_this = partial(publish_once, getattr(arguments, "entry", ""))
-    known: dict[str, Callable[[], None]] = {"run": run, "deploy": deploy_once, "publish": publish_this}
+    known: dict[str, Callable[[], None]] = {
+        "run": run,
+        "deploy": deploy_once,
+        "publish": publish_this,
+        "sam-local": write_for_sam,
+    }
     command = known[arguments.command]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
@@ -69,7 +78,7 @@ def main() -> int:
 def run() -> None:
     """Serve until stopped."""
     begun = time.monotonic()
-    cloud = LocalCloud(ports=_ports(), settings=os.environ)
+    cloud = LocalCloud(ports=_ports(), listen_host=_listen_host(), settings=os.environ)
     try:
         cloud.start()
         print("Starting the local cloud; the first time, this builds the layer ...", flush=True)
@@ -108,6 +117,19 @@ def publish_once(entry: str) -> None:
     event = cache_event(entry)
     publish(f"nats://{HOST}:{_ports().nats}", os.environ.get("NATS_SUBJECT") or "external", event)
     print(json.dumps(event))
+
+
+def write_for_sam() -> None:
+    """Write what `sam local` needs, and say how to use it."""
+    ports = _ports()
+    endpoint = Endpoint(url=f"http://{HOST}:{ports.cloud}")
+    if not answers(f"{endpoint.url}/_localstack/health"):
+        raise LocalCloudError(f"no local cloud answers at {endpoint.url}: `make run` starts one")
+    folder = prepare_sam_local(endpoint, ports=ports, host=_listen_host() or FROM_CONTAINERS)
+    print(f"""Written. Now, in {os.path.relpath(folder)}:
+
+  sam local invoke ApiFunction -n env.json -e events/api-create-task.json
+  sam local start-api -n env.json""")
 
 
 def _ready(cloud: LocalCloud, seconds: float) -> str:
@@ -153,6 +175,11 @@ def _ports() -> Ports:
         )
     }
     return Ports(**chosen)
+
+
+def _listen_host() -> str | None:
+    named = os.environ.get("LISTEN_HOST")
+    return parse_host(named, "LISTEN_HOST") if named else None
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

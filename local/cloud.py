@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -41,13 +42,15 @@ class LocalCloud:
     """MiniStack with the stack deployed, the API's front, and the demo target; a context manager.
 
     `settings` are the environment variables that override parameters of the template, `directory` is where the logs
-    go, `project` is what is deployed. Many can run at once, each with a directory of its own.
+    go, `project` is what is deployed. The AWS services and the demo target also answer at `listen_host`, on the same
+    ports. Many can run at once, each with a directory of its own.
     """
 
     def __init__(
         self,
         *,
         ports: Ports = FREE_PORTS,
+        listen_host: str | None = None,
         settings: Mapping[str, str] | None = None,
         directory: Path = PROJECT / ".local",
         project: Path = PROJECT,
@@ -57,9 +60,12 @@ class LocalCloud:
         self.web_log = directory / "web.log"
         self.nats_log = directory / "nats.log"
         self.bridge_log = directory / "bridge.log"
+        self.relay_log = directory / "relay.log"
+        self._logs = (self.functions_log, self.cloud_log, self.web_log, self.nats_log, self.bridge_log, self.relay_log)
         self.endpoint = Endpoint(url=f"http://{HOST}:{ports.cloud}")
         """The AWS services of this cloud, once it has started."""
         self._ports = ports
+        self._listen_host = listen_host
         self._settings = dict(settings or {})
         self._directory = directory
         self._project = project
@@ -100,12 +106,14 @@ class LocalCloud:
         )
         self.endpoint = Endpoint(url=f"http://{HOST}:{cloud_port}")
         self._directory.mkdir(parents=True, exist_ok=True)
-        for log in (self.functions_log, self.cloud_log, self.web_log, self.nats_log, self.bridge_log):
+        for log in self._logs:
             log.write_bytes(b"")
         self._temporary = Path(tempfile.mkdtemp(prefix="task-service-"))
         self._children.start(EMULATOR, self._start_emulator)
         self._children.start("the NATS server", self._start_nats)
         self._children.start("the API's front", self._start_front)
+        if self._listen_host is not None:
+            self._children.start("the relay", partial(self._start_relay, self._listen_host))
 
     def load(self) -> None:
         """Deploy, load the examples, and return when the API answers."""
@@ -217,17 +225,7 @@ class LocalCloud:
 
     def _seed_past_the_api(self) -> None:
         """Load the examples into the table itself, because there is no token for the API here."""
-        environment = passed_on() | {
-            "PYTHONPATH": str(self._project / "layers" / "core"),
-            "AWS_ENDPOINT_URL": self.endpoint.url,
-            "AWS_DEFAULT_REGION": self.endpoint.region,
-            "AWS_ACCESS_KEY_ID": self.endpoint.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.endpoint.secret_key,
-            "TABLE_NAME": self.outputs["TableName"],
-            "QUEUE_URL": self.outputs["QueueUrl"],
-            "BUCKET_NAME": self.outputs["BucketName"],
-            "TEMPLATE_WRITES": "on",
-        }
+        environment = service_environment(self.endpoint, self.outputs, self._project)
         command = [sys.executable, "-m", "local.seed", self.target_url]
         done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -266,6 +264,15 @@ class LocalCloud:
         command = ["-m", "local.bridge", str(self._project), str(self._temporary)]
         return _child(command, self.bridge_environment(self.deployed), self.bridge_log)
 
+    def _start_relay(self, host: str) -> Child:
+        with (
+            listen(self._ports.cloud, "CLOUD_PORT", host) as cloud,
+            listen(self._ports.target, "TARGET_PORT", host) as target,
+        ):
+            relayed = {cloud.fileno(): self._ports.cloud, target.fileno(): self._ports.target}
+            command = ["-m", "local.relay", str(self._temporary), *(f"{each}={port}" for each, port in relayed.items())]
+            return _child(command, passed_on(), self.relay_log, inherited=[*relayed])
+
     def _await_answer(self, url: str, name: str, log: Path, deadline: float) -> None:
         while not answers(url):
             self._children.check()
@@ -292,6 +299,21 @@ class LocalCloud:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         }
+
+
+def service_environment(endpoint: Endpoint, outputs: Mapping[str, str], project: Path = PROJECT) -> dict[str, str]:
+    """The environment of a process that works with the API's code on the stack with these outputs."""
+    return passed_on() | {
+        "PYTHONPATH": str(project / "layers" / "core"),
+        "AWS_ENDPOINT_URL": endpoint.url,
+        "AWS_DEFAULT_REGION": endpoint.region,
+        "AWS_ACCESS_KEY_ID": endpoint.access_key,
+        "AWS_SECRET_ACCESS_KEY": endpoint.secret_key,
+        "TABLE_NAME": outputs["TableName"],
+        "QUEUE_URL": outputs["QueueUrl"],
+        "BUCKET_NAME": outputs["BucketName"],
+        "TEMPLATE_WRITES": "on",
+    }
 
 
 def _child(

@@ -1,6 +1,7 @@
 """The ports of the local cloud, and how each is claimed."""
 
 import errno
+import ipaddress
 import random
 import socket
 from dataclasses import dataclass
@@ -31,19 +32,19 @@ class Ports:
     """The bridge's health and metrics. Set with BRIDGE_PORT."""
 
 
-def listen(port: int, variable: str) -> socket.socket:
+def listen(port: int, variable: str, host: str = HOST) -> socket.socket:
     """A socket that listens on the port already, for a server process to inherit."""
     listener = socket.socket()
     # Connections of an earlier run that still fade away do not keep the port.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind((host, port))
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise PortInUseError(port, variable) from error
-        raise LocalCloudError(f"cannot listen on port {port} ({variable}): {error.strerror}") from error
+        raise LocalCloudError(f"cannot listen on port {port} of {host} ({variable}): {error.strerror}") from error
     return listener
 
 
@@ -57,6 +58,18 @@ def claim(port: int, variable: str) -> int:
             if port:
                 raise
     raise LocalCloudError(f"no free port is found ({variable})")
+
+
+def parse_host(value: str, variable: str) -> str:
+    """The address at which the local cloud also listens, as an environment variable names it."""
+    try:
+        address = ipaddress.IPv4Address(value)
+    except ValueError as error:
+        raise LocalCloudError(f"{variable} is no IPv4 address: {value!r}") from error
+    # The ports of the local cloud at 127.0.0.1 are part of 0.0.0.0, which is also open to the network.
+    if address.is_unspecified or value == HOST:
+        raise LocalCloudError(f"{variable} is {value}; an address of one network is expected, such as Docker's")
+    return value
 
 
 def parse_port(value: str, variable: str) -> int:

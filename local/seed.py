@@ -21,6 +21,8 @@ EXAMPLES = Path(__file__).with_name("examples")
 
 Write = Callable[[str, Mapping[str, str], str], None]
 """PUTs a body to a resource of template.yaml with these parameters in its path. Raises LocalCloudError."""
+Ask = Callable[[str, str, Mapping[str, str], str | None], str]
+"""Asks a resource of template.yaml with a method, parameters and a body, for the answer's. Raises LocalCloudError."""
 
 
 def seed(write: Write, target_url: str) -> None:
@@ -55,6 +57,16 @@ def through(api_url: str) -> Write:
 
 def in_this_process() -> Write:
     """Writes with the API in this process, on what the environment names."""
+    ask = api_in_this_process()
+
+    def write(resource: str, parameters: Mapping[str, str], body: str) -> None:
+        ask("PUT", resource, parameters, body)
+
+    return write
+
+
+def api_in_this_process() -> Ask:
+    """The API in this process, on what the environment names."""
     from aws_lambda_powertools import Metrics
 
     from task_service.entrypoints.api.app import Api
@@ -62,9 +74,9 @@ def in_this_process() -> Write:
 
     api = Api(services, Metrics(namespace="local", service="task"))
 
-    def write(resource: str, parameters: Mapping[str, str], body: str) -> None:
+    def ask(method: str, resource: str, parameters: Mapping[str, str], body: str | None) -> str:
         event = {
-            "httpMethod": "PUT",
+            "httpMethod": method,
             "resource": resource,
             "path": resource,
             "pathParameters": {name: quote(value, safe="") for name, value in parameters.items()},
@@ -75,9 +87,11 @@ def in_this_process() -> Write:
         }
         answer = api.resolve(event, SimpleNamespace())
         if answer["statusCode"] >= 300:
-            raise LocalCloudError(f"PUT {resource} is answered with {answer['statusCode']}: {answer['body']}")
+            raise LocalCloudError(f"{method} {resource} is answered with {answer['statusCode']}: {answer['body']}")
+        said: str = answer["body"]
+        return said
 
-    return write
+    return ask
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 
 from local.cloud import LocalCloud
 from local.ports import HOST, claim
+from local.sam_local import sample_event
 from task_service.entrypoints.docs.document import openapi
 from tests.built.conftest import Resources, Started, sample
 from tests.support.behaviours import answer
@@ -39,10 +40,27 @@ def test_every_function_and_every_sample_event_is_tested(build: Build) -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_a_sample_event_is_handled(function: Started, name: str) -> None:
-    result = function(SAMPLES[name]).invoke(sample(name))
+def test_a_sample_event_is_answered_well(function: Started, cloud: LocalCloud, resources: Resources, name: str) -> None:
+    samples = {}
+    with HttpTarget() as target:
+        url = target.on("/hello", answer(body=b"{}"))
+        for task in ("DONE_TASK_ID", "CREATED_TASK_ID", "OTHER_CREATED_TASK_ID", "STRANDED_TASK_ID"):
+            samples[task] = create(function, {"name": "hello", "url": url, "method": "POST"}, "{}")
+            message = receive(cloud, resources)
+            if task == "DONE_TASK_ID":
+                function("ExecutorFunction").invoke(with_body("executor", message))
+        event = sample_event(name, {**samples, "TARGET_URL": url.removesuffix("/hello")})
 
-    assert result == {"batchItemFailures": []} if "Records" in sample(name) else result["statusCode"] < 500
+        result = function(SAMPLES[name]).invoke(event)
+
+        assert len(target.calls) == (3 if name == "executor" else 1)
+    assert result == {"batchItemFailures": []} if "Records" in event else result["statusCode"] == 200
+    if name == "api-task-result":
+        assert result["body"] == "{}"
+    elif name == "api-create-task":
+        assert json.loads(receive(cloud, resources))["id"] == json.loads(result["body"])["taskID"]
+    elif name == "failures":
+        assert json.loads(receive(cloud, resources)) == {"id": samples["STRANDED_TASK_ID"], "attempt": 1}
 
 
 def test_the_api_says_that_it_is_up_and_ready(function: Started) -> None:

@@ -30,7 +30,7 @@ RUNNABLE = {"curl"}
 def targets() -> set[str]:
     """The targets of the Makefile that its help shows."""
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
-    return set(re.findall(r"^([a-z]+):.*## ", makefile, flags=re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):.*## ", makefile, flags=re.MULTILINE))
 
 
 @each_document
@@ -66,7 +66,7 @@ def test_what_is_run_elsewhere_names_a_file_that_is_there(document: Path) -> Non
 
 @each_document
 def test_every_make_target_exists(document: Path) -> None:
-    named = re.findall(r"(?:^|`|\s)make ([a-z]+)\b", _of_commands(document), flags=re.MULTILINE)
+    named = re.findall(r"(?:^|`|\s)make ([a-z-]+)\b", _of_commands(document), flags=re.MULTILINE)
     assert set(named) <= targets()
 
 
