@@ -67,7 +67,8 @@ class _Connection(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_OPTIONS = do_POST = do_PUT = do_PATCH = do_DELETE = _answer
 
     def _event(self, body: bytes) -> dict[str, Any]:
-        path, _, query = self.path.partition("?")
+        # In `path`, two slashes at the beginning would be one.
+        path, _, query = self.requestline.split(" ")[1].partition("?")
         is_text = self.headers.get("Content-Type", "text/plain").lower().startswith(TEXT)
         return {
             "httpMethod": self.command,
