@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local.cloud import PROJECT, LocalCloud
 from task_service import VERSION
-from tests.bench import calls, cold_start, cost, events, handlers, policies, search, service
+from tests.bench import batching, calls, cold_start, cost, dollars, events, handlers, policies, search, service
 from tests.bench.table import Row, render
 
 RESULTS = Path(__file__).with_name("results.txt")
@@ -38,10 +38,14 @@ def main() -> None:
         report(render("Throughput", service.throughput(cloud, client)))
         report(render("A large list", service.large_list(cloud, client)))
         report(render("Requests", cost.rows(cloud)))
+        units = cost.single_task(cloud)
         report(render("Searching", search.rows(cloud, client)))
         report(render("Policies, evaluated here", [Row(*figure) for figure in policies.rows(cloud)]))
         report(render("Cache events", events.rows(cloud)))
-    report(render("Handlers alone", [*handlers.rows(), *calls.rows()]))
+    found, quiet = handlers.measured(), handlers.measured("WARNING")
+    report(render("Handlers alone", [*handlers.rows(found, quiet), *calls.rows()]))
+    report(render("A million tasks", dollars.rows(units, found, quiet)))
+    report(render("Batching, simulated", batching.rows(found)))
     report(render("Cold start", cold_start.rows(PROJECT / ".build" / f"core-{python}")))
     RESULTS.write_text("\n".join(sections), encoding="utf-8")
     print(f"written to {RESULTS.relative_to(PROJECT)}")

@@ -106,6 +106,33 @@ class WatchedPlatform(AwsPlatform):
         return WatchedClient(super().client(service), self.watchers)
 
 
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What the life of a task is charged for: its creation, its run and one read of its result."""
+
+    write: float
+    """Write units of the table and its indexes."""
+    read: float
+    sends: int
+
+
+def single_task(cloud: LocalCloud) -> Units:
+    """What a single task is charged for."""
+    with metered(cloud) as (services, meter, queue):
+        create, run = _single(cloud, services, meter, queue)
+        task_id = services.task_creator.create("hello", "{}")
+        _work(cloud, services, queue)
+        meter.take()
+        services.task_reader.result_of(services.task_reader.task(task_id))
+        read = meter.take()
+    moments = (create, run, read)
+    return Units(
+        write=sum(meter.write_units for meter in moments),
+        read=sum(meter.read_units for meter in moments),
+        sends=sum(meter.sends for meter in moments),
+    )
+
+
 def rows(cloud: LocalCloud) -> list[Row]:
     """The figures for a single task, and for a task in groups of 10, 100 and 1,000."""
     with metered(cloud) as (services, meter, queue):

@@ -48,6 +48,7 @@ class Handlers:
     """What both handlers do for a task."""
 
     create: Work
+    read: Work
     alone: Work
     batched: Work
 
@@ -59,21 +60,21 @@ def measured(log_level: str = "INFO") -> Handlers:
         variables = environment(url) | {"LOG_LEVEL": log_level}
         done = subprocess.run(command, cwd=PROJECT, env=variables, stdout=subprocess.PIPE, text=True, check=True)
     figures = json.loads(done.stdout.splitlines()[-1])
-    return Handlers(*(Work(*figures[start : start + 3]) for start in (0, 3, 6)))
+    return Handlers(*(Work(*figures[start : start + 3]) for start in (0, 3, 6, 9)))
 
 
-def rows(found: Handlers | None = None) -> list[Row]:
-    """The figures, of the handlers as they are in this project."""
-    found = found or measured()
-    quiet = measured("WARNING")
+def rows(found: Handlers, quiet: Handlers) -> list[Row]:
+    """The figures; those of LogLevel=WARNING are in `quiet`."""
     create, alone, batched = found.create.milliseconds, found.alone.milliseconds, found.batched.milliseconds
     return [
         Row("CPU of the api handler, creating a task", f"{create:.2f} ms"),
+        Row("CPU of the api handler, reading a task", f"{found.read.milliseconds:.2f} ms"),
         Row("CPU of the executor handler, a task alone", f"{alone:.2f} ms"),
         Row(f"CPU of the executor handler, a task of a batch of {BATCH}", f"{batched:.2f} ms"),
         Row("CPU of both handlers, a task alone", f"{create + alone:.2f} ms"),
         Row("CPU of both handlers, a batched task", f"{create + batched:.2f} ms"),
         *_logs("creating a task", found.create, quiet.create),
+        *_logs("reading a task", found.read, quiet.read),
         *_logs("running a task alone", found.alone, quiet.alone),
         *_logs(f"running a task of a batch of {BATCH}", found.batched, quiet.batched),
     ]
@@ -114,6 +115,8 @@ def environment(url: str) -> dict[str, str]:
         "EGRESS_ALLOW": "127.0.0.0/8",
         "POWERTOOLS_SERVICE_NAME": "task",
         "POWERTOOLS_METRICS_NAMESPACE": "TaskService",
+        # Lambda sets it for each invocation, traced or not.
+        "_X_AMZN_TRACE_ID": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=557abcec3ee5a047;Sampled=0",
     }
 
 
@@ -132,6 +135,11 @@ def measure() -> None:
         assert answer["statusCode"] == 200, answer
         return str(json.loads(answer["body"])["taskID"])
 
+    def read(task_id: str) -> None:
+        resource = "/v1/taskStatus/{taskID}"
+        path = {"resource": resource, "path": f"/v1/taskStatus/{task_id}", "pathParameters": {"taskID": task_id}}
+        assert api({**creation, **path, "httpMethod": "GET", "body": None}, context)["statusCode"] == 201
+
     def run(ids: list[str]) -> None:
         assert executor({"Records": [_record(task_id) for task_id in ids]}, context) == {"batchItemFailures": []}
 
@@ -140,6 +148,9 @@ def measure() -> None:
     for _ in range(ROUNDS):
         with _Meter(logged) as creating:
             ids = [create() for _ in range(TASKS)]
+        with _Meter(logged) as reading:
+            for task_id in ids:
+                read(task_id)
         with _Meter(logged) as alone:
             for task_id in ids:
                 run([task_id])
@@ -147,7 +158,7 @@ def measure() -> None:
         with _Meter(logged) as batched:
             for start in range(0, TASKS, BATCH):
                 run(ids[start : start + BATCH])
-        figures.append(tuple(figure for meter in (creating, alone, batched) for figure in meter.figures))
+        figures.append(tuple(figure for meter in (creating, reading, alone, batched) for figure in meter.figures))
     sys.stdout = out
     print(json.dumps([statistics.median(column) for column in zip(*figures, strict=True)]))
 
@@ -229,7 +240,7 @@ class Stub(ThreadingHTTPServer):
         """The answer to a request for the table or the queue."""
         match operation:
             case "GetItem":
-                return {"Item": self._template}
+                return {"Item": self._tasks.get(request["Key"]["pk"]["S"], self._template)}
             case "PutItem":
                 item = request["Item"]
                 self._tasks[item["pk"]["S"]] = item
@@ -283,4 +294,4 @@ if __name__ == "__main__":
         case ["measure"]:
             measure()
         case _:
-            print(render("Handlers alone", rows()))
+            print(render("Handlers alone", rows(measured(), measured("WARNING"))))

@@ -178,7 +178,7 @@ class BuiltFunction:
             "LAMBDA_TASK_ROOT": str(folder),
             "PYTHONPATH": os.pathsep.join(map(str, path)),
             "AWS_LAMBDA_FUNCTION_NAME": self._name,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(properties["MemorySize"]),
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": self._build.resolve(properties["MemorySize"], self._resources),
             "AWS_LAMBDA_FUNCTION_TIMEOUT": self._build.resolve(properties["Timeout"], self._resources),
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,

@@ -8,7 +8,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger, Metrics
@@ -57,8 +57,18 @@ class Lines(logging.StreamHandler[Any]):
 
 
 lines: Final = Lines()
-# ASCII: characters at which some readers of a log begin a line (U+2028, U+0085) come from clients, in ids.
-logger = Logger(logger_handler=lines, json_serializer=partial(json.dumps, default=str, separators=(",", ":")))
+
+
+def _text(members: Mapping[str, Any]) -> str:
+    """A log line as JSON, without what nothing reads: `action` says where it is from, and X-Ray is off.
+
+    ASCII: characters at which some readers of a log begin a line (U+2028, U+0085) come from clients, in ids.
+    """
+    kept = {name: value for name, value in members.items() if name not in ("location", "xray_trace_id")}
+    return json.dumps(kept, default=str, separators=(",", ":"))
+
+
+logger = Logger(logger_handler=lines, json_serializer=_text)
 metrics = Metrics()
 
 
