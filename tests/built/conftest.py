@@ -24,11 +24,13 @@ class Resources:
 
     table: str
     queue_url: str
+    unreadable_url: str
     bucket: str
 
     def by_logical_id(self) -> Mapping[str, str]:
         """As the environment of the functions refers to them."""
-        names = {"Table": self.table, "TaskQueue": self.queue_url, "Bucket": self.bucket}
+        queues = {"TaskQueue": self.queue_url, "UnreadableQueue": self.unreadable_url}
+        names = {"Table": self.table, "Bucket": self.bucket, **queues}
         return {**names, "TemplateWrites": "on", "PythonRuntime": f"python{RUNNING}", "EgressAllow": "127.0.0.1"}
 
 
@@ -72,6 +74,7 @@ def resources(cloud: LocalCloud) -> Resources:
     return Resources(
         table=name,
         queue_url=cloud.client("sqs").create_queue(QueueName=name)["QueueUrl"],
+        unreadable_url=cloud.client("sqs").create_queue(QueueName=f"{name}-unreadable")["QueueUrl"],
         bucket=name,
     )
 

@@ -3,6 +3,7 @@
 import json
 from typing import Final
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 
@@ -162,9 +163,10 @@ def test_an_unknown_template_is_not_found(api: Api, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["grüße 日本 😀", "a b", " a", "a+b", "50%", "a/b", "a%2Fb", "a?b#c", "x;y=1,z", '<"&\\>', "A" * 900]
+    "name", ["grüße 日本 😀", "a b", " a", "a+b", "50%", "a/b", "a%2Fb", "a?b#c", "x;y=1,z", '<"&\\>', "A" * 868]
 )
 def test_a_name_is_decoded_once(api: Api, target: HttpTarget, name: str) -> None:
+    name += uuid4().hex  # Both kinds of API share a table.
     api.template(target.on("/", answer()), name=name)
     assert api.done(api.create(name))["name"] == name
     once_more = quote(quote(name, safe=""), safe="")

@@ -4,6 +4,7 @@ import base64
 import json
 from typing import Any, Final
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 
@@ -45,11 +46,12 @@ def test_a_template_is_written_read_replaced_and_deleted(api: Api) -> None:
 
 
 def test_an_example_of_v1_1_0_is_taken_as_it_is(api: Api) -> None:
+    name = f"exampleTask-{uuid4().hex}"
     written = put(
         api,
-        "exampleTask",
+        name,
         _id={"$oid": "6380ab02f7b8c2d1e0a4c3f1"},
-        name="exampleTask",
+        name=name,
         url=URL,
         method="GET",
         requestPolicy="",
@@ -60,7 +62,7 @@ def test_an_example_of_v1_1_0_is_taken_as_it_is(api: Api) -> None:
     )
     assert written.status == 201
     assert written.json() == {
-        "name": "exampleTask",
+        "name": name,
         "url": URL,
         "method": "GET",
         "cacheNamespace": "login",
@@ -139,9 +141,10 @@ def test_of_two_editors_one_wins(api: Api) -> None:
 
 
 def test_a_new_template_can_be_told_from_one_that_replaces(api: Api) -> None:
-    assert put(api, "new", {"If-None-Match": "*"}, url=URL, method="GET").status == 201
-    assert put(api, "new", {"If-None-Match": "*"}, url=URL, method="PUT").status == 412
-    assert get(api, "new").json()["method"] == "GET"
+    name = f"new-{uuid4().hex}"
+    assert put(api, name, {"If-None-Match": "*"}, url=URL, method="GET").status == 201
+    assert put(api, name, {"If-None-Match": "*"}, url=URL, method="PUT").status == 412
+    assert get(api, name).json()["method"] == "GET"
 
 
 def test_pages_together_have_every_template_once_in_order(api: Api) -> None:

@@ -33,6 +33,18 @@ def handler(event, context):
 """A function that sends every message back to its queue."""
 
 
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A cloud of these tests' own: other tests have long chains too."""
+    with LocalCloud(directory=tmp_path_factory.mktemp("loops")) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def api(cloud: LocalCloud) -> Api:
+    return Api(cloud.api_url)
+
+
 @pytest.fixture
 def executor(cloud: LocalCloud) -> str:
     """The executor function's name."""

@@ -69,7 +69,9 @@ class Copy:
 
     def begin(self, command: str, **settings: str) -> subprocess.Popen[str]:
         """Start the program, with these settings in its environment."""
-        environment = {**os.environ, "TMPDIR": str(self.temporary), **self.ports, **settings}
+        # Another test of this process may have an AWS_ENDPOINT_URL there.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        environment = {**inherited, "TMPDIR": str(self.temporary), **self.ports, **settings}
         return subprocess.Popen(
             [sys.executable, "-m", "local", command],
             cwd=self.folder,
