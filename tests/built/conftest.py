@@ -24,12 +24,14 @@ class Resources:
 
     table: str
     queue_url: str
+    unreadable_queue_url: str
     bucket: str
 
     def by_logical_id(self) -> Mapping[str, str]:
         """As the environment of the functions refers to them."""
-        names = {"Table": self.table, "TaskQueue": self.queue_url, "Bucket": self.bucket}
-        return {**names, "TemplateWrites": "on", "PythonRuntime": f"python{RUNNING}", "EgressAllow": "127.0.0.1"}
+        queues = {"TaskQueue": self.queue_url, "UnreadableQueue": self.unreadable_queue_url}
+        settings = {"TemplateWrites": "on", "PythonRuntime": f"python{RUNNING}", "EgressAllow": "127.0.0.1"}
+        return {"Table": self.table, "Bucket": self.bucket, **queues, **settings}
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -72,6 +74,7 @@ def resources(cloud: LocalCloud) -> Resources:
     return Resources(
         table=name,
         queue_url=cloud.client("sqs").create_queue(QueueName=name)["QueueUrl"],
+        unreadable_queue_url=cloud.client("sqs").create_queue(QueueName=f"{name}-unreadable")["QueueUrl"],
         bucket=name,
     )
 
