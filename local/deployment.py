@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from local.artifacts import RUNNING, Artifact, Workshop
 from local.aws import Endpoint
+from local.errors import DeploymentError
 from local.gaps import fill_gaps
 from local.secrets import keep_secret
 from local.stack import Stack
@@ -102,6 +103,8 @@ def _parameters(template: Template, stack: Stack, settings: Mapping[str, str]) -
     defaults = _local_defaults(template)
     given: list[str] = []
     parameters: list[ParameterTypeDef] = []
+    if settings.get("API_TYPE", "REST") != "REST":
+        raise DeploymentError("API_TYPE: the emulators have REST APIs only")
     for name in template.parameters:
         if (value := settings.get(setting_name(name))) is not None:
             given.append(name)

@@ -1,5 +1,10 @@
 """The executor: runs what the task queue asks for."""
 
+import gc
+
+# As in the api function: imports make many objects and no garbage.
+gc.disable()
+
 from typing import Any
 
 from task_service.entrypoints.queues.task_batch import Batch
@@ -7,6 +12,9 @@ from task_service.entrypoints.telemetry import metrics, observed
 from task_service.wiring.services import services
 
 batch = Batch(metrics, isolates=True)
+
+gc.freeze()
+gc.enable()
 
 
 @observed

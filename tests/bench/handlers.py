@@ -7,6 +7,7 @@ that none of their work is counted.
 """
 
 import importlib.util
+import io
 import json
 import os
 import statistics
@@ -16,6 +17,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,19 +33,55 @@ BATCH: Final = 10
 """Messages that Lambda gives to the executor at once."""
 
 
-def rows() -> list[Row]:
-    """The figures, of the handlers as they are in this project."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a handler does for a task."""
+
+    milliseconds: float
+    """CPU time."""
+    log_bytes: float
+    log_lines: float
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """What both handlers do for a task."""
+
+    create: Work
+    alone: Work
+    batched: Work
+
+
+def measured(log_level: str = "INFO") -> Handlers:
+    """What the handlers of this project do."""
     with stub() as url:
         command = [sys.executable, "-m", "tests.bench.handlers", "measure"]
-        done = subprocess.run(command, cwd=PROJECT, env=environment(url), stdout=subprocess.PIPE, text=True, check=True)
-    create, alone, batched = json.loads(done.stdout.splitlines()[-1])
+        variables = environment(url) | {"LOG_LEVEL": log_level}
+        done = subprocess.run(command, cwd=PROJECT, env=variables, stdout=subprocess.PIPE, text=True, check=True)
+    figures = json.loads(done.stdout.splitlines()[-1])
+    return Handlers(*(Work(*figures[start : start + 3]) for start in (0, 3, 6)))
+
+
+def rows(found: Handlers | None = None) -> list[Row]:
+    """The figures, of the handlers as they are in this project."""
+    found = found or measured()
+    quiet = measured("WARNING")
+    create, alone, batched = found.create.milliseconds, found.alone.milliseconds, found.batched.milliseconds
     return [
         Row("CPU of the api handler, creating a task", f"{create:.2f} ms"),
         Row("CPU of the executor handler, a task alone", f"{alone:.2f} ms"),
         Row(f"CPU of the executor handler, a task of a batch of {BATCH}", f"{batched:.2f} ms"),
         Row("CPU of both handlers, a task alone", f"{create + alone:.2f} ms"),
         Row("CPU of both handlers, a batched task", f"{create + batched:.2f} ms"),
+        *_logs("creating a task", found.create, quiet.create),
+        *_logs("running a task alone", found.alone, quiet.alone),
+        *_logs(f"running a task of a batch of {BATCH}", found.batched, quiet.batched),
     ]
+
+
+def _logs(name: str, work: Work, quiet: Work) -> list[Row]:
+    figure = f"{work.log_bytes:.0f} bytes, {work.log_lines:.1f} lines"
+    return [Row(f"log of {name}", figure, f"LogLevel=WARNING: {quiet.log_bytes:.0f} bytes, the metrics")]
 
 
 @contextmanager
@@ -84,10 +122,10 @@ def environment(url: str) -> dict[str, str]:
 
 def measure() -> None:
     """Run the handlers and print, as JSON, the milliseconds of CPU of a task."""
+    out, sys.stdout = sys.stdout, (logged := _Logged())
     api, executor = _handler("api"), _handler("executor")
     context = SimpleNamespace(aws_request_id="1", get_remaining_time_in_millis=lambda: 60_000)
     creation = json.loads((PROJECT / "events/api-create-task.json").read_text())
-    log, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115  the handlers' logs
 
     def create() -> str:
         answer = api(creation, context)
@@ -100,29 +138,48 @@ def measure() -> None:
     run([create()])  # reads the template, opens the connections
     figures: list[tuple[float, ...]] = []
     for _ in range(ROUNDS):
-        with _Cpu() as creating:
+        with _Meter(logged) as creating:
             ids = [create() for _ in range(TASKS)]
-        with _Cpu() as alone:
+        with _Meter(logged) as alone:
             for task_id in ids:
                 run([task_id])
         ids = [create() for _ in range(TASKS)]
-        with _Cpu() as batched:
+        with _Meter(logged) as batched:
             for start in range(0, TASKS, BATCH):
                 run(ids[start : start + BATCH])
-        figures.append((creating.milliseconds, alone.milliseconds, batched.milliseconds))
-    sys.stdout = log
+        figures.append(tuple(figure for meter in (creating, alone, batched) for figure in meter.figures))
+    sys.stdout = out
     print(json.dumps([statistics.median(column) for column in zip(*figures, strict=True)]))
 
 
-class _Cpu:
-    """The CPU time of a round, a task."""
+class _Logged(io.StringIO):
+    """Counts what the functions print, and keeps none of it."""
+
+    bytes = 0
+    lines = 0
+
+    def write(self, text: str) -> int:
+        self.bytes += len(text.encode())
+        self.lines += text.count("\n")
+        return len(text)
+
+
+class _Meter:
+    """The CPU time and the log of a round, a task."""
+
+    def __init__(self, logged: _Logged) -> None:
+        self._logged = logged
 
     def __enter__(self) -> Self:
-        self._before = time.process_time()
+        self._before = time.process_time(), self._logged.bytes, self._logged.lines
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.milliseconds = (time.process_time() - self._before) * 1000 / TASKS
+        cpu, written, lines = self._before
+        milliseconds = (time.process_time() - cpu) * 1000
+        self.figures = tuple(
+            figure / TASKS for figure in (milliseconds, self._logged.bytes - written, self._logged.lines - lines)
+        )
 
 
 def _handler(function: str) -> Callable[[dict[str, Any], Any], dict[str, Any]]:

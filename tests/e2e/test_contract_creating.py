@@ -178,6 +178,8 @@ def test_a_plus_in_a_name_is_a_plus(api: Api, target: HttpTarget) -> None:
     assert has_error(api.call("POST", "/v1/task/one%20one", "{}"), 404)
 
 
+# An HTTP API decodes the path itself.
+@pytest.mark.parametrize("api", ["REST"], indirect=True)
 def test_a_name_that_is_no_text_is_refused(api: Api) -> None:
     assert has_error(api.call("POST", "/v1/task/%ff", "{}"), 400)
 
@@ -185,10 +187,17 @@ def test_a_name_that_is_no_text_is_refused(api: Api) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
 @pytest.mark.parametrize(
     "path",
-    ["/", "/v1", "/v1/task", "/v1/task/", "/v1/task/a/", "/v1/task/a/b", "/v2/task/a", "//liveness", "/liveness/"],
+    ["/", "/v1", "/v1/task", "/v1/task/", "/v1/task/a/", "/v2/task/a", "//liveness", "/liveness/"],
 )
 def test_an_unknown_route_is_not_found(api: Api, method: str, path: str) -> None:
     assert has_error(api.call(method, path, "{}"), 404, "not found")
+
+
+# An HTTP API decodes %2F, so the service takes a slash in the last part of a path for a part of a name.
+@pytest.mark.parametrize("api", ["REST"], indirect=True)
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_a_slash_in_a_name_makes_another_route(api: Api, method: str) -> None:
+    assert has_error(api.call(method, "/v1/task/a/b", "{}"), 404, "not found")
 
 
 @pytest.mark.parametrize(

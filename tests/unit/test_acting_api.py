@@ -13,6 +13,8 @@ from tests.support.builders import NOW, task
 from tests.unit.test_api import Answer, World
 from tests.unit.test_cancel import World as ListWorld
 
+pytestmark = pytest.mark.usefixtures("gateway")
+
 
 @pytest.fixture
 def world() -> World:

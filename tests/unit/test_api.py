@@ -16,6 +16,7 @@ from task_service.entrypoints.api.app import Api
 from task_service.testing import FakeClock, InMemoryPlatform, InMemoryTemplates, ScriptedOutside
 from task_service.usecases.authorize import Authorizer
 from tests.support.builders import NOW, services, stored_template, task
+from tests.support.gateway import headers_of, of_rest_api
 
 RESOURCES = {
     "/v1/task/": "/v1/task/{taskName}",
@@ -29,8 +30,14 @@ RESOURCES = {
 }
 
 
+pytestmark = pytest.mark.usefixtures("gateway")
+
+
 class World:
     """The API on fakes."""
+
+    gateway: Callable[[dict[str, Any]], dict[str, Any]] = staticmethod(of_rest_api)
+    """Makes the event that the API gets."""
 
     def __init__(self, guard: Authorizer | None = None) -> None:
         self.clock = FakeClock(NOW)
@@ -82,7 +89,7 @@ class World:
             "isBase64Encoded": False,
         }
         context = SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: self.remaining_milliseconds)
-        answer = Answer(self.api.resolve(whole | event, context))
+        answer = Answer(self.api.resolve(self.gateway(whole | event), context))
         self.metrics.clear_metrics()
         return answer
 
@@ -91,7 +98,7 @@ class Answer:
     def __init__(self, response: dict[str, Any]) -> None:
         self.status: int = response["statusCode"]
         self.text: str = response["body"]
-        self.headers = {name: values[0] for name, values in response["multiValueHeaders"].items()}
+        self.headers = headers_of(response)
 
     @property
     def json(self) -> Any:
@@ -162,6 +169,7 @@ class TestCreating:
         world.templates.records['a "b" é'] = stored_template('a "b" é')
         assert world.ask("POST", '/v1/task/a "b" é', body="1").status == 200
 
+    @pytest.mark.parametrize("gateway", ["REST"], indirect=True)
     def test_a_name_that_is_not_utf_8_is_refused(self, world: World) -> None:
         assert_problem(world.ask("POST", "/v1/task/%ff", body="1"), 400, 1, "the name in the path is not valid UTF-8")
 
@@ -305,6 +313,7 @@ class TestRoutes:
     def test_what_names_no_resource_is_404(self, world: World, path: str) -> None:
         assert_problem(world.ask("POST", path, body="1"), 404, 5, "not found")
 
+    @pytest.mark.parametrize("gateway", ["REST"], indirect=True)
     def test_a_base_path_of_a_custom_domain_does_not_matter(self, world: World) -> None:
         answer = world.ask(
             "POST",
@@ -389,6 +398,7 @@ class TestPolicies:
         [("a%2Fb/g/n/1", "repository"), ("r/%20/n/1", "group"), ("r/g/n%2F/1", "name"), ("r/g/n/%2F", "version")],
     )
     @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+    @pytest.mark.parametrize("gateway", ["REST"], indirect=True)
     def test_each_part_of_the_name_is_one_name(self, world: World, method: str, path: str, member: str) -> None:
         answer = world.ask(method, f"/v1/policies/{path}", body=self.BODY)
         assert answer.status == 400

@@ -9,6 +9,10 @@ import pytest
 from aws_lambda_powertools.event_handler import openapi as powertools_openapi
 
 from task_service.entrypoints.docs.site import PAGE, Site
+from tests.support.gateway import headers_of
+from tests.unit.test_api import World
+
+pytestmark = pytest.mark.usefixtures("gateway")
 
 DOCUMENT = {"openapi": "3.1.0", "info": {"title": "Ü", "version": "1"}}
 FILES = {
@@ -23,18 +27,15 @@ FILES = {
 def ask(path: str, method: str = "GET", *, site: Site | None = None, **headers: str) -> Any:
     """The answer to a request for this path, matched as API Gateway does."""
     name = path.removeprefix("/swagger-ui").strip("/")
-    response = (site or Site(lambda: DOCUMENT)).resolve(
-        {
-            "httpMethod": method,
-            "path": path,
-            "resource": "/swagger-ui/{proxy+}" if name else "/swagger-ui",
-            "pathParameters": {"proxy": name} if name else None,
-            "headers": {name.replace("_", "-"): value for name, value in headers.items()},
-        },
-        None,
-    )
-    given = {name: values[0] for name, values in response["multiValueHeaders"].items()}
-    return SimpleNamespace(status=response["statusCode"], headers=given, text=response["body"])
+    event = {
+        "httpMethod": method,
+        "path": path,
+        "resource": "/swagger-ui/{proxy+}" if name else "/swagger-ui",
+        "pathParameters": {"proxy": name} if name else None,
+        "headers": {name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    response = (site or Site(lambda: DOCUMENT)).resolve(World.gateway(event), None)
+    return SimpleNamespace(status=response["statusCode"], headers=headers_of(response), text=response["body"])
 
 
 @pytest.mark.parametrize(("name", "content_type"), FILES.items())

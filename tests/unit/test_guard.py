@@ -14,6 +14,8 @@ from tests.support.builders import stored_template
 from tests.support.tokens import ADMIN, AUDIENCE, BAD, ISSUER, Issuer
 from tests.unit.test_api import World, assert_problem
 
+pytestmark = pytest.mark.usefixtures("gateway")
+
 ISSUED_BY = Issuer()
 
 ROUTES = [

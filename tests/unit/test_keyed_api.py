@@ -13,6 +13,8 @@ from tests.unit.test_api import Answer, World, assert_problem
 from tests.unit.test_guard import ISSUED_BY, bearing, guarded
 from tests.unit.test_waiting import done, waiting_world
 
+pytestmark = pytest.mark.usefixtures("gateway")
+
 LIST = json.dumps({"groups": [{"execution": "sequential", "tasks": ["greet"]}]})
 
 
@@ -68,6 +70,8 @@ def test_what_is_no_key_is_400(world: World, key: str) -> None:
     assert world.tasks.records == {}
 
 
+# An HTTP API joins them to "k,k", which is a key.
+@pytest.mark.parametrize("gateway", ["REST"], indirect=True)
 def test_two_keys_are_none(world: World) -> None:
     lines = {"Idempotency-Key": ["k", "k"]}
     answer = world.ask("POST", "/v1/task/greet", body="1", headers={"Idempotency-Key": "k"}, multiValueHeaders=lines)

@@ -24,6 +24,8 @@ from tests.support import builders
 from tests.support.builders import NOW, task
 from tests.unit.test_api import World, assert_problem
 
+pytestmark = pytest.mark.usefixtures("gateway")
+
 MILLISECOND = timedelta(milliseconds=1)
 
 

@@ -1,5 +1,6 @@
 """template.yaml: each function gets the variables that its code reads, and may loop where it has to."""
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
@@ -22,6 +23,12 @@ FUNCTIONS: Final[dict[str, Collection[str]]] = {
 """The services that each function uses."""
 
 USES_PYDANTIC: Final = {"ApiFunction", "DocsFunction"}
+
+OF_TLS: Final = "SSL_CERT_FILE"
+"""What `adapters.http.trust` reads, as OpenSSL does."""
+
+CALLS_OUT: Final = {"ApiFunction", "ExecutorFunction", "FailuresFunction"}
+"""Those that fetch keys or call targets, policies and the cache service."""
 
 OF_EVERY_FUNCTION: Final = {"LOG_LEVEL", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE"}
 """What Powertools reads, for the logger and the metrics that every function makes."""
@@ -101,7 +108,8 @@ def test_a_function_gets_the_variables_that_its_code_reads_and_no_others(
         read |= recorder.read
 
     of_pydantic = {OF_PYDANTIC} if function in USES_PYDANTIC else set()
-    assert read | of_pydantic | OF_EVERY_FUNCTION == given.keys()
+    of_tls = {OF_TLS} if function in CALLS_OUT else set()
+    assert read | of_pydantic | of_tls | OF_EVERY_FUNCTION == given.keys()
 
 
 def test_every_function_is_known_here_with_the_services_that_it_uses(template: dict[str, Any]) -> None:
@@ -114,9 +122,47 @@ def test_every_function_is_known_here_with_the_services_that_it_uses(template: d
 
 
 def test_the_dashboard_shows_every_function(template: dict[str, Any]) -> None:
-    widgets = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0]
     for function in FUNCTIONS:
         assert widgets.count(f'"${{{function}}}"') == len(("Duration", "Errors", "ConcurrentExecutions"))
+
+
+# ---- the kinds of API
+
+
+def test_each_resource_of_an_api_belongs_to_one_kind(template: dict[str, Any]) -> None:
+    kinds = {"AWS::ApiGateway::": "IsRestApi", "AWS::ApiGatewayV2::": "IsHttpApi"}
+    conditions = {
+        name: (resource.get("Condition"), kind)
+        for name, resource in template["Resources"].items()
+        for prefix, kind in kinds.items()
+        if resource["Type"].startswith(prefix) and not resource["Type"].endswith("::Account")
+    }
+    assert all(condition == kind for condition, kind in conditions.values()), conditions
+    assert {kind for _, kind in conditions.values()} == set(kinds.values())
+
+
+def test_a_function_may_be_called_by_the_kind_of_api_that_there_is(template: dict[str, Any]) -> None:
+    allowed = {
+        (it["Condition"], target(it["Properties"]["FunctionName"]))
+        for it in template["Resources"].values()
+        if it["Type"] == "AWS::Lambda::Permission"
+    }
+    assert allowed == {
+        (kind, function) for kind in ("IsRestApi", "IsHttpApi") for function in ("ApiFunction", "DocsFunction")
+    }
+
+
+def test_both_kinds_of_api_are_throttled_and_logged_alike(template: dict[str, Any]) -> None:
+    rest, http = (
+        next(it["Properties"] for it in template["Resources"].values() if it["Type"] == kind)
+        for kind in ("AWS::ApiGateway::Stage", "AWS::ApiGatewayV2::Stage")
+    )
+    [throttled] = rest["MethodSettings"]
+    for limit in ("ThrottlingRateLimit", "ThrottlingBurstLimit"):
+        assert throttled[limit] == http["DefaultRouteSettings"][limit]
+    members = [set(json.loads(log["Format"])) for log in (rest["AccessLogSetting"], http["AccessLogSettings"])]
+    assert members[0] == members[1]
 
 
 # ---- loops

@@ -15,6 +15,8 @@ from task_service.entrypoints.api.prefer import wait_seconds
 from tests.support.builders import NOW, task
 from tests.unit.test_api import Answer, World, assert_problem
 
+pytestmark = pytest.mark.usefixtures("gateway")
+
 LIST = '{"groups":[{"execution":"parallel","tasks":["greet","greet"]}]}'
 
 

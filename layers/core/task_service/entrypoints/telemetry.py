@@ -1,16 +1,64 @@
-"""Logs and metrics of a function."""
+"""Logs and metrics of a function.
+
+The last line that an invocation writes carries its metrics (CloudWatch's embedded metric format), because a line of
+their own would be half of what a task logs. Without such a line, as with LOG_LEVEL=WARNING, they get their own.
+"""
 
 import json
-from collections.abc import Callable
+import logging
+import sys
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
-from typing import Any
+from typing import Any, Final
 
 from aws_lambda_powertools import Logger, Metrics
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
+
+class Lines(logging.StreamHandler[Any]):
+    """Writes log lines, and holds the last one of an invocation back until its metrics are known.
+
+    Lines about trouble are written at once, so that a function that is killed has told of it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(sys.stdout)
+        self._held: logging.LogRecord | None = None
+        self._is_holding = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line that was held back, and write this one or hold it back."""
+        self._write_held()
+        if self._is_holding and record.levelno <= logging.INFO:
+            self._held = record
+        else:
+            super().emit(record)
+
+    def hold(self) -> None:
+        """Hold lines back from now on."""
+        self._is_holding = True
+
+    def finish(self, members: Callable[[], Mapping[str, Any]]) -> None:
+        """Write the line that is held back, with these members too; from now on write each line at once."""
+        self.acquire()
+        try:
+            self._is_holding = False
+            if self._held is not None:
+                vars(self._held).update(members())
+            self._write_held()
+        finally:
+            self.release()
+
+    def _write_held(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            super().emit(held)
+
+
+lines: Final = Lines()
 # ASCII: characters at which some readers of a log begin a line (U+2028, U+0085) come from clients, in ids.
-logger = Logger(json_serializer=partial(json.dumps, default=str))
+logger = Logger(logger_handler=lines, json_serializer=partial(json.dumps, default=str, separators=(",", ":")))
 metrics = Metrics()
 
 
@@ -20,11 +68,22 @@ def observed(handler: Handler) -> Handler:
     @wraps(handler)
     def observed_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         logger.append_keys(request_id=context.aws_request_id)
+        lines.hold()
         try:
             return handler(event, context)
         finally:
+            lines.finish(_taken_metrics)
             # Powertools warns of an invocation without metrics, which is nothing unusual here.
             if metrics.metric_set:
                 metrics.flush_metrics()
 
     return observed_handler
+
+
+def _taken_metrics() -> Mapping[str, Any]:
+    """The metrics as members of a log line."""
+    if not metrics.metric_set:
+        return {}
+    taken = dict(metrics.serialize_metric_set())
+    metrics.clear_metrics()
+    return taken

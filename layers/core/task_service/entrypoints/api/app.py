@@ -43,7 +43,9 @@ class Api:
             self._metrics.add_metric(name, MetricUnit.Count, count)
         fields = {"action": "answer", "method": request.method, "route": request.resource, "status": response.status}
         log.info("answered", extra={**fields, **response.log_fields})
-        return response.with_defaults(_HEADERS | _VARY.get(request.resource, {})).to_gateway()
+        return response.with_defaults(_HEADERS | _VARY.get(request.resource, {})).to_gateway(
+            is_http_api=request.is_http_api
+        )
 
     def _respond(self, request: Request) -> Response:
         """Call the handler of a request. Raises NotFound, MethodNotAllowed, and what authorizer and handler raise."""

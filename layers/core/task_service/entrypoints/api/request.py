@@ -1,4 +1,10 @@
-"""A request to the API, read from the event of a gateway. Only this module knows what such events look like."""
+"""A request to the API, read from the event of a gateway. Only this module knows what such events look like.
+
+API Gateway has two kinds of API, and each has its own events:
+
+- a REST API (payload format 1.0) matches the route, and gives the path as it was sent;
+- an HTTP API (payload format 2.0) gives every path that it has no route for to $default, and decodes it before.
+"""
 
 import base64
 import binascii
@@ -6,15 +12,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 from task_service.domain.errors import BadRequest
+from task_service.entrypoints.api import routes
 
 if TYPE_CHECKING:
     from task_service.domain.identity import Caller
 
 GatewayEvent = Mapping[str, Any]
-"""API Gateway's event for a proxy integration of a REST API (payload format 1.0)."""
+"""API Gateway's event for a proxy integration of a REST API or an HTTP API."""
+
+DEFAULT: Final = "$default"
+"""An HTTP API's name for the route that takes what no other one does, and for the stage that no path names."""
 
 _REPLACEMENT: Final = "\ufffd"
 
@@ -25,11 +35,11 @@ class Request:
 
     method: str
     resource: str
-    """The route that the gateway has matched, as it stands in template.yaml."""
+    """The route that the path matches, as it stands in template.yaml."""
     path: str
-    """The path as it was sent, under a custom domain with that domain's base path in front."""
+    """The path: from a REST API as it was sent, with the base path of a custom domain; from an HTTP API decoded."""
     segments: Mapping[str, str]
-    """The parts of the path that the resource names, percent-encoded as they were sent."""
+    """The parts of the path that the resource names, percent-encoded."""
     query: Mapping[str, str]
     """The query parameters, of one that is repeated the last value."""
     headers: Mapping[str, str]
@@ -39,23 +49,20 @@ class Request:
     """Whether the body is Base64 of what the client sent."""
     remaining_time: Callable[[], timedelta]
     """Asks how long the function may still run."""
+    is_http_api: bool = False
+    """Whether an HTTP API sent the event, and gets the response."""
     caller: "Caller | None" = None
     """Who sent the request; None where authentication is off or not needed."""
 
     @classmethod
     def from_event(cls, event: GatewayEvent, context: Any) -> "Request":
         """The request in a gateway's event; `context` is Lambda's."""
-        values = event.get("multiValueQueryStringParameters") or {}
+        read = _of_http_api if event.get("version") == "2.0" else _of_rest_api
         return cls(
-            method=event["httpMethod"],
-            resource=str(event.get("resource") or ""),
-            path=str(event.get("path") or ""),
-            segments=event.get("pathParameters") or {},
-            query={name: str(several[-1]) for name, several in values.items() if several},
-            headers=_headers(event),
             body=str(event.get("body") or ""),
             is_base64=bool(event.get("isBase64Encoded")),
             remaining_time=lambda: timedelta(milliseconds=context.get_remaining_time_in_millis()),
+            **read(event),
         )
 
     @property
@@ -91,6 +98,43 @@ class Request:
                 r" (the character U+FFFD itself can be sent as the escape \ufffd)"
             )
         return self.body
+
+
+def _of_rest_api(event: GatewayEvent) -> dict[str, Any]:
+    values = event.get("multiValueQueryStringParameters") or {}
+    return {
+        "method": event["httpMethod"],
+        "resource": str(event.get("resource") or ""),
+        "path": str(event.get("path") or ""),
+        "segments": event.get("pathParameters") or {},
+        "query": {name: str(several[-1]) for name, several in values.items() if several},
+        "headers": _headers(event),
+    }
+
+
+def _of_http_api(event: GatewayEvent) -> dict[str, Any]:
+    about = event["requestContext"]
+    path = str(event["rawPath"])
+    if (stage := about.get("stage", DEFAULT)) != DEFAULT:
+        path = path.removeprefix(f"/{stage}")
+    method_and_resource = str(event["routeKey"])
+    if method_and_resource == DEFAULT:
+        resource, decoded = routes.match(path)
+    else:
+        resource, decoded = method_and_resource.partition(" ")[2], event.get("pathParameters") or {}
+    headers = {name.lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    if cookies := event.get("cookies"):
+        headers["cookie"] = "; ".join(cookies)
+    return {
+        "method": about["http"]["method"],
+        "resource": resource,
+        "path": path,
+        "segments": {name: quote(part, safe="") for name, part in decoded.items()},
+        # queryStringParameters joins repeated values with commas, which values can have too.
+        "query": dict(parse_qsl(event.get("rawQueryString") or "", keep_blank_values=True)),
+        "headers": headers,
+        "is_http_api": True,
+    }
 
 
 def _headers(event: GatewayEvent) -> dict[str, str]:

@@ -41,11 +41,11 @@ class Response:
         """The same response with those of these headers that it has not."""
         return replace(self, headers={**headers, **self.headers})
 
-    def to_gateway(self) -> dict[str, Any]:
-        """API Gateway's response of a proxy integration (payload format 1.0)."""
-        return {
-            "statusCode": self.status,
-            "multiValueHeaders": {name: [value] for name, value in self.headers.items()},
-            "body": self.body,
-            "isBase64Encoded": False,
-        }
+    def to_gateway(self, *, is_http_api: bool = False) -> dict[str, Any]:
+        """API Gateway's response of a proxy integration, for a REST API (payload format 1.0) or an HTTP API (2.0)."""
+        headers: dict[str, Any] = (
+            {"headers": dict(self.headers)}
+            if is_http_api
+            else {"multiValueHeaders": {name: [value] for name, value in self.headers.items()}}
+        )
+        return {"statusCode": self.status, **headers, "body": self.body, "isBase64Encoded": False}

@@ -84,6 +84,22 @@ def methods_of(resource: str) -> Mapping[str, Route]:
     return _BY_RESOURCE.get(resource, {})
 
 
+def match(path: str) -> tuple[str, Mapping[str, str]]:
+    """The resource that a decoded path names, and the parts of the path that the resource names; "" if there is none.
+
+    The last part takes the rest of the path with its slashes: a decoded path does not say which of them a client has
+    sent as %2F, in the name of a template.
+    """
+    for resource in _BY_RESOURCE:
+        names = resource.split("/")
+        parts = path.split("/", len(names) - 1)
+        if len(parts) == len(names) and all(
+            part if name.startswith("{") else part == name for name, part in zip(names, parts, strict=True)
+        ):
+            return resource, {name[1:-1]: part for name, part in zip(names, parts, strict=True) if name.startswith("{")}
+    return "", {}
+
+
 _BY_RESOURCE: Final[dict[str, dict[str, Route]]] = {}
 for _route in ROUTES:
     _BY_RESOURCE.setdefault(_route.resource, {})[_route.method] = _route

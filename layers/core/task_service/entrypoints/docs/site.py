@@ -76,7 +76,7 @@ class Site:
         response = response_or_problem(lambda: self._respond(request)).adding(headers=_SECURITY)
         fields = {"action": "answer", "method": request.method, "route": request.resource, "status": response.status}
         log.info("answered", extra=fields)
-        return response.to_gateway()
+        return response.to_gateway(is_http_api=request.is_http_api)
 
     def _respond(self, request: Request) -> Response:
         """The response with a file. Raises NotFound, MethodNotAllowed."""

@@ -1,0 +1,93 @@
+"""An HTTP server that is to functions what an HTTP API of API Gateway is: it calls them with events of its payload 2.0.
+
+Emulators have REST APIs only. So what the gateway does is done here as AWS documents it, and the functions are real.
+"""
+
+import base64
+import json
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import SimpleNamespace, TracebackType
+from typing import Any, Final, Self
+from urllib.parse import parse_qs
+
+from tests.support.gateway import headers_of, of_http_api
+
+Function = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+LARGEST_EVENT: Final = 6_291_556
+"""Bytes of an event; Lambda takes no more (6 MB)."""
+TEXT: Final = ("text/", "application/json", "application/javascript", "application/xml")
+"""Types whose bodies are handed on as text; others as Base64."""
+
+
+class HttpFront:
+    """Serves a function on a port of its own."""
+
+    def __init__(self, function: Function) -> None:
+        self._server = _Server(function)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, function: Function) -> None:
+        super().__init__(("127.0.0.1", 0), _Connection)
+        self.function = function
+
+
+class _Connection(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        event = of_http_api(self._event(body))
+        if len(json.dumps(event, ensure_ascii=False).encode()) > LARGEST_EVENT:
+            return self._send(413, {"content-type": "application/json"}, b'{"message":"Request Entity Too Large"}')
+        context = SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 28_000)
+        response = self.server.function(event, context)
+        return self._send(response["statusCode"], headers_of(response), response["body"].encode())
+
+    do_GET = do_HEAD = do_OPTIONS = do_POST = do_PUT = do_PATCH = do_DELETE = _answer
+
+    def _event(self, body: bytes) -> dict[str, Any]:
+        # In `path`, two slashes at the beginning would be one.
+        path, _, query = self.requestline.split(" ")[1].partition("?")
+        is_text = self.headers.get("Content-Type", "text/plain").lower().startswith(TEXT)
+        return {
+            "httpMethod": self.command,
+            "path": path,
+            "multiValueQueryStringParameters": parse_qs(query, keep_blank_values=True),
+            "multiValueHeaders": {name: self.headers.get_all(name) for name in self.headers},
+            "body": (body.decode(errors="replace") if is_text else base64.b64encode(body).decode()) if body else None,
+            "isBase64Encoded": bool(body) and not is_text,
+        }
+
+    def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if status not in (204, 304):
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD" and status not in (204, 304):
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
