@@ -254,3 +254,11 @@ def test_without_a_cloud_it_says_how_to_start_one(copy: Copy) -> None:
     _, errors = program.communicate(timeout=30)
 
     assert (program.returncode, "`make run` starts one" in errors) == (1, True)
+
+
+def test_the_local_cloud_does_not_start_where_it_would_be_open_to_the_network(copy: Copy) -> None:
+    program: subprocess.Popen[str] = copy.begin("run", LISTEN_HOST="0.0.0.0")
+
+    _, errors = program.communicate(timeout=30)
+
+    assert (program.returncode, "LISTEN_HOST is 0.0.0.0; an address of one network is expected" in errors) == (1, True)
