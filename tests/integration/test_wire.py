@@ -606,7 +606,17 @@ def test_a_service_whose_time_is_never_right_is_not_available(aws: AwsServer) ->
     assert len(aws.requests) == 2
 
 
-@pytest.mark.parametrize("date", ["yesterday", "", "Thu, 99 Foo 2026 00:00:00 GMT"])
+@pytest.mark.parametrize(
+    "date",
+    [
+        "yesterday",
+        "",
+        "Thu, 99 Foo 2026 00:00:00 GMT",
+        "Tue, 01 Jan 1600 00:00:00 GMT",
+        "Fri, 31 Dec 9999 23:59:59 -2300",
+        "Thu, 26 Nov 2026 00:00:00 +99999999999999",
+    ],
+)
 def test_a_date_that_is_none_corrects_nothing(aws: AwsServer, date: str) -> None:
     aws.answers(raw(400, b'{"__type": "InvalidSignatureException"}', Date=date))
     with pytest.raises(Unavailable, match="InvalidSignatureException"):

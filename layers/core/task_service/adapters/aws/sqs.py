@@ -36,7 +36,7 @@ class SqsTaskQueue:
         """Put a message into the queue, delayed until `due_at` or by LONGEST_DELAY; returns once it is durable."""
         seconds = min(self._seconds_until(due_at), LONGEST_DELAY) if due_at else 0
         delay = {"DelaySeconds": seconds} if seconds else {}
-        self.client.call("SendMessage", QueueUrl=self.url, MessageBody=to_text(message), **delay)
+        _check_sent(self.client.call("SendMessage", QueueUrl=self.url, MessageBody=to_text(message), **delay))
 
     def send_all(self, messages: Sequence[TaskMessage]) -> None:
         """Put messages into the queue, ten with a request; returns once all are durable."""
@@ -81,7 +81,7 @@ class SqsUnreadableMessages:
     def keep(self, text: str, *, message_id: str, reason: str) -> None:
         """Put a text into the queue, with its message's id and the reason as attributes; returns once it is durable."""
         attributes = {"messageId": message_id, "reason": reason}
-        self.client.call(
+        answer = self.client.call(
             "SendMessage",
             QueueUrl=self.url,
             MessageBody=text[:LONGEST_UNREADABLE],
@@ -89,10 +89,17 @@ class SqsUnreadableMessages:
                 name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
             },
         )
+        _check_sent(answer)
+
+
+def _check_sent(answer: Mapping[str, Any]) -> None:
+    """Raise Unavailable unless SQS has acknowledged a message: a proxy's empty object is no acknowledgement."""
+    if not answer.get("MessageId"):
+        raise Unavailable("sqs: the message is not acknowledged")
 
 
 def _check_batch(answer: Mapping[str, Any], entries: int) -> None:
     """Raise Unavailable unless SQS has acknowledged each entry of a batch."""
-    if len(answer.get("Successful", [])) < entries:
-        codes = {failed.get("Code", "unknown") for failed in answer.get("Failed", [])}
+    if len({done.get("Id") for done in answer.get("Successful") or ()}) < entries:
+        codes = {failed.get("Code", "unknown") for failed in answer.get("Failed") or ()}
         raise Unavailable(f"sqs: {', '.join(sorted(codes)) or 'messages are not acknowledged'}")

@@ -258,7 +258,9 @@ def _output(operation: str, answer: Answer) -> dict[str, Any]:
 
 
 def _server_time(answer: Answer) -> float | None:
+    """The answer's date in seconds since 1970; None: it has none that can be signed with, today and tomorrow."""
     try:
-        return parsedate_to_datetime(answer.headers["Date"] or "").timestamp()
-    except ValueError:
+        said = parsedate_to_datetime(answer.headers["Date"] or "")
+    except (ValueError, OverflowError):
         return None
+    return said.timestamp() if 1970 < said.year < 9000 else None
