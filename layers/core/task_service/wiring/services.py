@@ -420,6 +420,10 @@ def from_settings(settings: Settings) -> Services:
 
 
 def _platform(settings: Settings) -> Platform:
+    if settings.database_url:
+        from task_service.wiring.postgres import on_database
+
+        return on_database(settings)
     from task_service.wiring.aws import AwsPlatform
 
     return AwsPlatform(
