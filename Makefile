@@ -60,7 +60,7 @@ clean: ## remove what the other targets made
 	rm -rf $(VENV) .venv-tools .build .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/local.stamp: requirements/local.txt layers/core/requirements.txt functions/bridge/requirements.txt
+$(VENV)/local.stamp: requirements/local.txt requirements/postgres.txt layers/core/requirements.txt functions/bridge/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/local.txt
 	@touch $@

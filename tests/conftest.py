@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.cloud import LocalCloud
+from tests.support.postgres import Server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,6 +20,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for name, value in report.user_properties:
                 if name == "summary":
                     terminalreporter.write_line(str(value))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A PostgreSQL server; each test makes a database of its own."""
+    server = Server()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -20,4 +20,4 @@ gc.enable()
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle a batch of messages; names those that have to come again."""
-    return batch.run(event, context, services().message_handler.handle, services().batch_queues)
+    return batch.run(event, context, services().message_handler.handle, services().batch_queues, services().clock)

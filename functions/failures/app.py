@@ -12,4 +12,4 @@ batch = Batch(metrics, isolates=False)
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle a batch of dead letters; names those that have to come again."""
-    return batch.run(event, context, services().dead_letter_handler.handle, services().batch_queues)
+    return batch.run(event, context, services().dead_letter_handler.handle, services().batch_queues, services().clock)

@@ -3,13 +3,16 @@
     fake        the fakes that are shipped with the ports
     moto        the AWS adapters, on moto's server
     ministack   the AWS adapters, on the local cloud
+    postgres    the PostgreSQL adapters, on a server of the test run
 
 A test that asks for a port runs once for each kind. moto and MiniStack are two independent ideas of what AWS says;
 where they differ, the test cites AWS's documentation and relies on neither.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Protocol
 from uuid import uuid4
@@ -27,7 +30,12 @@ from task_service.adapters.aws.dynamodb.templates import TASK_TEMPLATE, DynamoDb
 from task_service.adapters.aws.s3 import S3Bodies
 from task_service.adapters.aws.sqs import SqsTaskQueue
 from task_service.adapters.aws.wire import Client, WireClient, connect
-from task_service.ports import Bodies, IdempotencyKeys, Search, TaskLists, Tasks, Templates
+from task_service.adapters.postgres.database import Database
+from task_service.adapters.postgres.queue import PostgresTaskQueue
+from task_service.domain.messages import Received, from_text
+from task_service.domain.search import Filter, Found, ListSummary
+from task_service.domain.task import Task
+from task_service.ports import Bodies, IdempotencyKeys, Search, TaskLists, TaskQueue, Tasks, Templates
 from task_service.testing import (
     InMemoryBodies,
     InMemoryKeys,
@@ -36,16 +44,25 @@ from task_service.testing import (
     InMemoryTasks,
     InMemoryTemplates,
 )
+from task_service.wiring.postgres import PostgresPlatform
 from task_service.wiring.services import utc_now
 from tests.contract.moto_server import MotoServer
+from tests.support.postgres import Server
 
-KINDS = ("fake", "moto", "ministack")
+KINDS = ("fake", "moto", "ministack", "postgres")
 
 AWS = pytest.mark.parametrize("kind", ["moto", "ministack"])
 """For tests of what only the AWS adapters have."""
 
-ATOMIC = pytest.mark.parametrize("kind", ["fake", "ministack"])
+QUEUES = pytest.mark.parametrize("kind", ["moto", "ministack", "postgres"])
+"""For queues that messages come out of; the fake's only remembers what was sent."""
+
+ATOMIC = pytest.mark.parametrize("kind", ["fake", "ministack", "postgres"])
 """For races between writes: moto's conditional writes are not atomic."""
+
+
+BOUNDED = pytest.mark.parametrize("kind", ["fake", "moto", "ministack"])
+"""For a page that ends because enough was looked at: PostgreSQL's indexes find what is asked for and nothing else."""
 
 
 class Searching(Protocol):
@@ -143,6 +160,47 @@ class _ClientWithPause:
         return self.client.call(operation, **parameters)
 
 
+def postgres_adapters(platform: PostgresPlatform) -> Implementation:
+    """The adapters on PostgreSQL."""
+
+    def search(*, before_reading: Callable[[], object] = lambda: None, bounded: bool = False) -> Search:
+        return _SearchAfter(platform.search, before_reading)
+
+    return Implementation(
+        tasks=platform.tasks,
+        lists=platform.lists,
+        keys=platform.keys,
+        templates=platform.task_templates,
+        bodies=platform.bodies,
+        search=search,
+    )
+
+
+@dataclass
+class _SearchAfter:
+    """A search that finds and reads with one query: what happens between the two happens before it."""
+
+    search: Search
+    before_reading: Callable[[], object]
+
+    def tasks(self, wanted: Filter, *, limit: int, before: str | None, now: datetime) -> Found[Task]:
+        self.before_reading()
+        return self.search.tasks(wanted, limit=limit, before=before, now=now)
+
+    def lists(self, wanted: Filter, *, limit: int, before: str | None, now: datetime) -> Found[ListSummary]:
+        self.before_reading()
+        return self.search.lists(wanted, limit=limit, before=before, now=now)
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_server: Server) -> Iterator[PostgresPlatform]:
+    """A database for the contract's tests."""
+    with postgres_server.database() as url:
+        platform = PostgresPlatform(database=Database(conninfo=url))
+        yield platform
+        platform.close()
+
+
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     """A kind of implementation."""
@@ -177,7 +235,13 @@ def on_aws(kind: str, request: pytest.FixtureRequest) -> Aws:
 @pytest.fixture
 def implementation(kind: str, request: pytest.FixtureRequest) -> Implementation:
     """The ports, in one kind."""
-    return fakes() if kind == "fake" else aws_adapters(request.getfixturevalue("on_aws"))
+    match kind:
+        case "fake":
+            return fakes()
+        case "postgres":
+            return postgres_adapters(request.getfixturevalue("postgres"))
+        case _:
+            return aws_adapters(request.getfixturevalue("on_aws"))
 
 
 @pytest.fixture
@@ -205,9 +269,90 @@ def bodies(implementation: Implementation) -> Bodies:
     return implementation.bodies
 
 
+@dataclass(frozen=True, kw_only=True)
+class QueueInUse:
+    """A queue that no other test consumes."""
+
+    queue: TaskQueue
+    receive: Callable[[], list[Received]]
+    """Receives up to ten messages, which then are hidden from others."""
+    delete: Callable[[Received], object]
+    depth: Callable[[], int]
+    """How many messages there are, hidden or not."""
+    gone: TaskQueue
+    """The same adapter, on a queue that there is not."""
+
+
+@pytest.fixture
+def in_use(kind: str, request: pytest.FixtureRequest) -> Iterator[QueueInUse]:
+    name = f"contract-{uuid4().hex}"
+    if kind == "postgres":
+        with postgres_queue(request.getfixturevalue("postgres"), name.replace("-", "_")) as queue:
+            yield queue
+    else:
+        sqs = request.getfixturevalue("queue")
+        yield sqs_queue(sqs)
+
+
+def sqs_queue(queue: SqsTaskQueue) -> QueueInUse:
+    """A queue of SQS."""
+    client, url = queue.client, queue.url
+
+    def receive() -> list[Received]:
+        answer = client.call("ReceiveMessage", QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"])
+        return [
+            Received(
+                message=from_text(it["Body"]),
+                id=it["MessageId"],
+                receipt=it["ReceiptHandle"],
+                receives=int(it["Attributes"]["ApproximateReceiveCount"]),
+            )
+            for it in answer.get("Messages", [])
+        ]
+
+    def depth() -> int:
+        counts = client.call("GetQueueAttributes", QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return int(counts["ApproximateNumberOfMessages"]) + int(counts["ApproximateNumberOfMessagesNotVisible"])
+
+    return QueueInUse(
+        queue=queue,
+        receive=receive,
+        delete=lambda one: client.call("DeleteMessage", QueueUrl=url, ReceiptHandle=one.receipt),
+        depth=depth,
+        gone=SqsTaskQueue(client=client, url=url + "-gone", clock=utc_now),
+    )
+
+
+@contextmanager
+def postgres_queue(platform: PostgresPlatform, name: str) -> Iterator[QueueInUse]:
+    """A queue of PGMQ."""
+    platform.database.rows("SELECT pgmq.create(%(name)s)", {"name": name})
+    reader = replace(platform.task_reader, queue=name, dead_letters=None)
+
+    def receive() -> list[Received]:
+        return [
+            Received(message=from_text(it.body), id=it.message_id, receipt=it.receipt, receives=it.receives)
+            for it in reader.receive(most=10, visibility=timedelta(seconds=30))
+        ]
+
+    def depth() -> int:
+        depth = reader.depth()
+        return depth.waiting + depth.hidden
+
+    queue = replace(platform.queue.queue, name=name)
+    yield QueueInUse(
+        queue=PostgresTaskQueue(queue=queue),
+        receive=receive,
+        delete=lambda one: reader.delete([one.receipt]),
+        depth=depth,
+        gone=PostgresTaskQueue(queue=replace(queue, name=f"{name}_gone")),
+    )
+    platform.database.rows("SELECT pgmq.drop_queue(%(name)s)", {"name": name})
+
+
 @pytest.fixture
 def queue(on_aws: Aws) -> Iterator[SqsTaskQueue]:
-    """A queue that nobody else consumes."""
+    """A queue of SQS that no other test consumes."""
     queues = on_aws.endpoint.client("sqs")
     url = queues.create_queue(QueueName=f"contract-{uuid4().hex}")["QueueUrl"]
     yield SqsTaskQueue(client=on_aws.client("sqs"), url=url, clock=utc_now)

@@ -1,4 +1,4 @@
-"""What the queue's adapter does."""
+"""What every queue does."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -9,14 +9,14 @@ import pytest
 from task_service.adapters.aws.sqs import LONGEST_UNREADABLE, SqsTaskQueue, SqsUnreadableMessages
 from task_service.adapters.aws.wire import Client
 from task_service.domain.errors import Unavailable
-from task_service.domain.messages import GroupStart, ListCancel, Received, TaskMessage, from_text
+from task_service.domain.messages import GroupStart, ListCancel, Received, TaskMessage
+from task_service.wiring.postgres import PostgresPlatform
 from task_service.wiring.services import utc_now
-from tests.contract.conftest import AWS, Aws
+from tests.contract.conftest import AWS, QUEUES, QueueInUse
 from tests.support.builders import NOW
 
-pytestmark = AWS
 
-
+@QUEUES
 @pytest.mark.parametrize(
     "message",
     [
@@ -24,13 +24,12 @@ pytestmark = AWS
         TaskMessage(task_id="t", attempt=7, not_before=NOW + timedelta(milliseconds=1_234)),
     ],
 )
-def test_a_message_arrives_as_it_was_sent(queue: SqsTaskQueue, message: TaskMessage) -> None:
-    queue.send(message)
-    received = receive(queue)
-    assert len(received) == 1
-    assert from_text(received[0]["Body"]) == message
+def test_a_message_arrives_as_it_was_sent(in_use: QueueInUse, message: TaskMessage) -> None:
+    in_use.queue.send(message)
+    assert [received.message for received in in_use.receive()] == [message]
 
 
+@QUEUES
 @pytest.mark.parametrize(
     "message",
     [
@@ -40,60 +39,74 @@ def test_a_message_arrives_as_it_was_sent(queue: SqsTaskQueue, message: TaskMess
         ListCancel(list_id="l", replay=2),
     ],
 )
-def test_a_lists_message_arrives_as_it_was_sent(queue: SqsTaskQueue, message: GroupStart | ListCancel) -> None:
-    queue.send(message)
-    assert [from_text(received["Body"]) for received in receive(queue)] == [message]
+def test_a_lists_message_arrives_as_it_was_sent(in_use: QueueInUse, message: GroupStart | ListCancel) -> None:
+    in_use.queue.send(message)
+    assert [received.message for received in in_use.receive()] == [message]
 
 
-def test_many_messages_all_arrive(queue: SqsTaskQueue) -> None:
+@QUEUES
+def test_many_messages_all_arrive(in_use: QueueInUse) -> None:
     messages = [TaskMessage(task_id=f"l.0.{number}", attempt=1) for number in range(25)]
-    queue.send_all(messages)
-    arrived: list[object] = []
-    while len(arrived) < 25:
-        batch = receive(queue)
-        assert batch, "not all have arrived"
-        arrived += [from_text(received["Body"]) for received in batch]
+    in_use.queue.send_all(messages)
+    arrived = [received.message for received in receive_all(in_use, 25)]
     assert sorted(map(str, arrived)) == sorted(map(str, messages))
 
 
-def test_a_delayed_message_is_not_there_yet(queue: SqsTaskQueue) -> None:
-    queue.send(TaskMessage(task_id="t", attempt=1), due_at=utc_now() + timedelta(minutes=20))
-    assert receive(queue) == []
+@QUEUES
+def test_a_delayed_message_is_not_there_yet(in_use: QueueInUse) -> None:
+    in_use.queue.send(TaskMessage(task_id="t", attempt=1), due_at=utc_now() + timedelta(minutes=20))
+    assert in_use.receive() == []
 
 
-def test_a_postponed_message_comes_back_when_it_is_due(queue: SqsTaskQueue) -> None:
-    queue.send(TaskMessage(task_id="t", attempt=1))
-    receipt = receive(queue)[0]["ReceiptHandle"]
-    queue.postpone(receipt, until=utc_now())
-    assert len(receive(queue)) == 1
+@QUEUES
+def test_a_postponed_message_comes_back_when_it_is_due(in_use: QueueInUse) -> None:
+    in_use.queue.send(TaskMessage(task_id="t", attempt=1))
+    [received] = in_use.receive()
+    in_use.queue.postpone(received.receipt, until=utc_now())
+    assert len(in_use.receive()) == 1
 
 
-def test_messages_that_are_given_back_are_new_and_keep_their_crashes(queue: SqsTaskQueue) -> None:
-    queue.send_all([TaskMessage(task_id=f"l.0.{number}", attempt=1) for number in range(3)])
-    received = [
-        Received(message=replace(from_text(one["Body"]), crashes=2), id=one["MessageId"], receipt=one["ReceiptHandle"])
-        for one in receive_all(queue, 3)
-    ]
-    queue.give_back(received)
-    again = receive_all(queue, 3)
-    assert {one["Attributes"]["ApproximateReceiveCount"] for one in again} == {"1"}
-    assert {from_text(one["Body"]) for one in again} == {one.message for one in received}
+@QUEUES
+def test_messages_that_are_given_back_are_new_and_keep_their_crashes(in_use: QueueInUse) -> None:
+    in_use.queue.send_all([TaskMessage(task_id=f"l.0.{number}", attempt=1) for number in range(3)])
+    received = [replace(one, message=replace(one.message, crashes=2)) for one in receive_all(in_use, 3)]
+    in_use.queue.give_back(received)
+    again = receive_all(in_use, 3)
+    assert {one.receives for one in again} == {1}
+    assert {one.message for one in again} == {one.message for one in received}
     # The received ones are gone: what was hidden does not come back.
     for one in again:
-        queue.client.call("DeleteMessage", QueueUrl=queue.url, ReceiptHandle=one["ReceiptHandle"])
-    counts = queue.client.call("GetQueueAttributes", QueueUrl=queue.url, AttributeNames=["All"])["Attributes"]
-    assert (counts["ApproximateNumberOfMessages"], counts["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
+        in_use.delete(one)
+    assert in_use.depth() == 0
 
 
-def test_messages_that_the_queue_does_not_take_back_are_still_there(queue: SqsTaskQueue) -> None:
-    queue.send(TaskMessage(task_id="t", attempt=1))
-    [one] = receive(queue)
-    received = Received(message=from_text(one["Body"]), id=one["MessageId"], receipt=one["ReceiptHandle"])
+@QUEUES
+def test_the_queue_answers(in_use: QueueInUse) -> None:
+    in_use.queue.ping()
+
+
+@QUEUES
+def test_a_queue_that_is_gone_is_unavailable(in_use: QueueInUse) -> None:
+    with pytest.raises(Unavailable, match=r"^(sqs|postgresql): "):
+        in_use.gone.ping()
+    with pytest.raises(Unavailable):
+        in_use.gone.send(TaskMessage(task_id="t", attempt=1))
+    with pytest.raises(Unavailable):
+        in_use.gone.send_all([TaskMessage(task_id="t", attempt=1)])
+
+
+# -- SQS
+
+
+@AWS
+def test_messages_that_the_queue_does_not_take_back_are_still_there(in_use: QueueInUse, queue: SqsTaskQueue) -> None:
+    in_use.queue.send(TaskMessage(task_id="t", attempt=1))
+    [received] = in_use.receive()
     refusing = SqsTaskQueue(client=_Refusing(queue.client), url=queue.url, clock=utc_now)
     with pytest.raises(Unavailable, match="sqs: InternalError"):
         refusing.give_back([received])
-    queue.postpone(one["ReceiptHandle"], until=utc_now())
-    assert len(receive_all(queue, 2)) == 2, "it is there twice"
+    in_use.queue.postpone(received.receipt, until=utc_now())
+    assert len(receive_all(in_use, 2)) == 2, "it is there twice"
 
 
 class _Refusing:
@@ -109,40 +122,36 @@ class _Refusing:
         return {"Failed": [{"Id": entry["Id"], "Code": "InternalError", "SenderFault": False} for entry in entries]}
 
 
+@AWS
 @pytest.mark.parametrize("text", ["hello", "x" * 250_000])
 def test_an_unreadable_text_is_kept_with_its_message_and_the_reason(queue: SqsTaskQueue, text: str) -> None:
     unreadable = SqsUnreadableMessages(client=queue.client, url=queue.url)
     unreadable.keep(text, message_id="m-1", reason="not a message of this service: Expecting value")
-    [kept] = receive(queue)
+    names = {"AttributeNames": ["All"], "MessageAttributeNames": ["All"]}
+    answer = queue.client.call("ReceiveMessage", QueueUrl=queue.url, **names)
+    [kept] = answer["Messages"]
     assert kept["Body"] == text[:LONGEST_UNREADABLE]
     attributes = {name: value["StringValue"] for name, value in kept["MessageAttributes"].items()}
     assert attributes == {"messageId": "m-1", "reason": "not a message of this service: Expecting value"}
 
 
-def test_the_queue_answers(queue: SqsTaskQueue) -> None:
-    queue.ping()
+# -- PGMQ
 
 
-def test_a_queue_that_is_gone_is_unavailable(queue: SqsTaskQueue, on_aws: Aws) -> None:
-    gone = SqsTaskQueue(client=on_aws.client("sqs"), url=queue.url + "-gone", clock=utc_now)
-    with pytest.raises(Unavailable, match="sqs: "):
-        gone.ping()
-    with pytest.raises(Unavailable):
-        gone.send(TaskMessage(task_id="t", attempt=1))
-    with pytest.raises(Unavailable):
-        gone.send_all([TaskMessage(task_id="t", attempt=1)])
+@pytest.mark.parametrize("text", ["hello", "x" * 250_000, "odd \0"])
+def test_a_text_that_could_not_be_read_is_kept_whole(postgres: PostgresPlatform, text: str) -> None:
+    postgres.unreadable.keep(text, message_id="m-1", reason="not a message of this service: Expecting value")
+    [row] = postgres.database.rows(
+        "DELETE FROM pgmq.q_task_service_unreadable RETURNING message #>> '{}' AS body, headers"
+    )
+    assert row["body"] == text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    assert row["headers"] == {"messageId": "m-1", "reason": "not a message of this service: Expecting value"}
 
 
-def receive(queue: SqsTaskQueue) -> list[dict[str, Any]]:
-    names = {"AttributeNames": ["All"], "MessageAttributeNames": ["All"]}
-    answer = queue.client.call("ReceiveMessage", QueueUrl=queue.url, MaxNumberOfMessages=10, **names)
-    return list(answer.get("Messages", []))
-
-
-def receive_all(queue: SqsTaskQueue, count: int) -> list[dict[str, Any]]:
-    received: list[dict[str, Any]] = []
+def receive_all(in_use: QueueInUse, count: int) -> list[Received]:
+    received: list[Received] = []
     while len(received) < count:
-        batch = receive(queue)
+        batch = in_use.receive()
         assert batch, "not all have arrived"
         received += batch
     return received

@@ -15,7 +15,7 @@ from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.task_list import TaskList
 from task_service.ports import Search
-from tests.contract.conftest import Implementation
+from tests.contract.conftest import BOUNDED, Implementation
 from tests.support import builders
 from tests.support.builders import task
 
@@ -202,6 +202,7 @@ def test_what_is_created_meanwhile_changes_no_later_page(world: World) -> None:
     assert found == created[::-1]
 
 
+@BOUNDED
 def test_a_page_ends_where_enough_was_looked_at(world: World) -> None:
     created = [world.task(number, name="common" if number % 50 else "rare").id for number in range(300)]
     bounded = replace(world, search=world.implementation.search(bounded=True))

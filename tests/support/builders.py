@@ -78,7 +78,6 @@ def services(
     values: dict[str, Any] = {
         "platform": platform,
         "outside": outside or ScriptedOutside(),
-        "clock": platform.clock,
         "draw": lambda: draw,
         "pause": lambda seconds: None,
     }

@@ -244,7 +244,6 @@ class World:
             settings=Settings.from_environment({"EXECUTOR_MAX_TASK_RETRIES": "1"}),
             platform=platform,
             outside=outside,
-            clock=self.clock,
             draw=self.fate.random,
             pause=self.clock.advance,
         )

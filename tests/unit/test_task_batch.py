@@ -29,6 +29,7 @@ from task_service.domain.retry import Decision, Done, Failed, Retry, decide
 from task_service.domain.template import RetryPolicy
 from task_service.entrypoints.queues.task_batch import Batch, Queues
 from task_service.testing import InMemoryQueue, InMemoryUnreadable
+from task_service.wiring.services import utc_now
 from tests.support.builders import NOW, task
 
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
@@ -71,7 +72,7 @@ class World:
     def run(self, event: dict[str, Any], handle: Any) -> list[str]:
         """The ids of the messages that have to come again."""
         queues = Queues(tasks=self.queue, unreadable=self.unreadable)
-        return failures(Batch(self.metrics, isolates=self.isolates).run(event, CONTEXT, handle, queues))
+        return failures(Batch(self.metrics, isolates=self.isolates).run(event, CONTEXT, handle, queues, utc_now))
 
 
 @pytest.fixture

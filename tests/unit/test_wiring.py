@@ -12,7 +12,8 @@ from task_service.domain.policy import Policy
 from task_service.testing import FakeClock, InMemoryPlatform
 from task_service.wiring.identity_settings import AuthSettings, OAuthSettings
 from task_service.wiring.outside import RealOutside
-from task_service.wiring.services import Services
+from task_service.wiring.postgres import PostgresPlatform
+from task_service.wiring.services import Services, from_settings
 from task_service.wiring.settings import Settings
 
 NEEDED = {"TABLE_NAME": "t", "QUEUE_URL": "q", "BUCKET_NAME": "b"}
@@ -224,3 +225,56 @@ def test_what_is_wrong_about_tokens_of_clients_does_not_keep_our_own_from_being_
     assert settings.oauth is not None
     with pytest.raises(ValueError, match="AUTH_JWK_URL is not set, AUTH_ENABLED needs it"):
         _ = settings.auth
+
+
+# -- own servers
+
+OWN = {"DATABASE_URL": "postgresql://user:s3cret@db.example/tasks?sslmode=verify-full"}
+
+
+def test_a_database_url_chooses_the_platform_and_nothing_of_aws_is_needed_or_imported() -> None:
+    script = (
+        "import sys; from task_service.wiring.services import from_settings\n"
+        "from task_service.wiring.settings import Settings\n"
+        f"services = from_settings(Settings({OWN}))\n"
+        "services.task_creator, services.message_handler, services.waiter, services.readiness\n"
+        "print(type(services.platform).__name__, sorted({'botocore', 'boto3'} & sys.modules.keys()))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], env={"PYTHONPATH": "layers/core"}, capture_output=True, text=True
+    )
+    assert (run.stdout, run.stderr) == ("PostgresPlatform []\n", "")
+
+
+def test_own_servers_are_set_up_by_the_environment() -> None:
+    platform = from_settings(Settings(OWN)).platform
+    assert isinstance(platform, PostgresPlatform)
+    assert (platform.database.conninfo, platform.database.pool_size) == (OWN["DATABASE_URL"], 10)
+    assert platform.listening is None
+    more = {"DATABASE_POOL_SIZE": "4", "LISTEN_DATABASE_URL": "postgresql://direct.example/tasks"}
+    platform = from_settings(Settings(OWN | more)).platform
+    assert isinstance(platform, PostgresPlatform)
+    assert platform.database.pool_size == 4
+    assert platform.listening is not None
+    assert platform.listening.conninfo == "postgresql://direct.example/tasks"
+    assert "s3cret" not in repr(platform)
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "many", "2.5"])
+def test_a_pool_has_at_least_one_connection(size: str) -> None:
+    with pytest.raises(ValueError, match=r"DATABASE_POOL_SIZE is '.*', a whole number from 1 is expected"):
+        _ = Settings({"DATABASE_POOL_SIZE": size}).database_pool_size
+
+
+def test_on_own_servers_the_clients_secret_is_in_the_environment() -> None:
+    variables = {name: value for name, value in OAUTH.items() if name != "OAUTH_CLIENT_SECRET_NAME"} | OWN
+    with pytest.raises(ValueError, match="OAUTH_CLIENT_SECRET is not set, OAUTH_TOKEN_URL needs it"):
+        _ = Settings(variables).oauth
+    settings = Settings(variables | {"OAUTH_CLIENT_SECRET": "s3cret"})
+    assert settings.oauth is not None
+    assert (settings.oauth.secret_store, settings.oauth.secret_name) == ("environment", "OAUTH_CLIENT_SECRET")
+    platform = from_settings(settings).platform
+    secret = platform.secret(settings.oauth)
+    secret.forget()
+    assert secret() == "s3cret"
+    assert "s3cret" not in repr(platform)

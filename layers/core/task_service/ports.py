@@ -6,6 +6,7 @@ A port that cannot do its work now raises `domain.errors.Unavailable`; the work 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -220,6 +221,17 @@ class IdempotencyKeys(Protocol):
 
     def get(self, key_hash: str, *, now: datetime) -> KeyUse | None:
         """The use of a key at that time; None: it is free. Read consistently."""
+
+
+class UnitOfWork(Protocol):
+    """Makes several writes one, where the platform can."""
+
+    def __call__(self) -> AbstractContextManager[None]:
+        """Begin a unit of work, which ends with the context.
+
+        Where records and queue are in one database, what is written inside is durable at its end, or nothing is. Where
+        they are not, each write is durable by itself, in order. So inside it no write may need a later one to succeed.
+        """
 
 
 class TaskQueue(Protocol):

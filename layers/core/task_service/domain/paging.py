@@ -82,6 +82,11 @@ def id_of(key: str) -> str:
     return key[_WIDTH + 1 :]
 
 
+def milliseconds_of(key: str) -> int:
+    """The time of creation in a sort key, in milliseconds since 1970."""
+    return int(key[:_WIDTH])
+
+
 def is_sort_key(text: str) -> bool:
     """Whether a text has the form of a sort key."""
     time, mark = text[:_WIDTH], text[_WIDTH : _WIDTH + 1]

@@ -1,5 +1,6 @@
 """A platform of fakes, for the composition root."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from task_service.ports import Clock, Secret
@@ -35,6 +36,10 @@ class InMemoryPlatform:
         self.lists = InMemoryLists(self.tasks)
         self.queue = InMemoryQueue(self.clock)
         self.search = InMemorySearch(self.lists)
+
+    def unit_of_work(self) -> AbstractContextManager[None]:
+        """Nothing: each write is kept by itself, which is the least that a platform promises."""
+        return nullcontext()
 
     def secret(self, oauth: object) -> Secret:
         """The secret of the OAuth client."""

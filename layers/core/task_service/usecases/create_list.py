@@ -12,7 +12,7 @@ from task_service.domain.messages import GroupStart
 from task_service.domain.task import State
 from task_service.domain.task_list import Plan, TaskList, TaskListTemplate
 from task_service.domain.template import TaskTemplate, TemplateKind
-from task_service.ports import Bodies, CachedTemplates, Clock, TaskLists, TaskQueue
+from task_service.ports import Bodies, CachedTemplates, Clock, TaskLists, TaskQueue, UnitOfWork
 from task_service.usecases.withdraw import Withdrawals
 
 
@@ -24,6 +24,7 @@ class ListCreator:
     task_templates: CachedTemplates[TaskTemplate]
     lists: TaskLists
     queue: TaskQueue
+    unit_of_work: UnitOfWork
     bodies: Bodies
     clock: Clock
     retention: timedelta
@@ -39,9 +40,10 @@ class ListCreator:
         and Unavailable, after which the list does not run unless the queue took the message without saying so.
         """
         task_list = self.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope)(str(uuid4()))
-        self.lists.add(task_list)
         try:
-            self.queue.send(self.first_message(task_list))
+            with self.unit_of_work():
+                self.lists.add(task_list)
+                self.queue.send(self.first_message(task_list))
         except Unavailable:
             self._withdrawals.withdraw(task_list.id)
             raise

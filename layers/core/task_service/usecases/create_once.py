@@ -16,7 +16,7 @@ from uuid import uuid4
 from task_service.domain.errors import KeyReused, NotFound
 from task_service.domain.idempotency import KeyUse, fingerprint
 from task_service.domain.messages import QueueMessage
-from task_service.ports import Clock, IdempotencyKeys, TaskQueue
+from task_service.ports import Clock, IdempotencyKeys, TaskQueue, UnitOfWork
 
 R = TypeVar("R")
 
@@ -57,6 +57,7 @@ class KeyedCreator:
 
     keys: IdempotencyKeys
     queue: TaskQueue
+    unit_of_work: UnitOfWork
     clock: Clock
     keep: timedelta
     """How long a key is kept."""
@@ -83,13 +84,14 @@ class KeyedCreator:
             draft = creation.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope)
         except NotFound as reason:
             return self._known(creation, key_hash, print_of_request, reason), False
-        use = self._use(key_hash, print_of_request)
-        record = draft(use.id)
-        present = creation.records.add(record)
-        if present is None:
-            self.queue.send(creation.first_message(record))
-        else:
-            self._start(creation, present)
+        with self.unit_of_work():
+            use = self._use(key_hash, print_of_request)
+            record = draft(use.id)
+            present = creation.records.add(record)
+            if present is None:
+                self.queue.send(creation.first_message(record))
+            else:
+                self._start(creation, present)
         return use.id, present is None
 
     def _use(self, key_hash: str, print_of_request: str) -> KeyUse:

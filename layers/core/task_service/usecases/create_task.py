@@ -11,7 +11,7 @@ from task_service.domain.limits import check_payload
 from task_service.domain.messages import TaskMessage, message_of
 from task_service.domain.task import State, Task
 from task_service.domain.template import TaskTemplate, TemplateKind
-from task_service.ports import Bodies, CachedTemplates, Clock, TaskQueue, Tasks
+from task_service.ports import Bodies, CachedTemplates, Clock, TaskQueue, Tasks, UnitOfWork
 from task_service.usecases.withdraw import Withdrawals
 
 
@@ -22,6 +22,7 @@ class TaskCreator:
     templates: CachedTemplates[TaskTemplate]
     tasks: Tasks
     queue: TaskQueue
+    unit_of_work: UnitOfWork
     bodies: Bodies
     clock: Clock
     retention: timedelta
@@ -37,9 +38,10 @@ class TaskCreator:
         and Unavailable, after which the task does not run unless the queue took the message without saying so.
         """
         task = self.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope)(str(uuid4()))
-        self.tasks.add(task)
         try:
-            self.queue.send(message_of(task))
+            with self.unit_of_work():
+                self.tasks.add(task)
+                self.queue.send(message_of(task))
         except Unavailable:
             self._withdrawals.withdraw(task.id)
             raise

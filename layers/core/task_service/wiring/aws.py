@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,10 @@ class AwsPlatform:
     def policies(self) -> DynamoDbTemplates:
         """The policies that are evaluated here."""
         return self._templates(POLICY)
+
+    def unit_of_work(self) -> AbstractContextManager[None]:
+        """Nothing: the table and the queue have no transaction in common."""
+        return nullcontext()
 
     def secret(self, oauth: OAuthSettings) -> AwsSecret:
         """The secret of the OAuth client."""

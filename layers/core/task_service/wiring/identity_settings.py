@@ -7,6 +7,9 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+OAUTH_CLIENT_SECRET: Final = "OAUTH_CLIENT_SECRET"
+"""The variable with the secret itself, on own servers."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AuthSettings:
@@ -37,23 +40,33 @@ class OAuthSettings:
     token_url: str
     client_id: str
     secret_store: str
-    """Where the client's secret is: secretsmanager or ssm."""
+    """Where the client's secret is: secretsmanager or ssm; on own servers, environment."""
     secret_name: str
+    """Its name there."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "OAuthSettings | None":
         """The settings of an environment; None: there is no OAUTH_TOKEN_URL. Raises ValueError, naming the variable."""
         if not environment.get("OAUTH_TOKEN_URL"):
             return None
-        store = environment.get("OAUTH_CLIENT_SECRET_STORE") or "secretsmanager"
-        if store not in ("secretsmanager", "ssm"):
-            raise ValueError(f"OAUTH_CLIENT_SECRET_STORE is {store!r}, secretsmanager or ssm is expected")
+        store, name = _client_secret(environment)
         return cls(
             token_url=url(environment, "OAUTH_TOKEN_URL", needed_by="OAUTH_TOKEN_URL"),
             client_id=needed(environment, "OAUTH_CLIENT_ID", needed_by="OAUTH_TOKEN_URL"),
             secret_store=store,
-            secret_name=needed(environment, "OAUTH_CLIENT_SECRET_NAME", needed_by="OAUTH_TOKEN_URL"),
+            secret_name=name,
         )
+
+
+def _client_secret(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Where the client's secret is, and its name there."""
+    if environment.get("DATABASE_URL"):
+        needed(environment, OAUTH_CLIENT_SECRET, needed_by="OAUTH_TOKEN_URL")
+        return "environment", OAUTH_CLIENT_SECRET
+    store = environment.get("OAUTH_CLIENT_SECRET_STORE") or "secretsmanager"
+    if store not in ("secretsmanager", "ssm"):
+        raise ValueError(f"OAUTH_CLIENT_SECRET_STORE is {store!r}, secretsmanager or ssm is expected")
+    return store, needed(environment, "OAUTH_CLIENT_SECRET_NAME", needed_by="OAUTH_TOKEN_URL")
 
 
 def needed(environment: Mapping[str, str], name: str, *, needed_by: str) -> str:

@@ -73,7 +73,7 @@ class RealOutside:
         from task_service.adapters.http.egress import Egress
         from task_service.adapters.http.target import HttpClient
 
-        return HttpClient(Dialler(permits=Egress.from_text(self.settings.egress_allow).permits))
+        return HttpClient(Dialler(permits=Egress.from_text(self.settings.egress_allow).permits), clock=self.clock)
 
     @cached_property
     def policies(self) -> PolicyEngine:
@@ -82,7 +82,12 @@ class RealOutside:
             return self.compiler
         from task_service.adapters.policies.remote import RemotePolicies
 
-        return RemotePolicies(address=self.settings.policy_address, user_agent=USER_AGENT, token=self.service_token)
+        return RemotePolicies(
+            address=self.settings.policy_address,
+            user_agent=USER_AGENT,
+            token=self.service_token,
+            clock=self.clock,
+        )
 
     @cached_property
     def compiler(self) -> EmbeddedPolicies:
@@ -104,7 +109,7 @@ class RealOutside:
 
         return CacheService(
             address=self.settings.cache_address,
-            target=HttpClient(Dialler(permits=anywhere)),
+            target=HttpClient(Dialler(permits=anywhere), clock=self.clock),
             clock=self.clock,
             user_agent=USER_AGENT,
             token=self.service_token,

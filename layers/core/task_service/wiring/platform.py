@@ -1,12 +1,14 @@
 """What a platform offers to the composition root: the ports that keep records, messages, texts and secrets.
 
-`wiring.aws` has the one of AWS, `testing.platform` the one of tests.
+`wiring.aws` has the one of AWS, `wiring.postgres` that of own servers, `testing.platform` the one of tests.
 """
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from task_service.ports import (
     Bodies,
+    Clock,
     IdempotencyKeys,
     Search,
     Secret,
@@ -21,6 +23,10 @@ from task_service.wiring.identity_settings import OAuthSettings
 
 class Platform(Protocol):
     """The ports of one platform, each made when it is first used."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that decides about leases, delays and ends of retention."""
 
     @property
     def tasks(self) -> Tasks:
@@ -65,6 +71,9 @@ class Platform(Protocol):
     @property
     def policies(self) -> Templates:
         """The policies that are evaluated here."""
+
+    def unit_of_work(self) -> AbstractContextManager[None]:
+        """Begin a unit of work (`ports.UnitOfWork`)."""
 
     def secret(self, oauth: OAuthSettings) -> Secret:
         """The secret of the OAuth client."""

@@ -69,9 +69,13 @@ class Services:
     platform: Platform
     outside: Outside | None = None
     """None: the real ones, made of the settings."""
-    clock: Clock = utc_now
     draw: Draw = random.random
     pause: Pause = time.sleep
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of everything in here: leases of this process are compared with those of others."""
+        return self.platform.clock
 
     # -- tasks and lists
 
@@ -82,6 +86,7 @@ class Services:
             templates=self._task_templates,
             tasks=self.platform.tasks,
             queue=self.platform.queue,
+            unit_of_work=self.platform.unit_of_work,
             bodies=self.platform.bodies,
             clock=self.clock,
             retention=self.settings.retention,
@@ -97,6 +102,7 @@ class Services:
             task_templates=self._task_templates,
             lists=self.platform.lists,
             queue=self.platform.queue,
+            unit_of_work=self.platform.unit_of_work,
             bodies=self.platform.bodies,
             clock=self.clock,
             retention=self.settings.retention,
@@ -110,6 +116,7 @@ class Services:
         return KeyedCreator(
             keys=self.platform.keys,
             queue=self.platform.queue,
+            unit_of_work=self.platform.unit_of_work,
             clock=self.clock,
             keep=min(self.settings.idempotency, self.settings.retention),
         )
@@ -409,13 +416,20 @@ def services() -> Services:
 
 def from_settings(settings: Settings) -> Services:
     """The services of a deployment, on the platform that its settings name."""
+    return Services(settings=settings, platform=_platform(settings))
+
+
+def _platform(settings: Settings) -> Platform:
+    if settings.database_url:
+        from task_service.wiring.postgres import on_database
+
+        return on_database(settings)
     from task_service.wiring.aws import AwsPlatform
 
-    platform = AwsPlatform(
+    return AwsPlatform(
         table=settings.table,
         queue_url=settings.queue_url,
         unreadable_queue_url=lambda: settings.unreadable_queue_url,
         bucket=settings.bucket,
         clock=utc_now,
     )
-    return Services(settings=settings, platform=platform)

@@ -48,6 +48,26 @@ class Settings:
         return self.variables["BUCKET_NAME"]
 
     @property
+    def database_url(self) -> str:
+        """How libpq reaches the PostgreSQL database, on own servers; empty: the platform is AWS."""
+        return self.variables.get("DATABASE_URL", "")
+
+    @property
+    def listen_database_url(self) -> str:
+        """How libpq reaches the server itself where DATABASE_URL leads to PgBouncer; empty: it does not."""
+        return self.variables.get("LISTEN_DATABASE_URL", "")
+
+    @property
+    def database_pool_size(self) -> int:
+        """The most connections of a process to the database."""
+        return _count(self.variables, "DATABASE_POOL_SIZE", default=10)
+
+    @property
+    def client_secret(self) -> str:
+        """The secret of our OAuth client, on own servers; `oauth` says when it is needed."""
+        return self.variables.get("OAUTH_CLIENT_SECRET", "")
+
+    @property
     def template_writes(self) -> bool:
         """Whether the API writes and deletes templates and policies."""
         return _switch(self.variables, "TEMPLATE_WRITES", default=False)
@@ -130,6 +150,13 @@ def _number(variables: Mapping[str, str], name: str, *, default: float) -> float
     if number < 0:
         raise ValueError(f"{name} is {text!r}, it cannot be negative")
     return number
+
+
+def _count(variables: Mapping[str, str], name: str, *, default: int) -> int:
+    text = variables.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise ValueError(f"{name} is {text!r}, a whole number from 1 is expected")
+    return int(text)
 
 
 def _hours(variables: Mapping[str, str], name: str, *, default: float, most: float) -> float:

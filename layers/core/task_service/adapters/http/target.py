@@ -22,9 +22,15 @@ from task_service.domain import header, json_text
 from task_service.domain.call import Answered, CallRefused, HttpCall
 from task_service.domain.retry import is_retryable
 from task_service.domain.url import Url
+from task_service.ports import Clock
 
 if TYPE_CHECKING:
     from task_service.adapters.http.cookies import Cookies
+
+
+def wall_clock() -> datetime:
+    """The time of this machine."""
+    return datetime.now(UTC)
 
 
 class HttpClient:
@@ -33,13 +39,15 @@ class HttpClient:
     With `json_only`, an answer that is not JSON refuses a call that went well otherwise.
     """
 
-    def __init__(self, dialler: Dialler, *, json_only: bool = False) -> None:
+    def __init__(self, dialler: Dialler, *, json_only: bool = False, clock: Clock = wall_clock) -> None:
+        """`clock` is the one of the deadlines."""
         self._json_only = json_only
+        self._clock = clock
         self._connections = Connections(dialler)
 
     def call(self, call: HttpCall, *, deadline: datetime) -> Answered:
         """Make the call. It ends before `deadline`, also if the target never ends its answer. Raises CallRefused."""
-        seconds = (deadline - datetime.now(UTC)).total_seconds()
+        seconds = (deadline - self._clock()).total_seconds()
         if seconds <= 0:
             raise CallRefused("there was no time left for the call", can_retry=True)
         way = _Way(_first_request(call))

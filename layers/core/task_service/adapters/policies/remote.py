@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import anywhere
-from task_service.adapters.http.target import HttpClient
+from task_service.adapters.http.target import HttpClient, wall_clock
 from task_service.domain import json_text, strict_json
 from task_service.domain.call import Answered, CallRefused, HttpCall
 from task_service.domain.retry import is_retryable
-from task_service.ports import BearerToken
+from task_service.ports import BearerToken, Clock
 
 _EXCERPT: Final = 200
 
@@ -20,12 +20,20 @@ _EXCERPT: Final = 200
 class RemotePolicies:
     """Evaluates policies at `address`; with `token`, each call carries one."""
 
-    def __init__(self, *, address: str, user_agent: str, token: BearerToken | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        address: str,
+        user_agent: str,
+        token: BearerToken | None = None,
+        clock: Clock = wall_clock,
+    ) -> None:
+        """`clock` is the one of the deadlines."""
         self._address = address
         self._user_agent = user_agent
         self._token = token
         # Its address is the operator's own setting.
-        self._target = HttpClient(Dialler(permits=anywhere), json_only=True)
+        self._target = HttpClient(Dialler(permits=anywhere), json_only=True, clock=clock)
 
     def evaluate(self, policy: str, input_text: str, *, deadline: datetime) -> str:
         """The policy's result for an input, both JSON texts. Raises CallRefused."""

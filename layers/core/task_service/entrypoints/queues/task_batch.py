@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, Protocol
 
@@ -20,7 +20,7 @@ from task_service.domain.isolation import isolate
 from task_service.domain.messages import CacheWrite, GroupStart, ListCancel, QueueMessage, Received, from_text
 from task_service.domain.outcome import Attempt, Handled, Outcome, Step
 from task_service.domain.retry import Done
-from task_service.ports import TaskQueue, UnreadableMessages
+from task_service.ports import Clock, TaskQueue, UnreadableMessages
 
 log: Final = logging.getLogger("task")
 
@@ -55,12 +55,12 @@ class Batch:
     def _threads(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(BATCH_SIZE, thread_name_prefix="task")
 
-    def run(self, event: dict[str, Any], context: Any, handle: Handler, queues: Queues) -> dict[str, Any]:
+    def run(self, event: dict[str, Any], context: Any, handle: Handler, queues: Queues, clock: Clock) -> dict[str, Any]:
         """Handle the records of an SQS event; the response names the messages that have to come again.
 
         See https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html for its form.
         """
-        deadline = datetime.now(UTC) + timedelta(milliseconds=context.get_remaining_time_in_millis())
+        deadline = clock() + timedelta(milliseconds=context.get_remaining_time_in_millis())
         received, again = self._read(event.get("Records", []), queues.unreadable)
         now, back = isolate(received) if self._isolates else (received, ())
         if not _give_back(back, queues.tasks):

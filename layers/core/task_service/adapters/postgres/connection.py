@@ -1,0 +1,78 @@
+"""A connection: how libpq connects, and how long an answer may take."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import dict_row
+
+T = TypeVar("T")
+
+Row = dict[str, Any]
+"""A row, by the names of its columns."""
+
+Conninfo = str | Callable[[], str]
+"""How libpq connects; a function is asked for every new connection, as a password that is rotated needs it."""
+
+CONNECTING: Final[dict[str, Any]] = {
+    "application_name": "task-service",
+    "connect_timeout": "5",
+    # After a failover, of several hosts in the URL the one that takes writes.
+    "target_session_attrs": "read-write",
+    # A network that swallows packets: the kernel gives a connection up after ten seconds.
+    "keepalives_idle": "10",
+    "keepalives_interval": "3",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+"""What libpq connects with, unless DATABASE_URL says something else."""
+
+SETTINGS: Final[dict[str, Any]] = {
+    "autocommit": True,
+    "row_factory": dict_row,
+    # A transaction's limits and its first statement go in one message, which prepared statements cannot.
+    "cursor_factory": psycopg.ClientCursor,
+    "prepare_threshold": None,
+}
+"""How psycopg uses a connection."""
+
+
+class NoAnswer(psycopg.OperationalError):
+    """The server keeps the connection, and does not answer: it hangs, or its disk does."""
+
+
+class Connection(psycopg.Connection[Row]):
+    """A connection that is closed where an answer takes too long.
+
+    The server itself ends a statement in time (`Patience`), unless it hangs.
+    """
+
+    answer_within: float | None = None
+    """Seconds that an answer may take; None: for ever."""
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """Wait for an answer, or for something else for `timeout`. Raises NoAnswer."""
+        if timeout is not None or self.answer_within is None:
+            return super().wait(gen, interval, timeout)
+        ends = time.monotonic() + self.answer_within
+        try:
+            return super().wait(gen, interval, self.answer_within)
+        except psycopg.OperationalError as error:
+            if error.sqlstate is not None or time.monotonic() < ends:
+                raise
+            self.close()
+            raise NoAnswer(f"no answer within {self.answer_within:g} s") from error
+
+
+def resolve(conninfo: Conninfo) -> str:
+    """How libpq connects now, with our defaults."""
+    text = conninfo if isinstance(conninfo, str) else conninfo()
+    return make_conninfo(**(CONNECTING | conninfo_to_dict(text)))
+
+
+def connect(conninfo: Conninfo) -> Connection:
+    """A connection of its own, whose answers may take as long as they do. Raises psycopg.Error."""
+    return Connection.connect(resolve(conninfo), **SETTINGS)

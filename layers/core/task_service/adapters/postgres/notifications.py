@@ -1,0 +1,62 @@
+"""Waking those that wait for messages, with NOTIFY.
+
+NOTIFY in the transaction that sends would make all transactions commit one after the other, each with a write to the
+disk of its own: PostgreSQL holds one lock for the order of notifications until the commit is durable. So a thread
+notifies after the commit, in transactions of its own that wait for no disk, and once for all that was sent meanwhile. A
+notification that gets lost, because a process or a connection ends, costs a reader's pause and no message.
+"""
+
+import logging
+import threading
+from typing import Final
+
+from task_service.adapters.postgres.database import Database
+from task_service.domain.errors import Unavailable
+
+log: Final = logging.getLogger("task")
+
+NOTIFY: Final = "SELECT pg_notify(%(channel)s, '')"
+
+
+class Notifier:
+    """Tells the listeners of a database that there are new messages, in a thread that starts with the first one."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database.impatient()
+        self._condition = threading.Condition()
+        self._channels: set[str] = set()
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+
+    def notify(self, channel: str) -> None:
+        """Notify those that listen to a channel, soon; returns at once."""
+        with self._condition:
+            self._channels.add(channel)
+            if self._thread is None and not self._stopped:
+                self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+                self._thread.start()
+            self._condition.notify()
+
+    def stop(self) -> None:
+        """Send what is still to be sent, and end the thread."""
+        with self._condition:
+            self._stopped = True
+            self._condition.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while channels := self._next():
+            for channel in channels:
+                try:
+                    self._database.rows(NOTIFY, {"channel": channel}, durable=False)
+                except Unavailable as error:
+                    # Readers look by themselves before long.
+                    log.warning(str(error), extra={"action": "notify"})
+
+    def _next(self) -> set[str]:
+        """The channels to notify, once there are any; empty: it is stopped and nothing is left."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._channels or self._stopped)
+            channels, self._channels = self._channels, set()
+            return channels

@@ -1,0 +1,145 @@
+"""A creation is one transaction: its record and its message are durable together, or neither is there."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from task_service.domain.errors import Unavailable
+from task_service.domain.messages import TaskMessage, message_of
+from task_service.domain.template import StoredTemplate
+from task_service.testing import ScriptedOutside
+from task_service.wiring.postgres import PostgresPlatform
+from task_service.wiring.services import Services
+from task_service.wiring.settings import Settings
+from tests.support.builders import list_document, stored_template, task
+from tests.support.postgres import Server
+
+QUEUE = "pgmq.q_task_service_tasks"
+
+
+class Halfway(Exception):
+    """Something that ends a unit of work in its middle."""
+
+
+@pytest.fixture
+def services(platform: PostgresPlatform) -> Services:
+    """The use cases on a database with a task template and a list template."""
+    for template in (stored_template(), stored_template("t0")):
+        platform.task_templates.put(template, if_match=None, if_new=False)
+    many = StoredTemplate(name="many", document=list_document("parallel 1"), etag="1")
+    platform.list_templates.put(many, if_match=None, if_new=False)
+    return Services(settings=Settings({}), platform=platform, outside=ScriptedOutside())
+
+
+def count(platform: PostgresPlatform, table: str) -> int:
+    [row] = platform.database.rows(f"SELECT count(*) AS number FROM {table}")
+    number: int = row["number"]
+    return number
+
+
+def test_a_created_task_has_its_record_and_its_message(services: Services, platform: PostgresPlatform) -> None:
+    task_id = services.task_creator.create("greet", "{}")
+    assert platform.tasks.get(task_id) is not None
+    [message] = platform.task_reader.receive(most=10, visibility=timedelta(seconds=30))
+    assert task_id in message.body
+
+
+@pytest.mark.parametrize("keyed", [False, True], ids=["without a key", "with a key"])
+@pytest.mark.parametrize("table", ["tasks", "lists"])
+def test_a_creation_is_one_transaction(services: Services, platform: PostgresPlatform, table: str, keyed: bool) -> None:
+    creator: Any = services.task_creator if table == "tasks" else services.list_creator
+    name = "greet" if table == "tasks" else "many"
+    if keyed:
+        services.keyed_creator.create(creator, "key", table, name, "{}")
+    else:
+        creator.create(name, "{}")
+    [row] = platform.database.rows(f"SELECT xmin::text AS writer FROM task_service.{table}")
+    [message] = platform.database.rows(f"SELECT xmin::text AS writer FROM {QUEUE}")
+    assert row["writer"] == message["writer"]
+    if keyed:
+        [key] = platform.database.rows("SELECT xmin::text AS writer FROM task_service.idempotency_keys")
+        assert key["writer"] == row["writer"]
+
+
+@pytest.mark.parametrize("keyed", [False, True], ids=["without a key", "with a key"])
+def test_a_creation_whose_message_cannot_be_sent_leaves_nothing(
+    services: Services, platform: PostgresPlatform, keyed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    platform.database.rows(f"ALTER TABLE {QUEUE} RENAME TO elsewhere")
+    with pytest.raises(Unavailable, match="postgresql: UndefinedTable"):
+        if keyed:
+            services.keyed_creator.create(services.task_creator, "key", "tasks", "greet", "{}")
+        else:
+            services.task_creator.create("greet", "{}")
+    assert count(platform, "task_service.tasks") == 0
+    assert count(platform, "task_service.idempotency_keys") == 0
+    assert "record without message stays" not in caplog.text
+
+
+def test_a_unit_that_ends_in_its_middle_leaves_nothing(platform: PostgresPlatform) -> None:
+    with pytest.raises(Halfway), platform.unit_of_work():
+        platform.tasks.add(task("t"))
+        platform.queue.send(TaskMessage(task_id="t", attempt=1))
+        raise Halfway
+    assert platform.tasks.get("t") is None
+    assert count(platform, QUEUE) == 0
+    # The connection is as good as new.
+    assert platform.tasks.add(task("t")) is None
+
+
+def test_a_unit_is_seen_by_others_only_when_it_has_ended(platform: PostgresPlatform) -> None:
+    created = task("t")
+    with platform.unit_of_work():
+        platform.tasks.add(created)
+        assert platform.tasks.get("t") == created
+        outside = platform.database.connect()
+        assert outside.execute("SELECT id FROM task_service.tasks").fetchall() == []
+        outside.close()
+    assert platform.tasks.get("t") == created
+
+
+def test_a_unit_within_a_unit_is_a_part_of_it(platform: PostgresPlatform) -> None:
+    with pytest.raises(Halfway), platform.unit_of_work():
+        with platform.unit_of_work():
+            platform.tasks.add(task("t"))
+        raise Halfway
+    assert platform.tasks.get("t") is None
+
+
+def test_a_unit_in_which_nothing_happens_needs_no_connection(platform: PostgresPlatform) -> None:
+    with platform.unit_of_work():
+        pass
+    assert platform.database.pool_stats().get("requests_num", 0) == 0
+
+
+def test_a_unit_whose_connection_is_lost_before_its_end_leaves_nothing(
+    platform: PostgresPlatform, postgres_server: Server
+) -> None:
+    created = task("t")
+    lost = pytest.raises(Unavailable, match=r"postgresql: (AdminShutdown|the connection is lost)")
+    with lost, platform.unit_of_work():
+        platform.tasks.add(created)
+        [row] = platform.database.rows("SELECT pg_backend_pid() AS pid")
+        postgres_server.execute(f"SELECT pg_terminate_backend({row['pid']}, 5000)")
+        platform.queue.send(message_of(created))
+    assert platform.tasks.get("t") is None
+    assert count(platform, QUEUE) == 0
+
+
+def test_every_commit_waits_for_the_disk_whatever_the_default_is(
+    platform: PostgresPlatform, postgres_server: Server
+) -> None:
+    [row] = platform.database.rows("SELECT current_database() AS name")
+    postgres_server.execute(f"ALTER DATABASE {row['name']} SET synchronous_commit = off")
+    platform.database.close()
+    assert platform.database.rows("SHOW synchronous_commit") == [{"synchronous_commit": "on"}]
+    with platform.unit_of_work():
+        assert platform.database.rows("SHOW synchronous_commit") == [{"synchronous_commit": "on"}]
+
+
+def test_a_statement_that_need_not_be_durable_is_so_in_a_unit(platform: PostgresPlatform) -> None:
+    show = "SHOW synchronous_commit"
+    assert platform.database.rows(show, durable=False) == [{"synchronous_commit": "off"}]
+    with platform.unit_of_work():
+        assert platform.database.rows(show, durable=False) == [{"synchronous_commit": "on"}]

