@@ -17,7 +17,7 @@ from task_service.domain.task_list import TaskList
 from task_service.ports import Search
 from tests.contract.conftest import BOUNDED, Implementation
 from tests.support import builders
-from tests.support.builders import task
+from tests.support.builders import CONTEXT, task
 
 T = TypeVar("T", Task, ListSummary)
 
@@ -103,6 +103,11 @@ class World:
 def world(implementation: Implementation) -> World:
     day = datetime(1990, 1, 1, tzinfo=UTC) + timedelta(days=random.randrange(12_000))
     return World(implementation=implementation, day=day, search=implementation.search())
+
+
+def test_a_task_is_found_with_where_it_comes_from(world: World) -> None:
+    world.task(context=CONTEXT)
+    assert [found.context for found in world.found().items] == [CONTEXT]
 
 
 def test_nothing_is_found_where_there_is_nothing(world: World) -> None:

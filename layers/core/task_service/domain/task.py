@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.template import TaskTemplate
 
 
@@ -112,6 +113,8 @@ class Task:
     """Why the last attempt failed, or why it was cancelled."""
     replay: int = 0
     """Number of replays so far."""
+    context: Context = NO_CONTEXT
+    """Where it comes from; in a list, where the list does."""
 
     @property
     def attempts(self) -> int:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from task_service.domain import json_text
+from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.template import TaskTemplate
 
@@ -146,6 +147,7 @@ class TaskList:
     finished_at: datetime | None = None
     replay: int = 0
     """Number of replays so far."""
+    context: Context = NO_CONTEXT
 
     def will_replay(self, state: State, replay: int) -> bool:
         """Whether the running replay will open a group or task that failed in `replay`, and has not reached it yet."""
@@ -161,6 +163,7 @@ class TaskList:
             created_at=self.created_at,
             expires_at=self.expires_at,
             replay=self.replay,
+            context=self.context,
         )
 
 

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from aws_lambda_powertools import Logger, Metrics
 
+from task_service.domain.trace import current_trace, work_in
+
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
@@ -28,8 +30,10 @@ class Lines(logging.StreamHandler[Any]):
         self._is_holding = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the line that was held back, and write this one or hold it back."""
+        """Write the line that was held back, and write this one or hold it back, with the trace that it is about."""
         self._write_held()
+        if (trace := current_trace()) is not None:
+            vars(record).setdefault("trace_id", trace.id)
         if self._is_holding and record.levelno <= logging.INFO:
             self._held = record
         else:
@@ -78,6 +82,7 @@ def observed(handler: Handler) -> Handler:
     @wraps(handler)
     def observed_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         logger.append_keys(request_id=context.aws_request_id)
+        work_in(None)
         lines.hold()
         try:
             return handler(event, context)

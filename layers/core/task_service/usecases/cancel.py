@@ -19,6 +19,7 @@ from task_service.domain.errors import Conflict, NotFound, Unavailable
 from task_service.domain.messages import ListCancel
 from task_service.domain.task import Place, State, Task, place_of
 from task_service.domain.task_list import CANCELLED, Execution, GroupState, Plan, TaskList
+from task_service.domain.trace import work_in
 from task_service.ports import Bodies, Clock, ListRecords, TaskLists, TaskQueue, Tasks
 from task_service.usecases.read_task import TaskReader
 
@@ -43,6 +44,7 @@ class Canceller:
         task = self.tasks.cancel(task_id, reason=CANCELLED, now=self.clock()).task
         if task is None or task.expires_at <= self.clock():
             raise NotFound.task()
+        work_in(task.context.trace)
         if task.state is not State.CANCELLED:
             raise Conflict.has_ended("task", task.state)
         return task
@@ -71,6 +73,7 @@ class Canceller:
             return None
 
     def _cancel(self, task_list: TaskList) -> TaskList:
+        work_in(task_list.context.trace)
         cancelled: TaskList | None = task_list
         if not task_list.state.is_final:
             self._stop(task_list)

@@ -13,12 +13,23 @@ from datetime import timedelta
 from typing import Protocol, TypeVar
 from uuid import uuid4
 
+from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.errors import KeyReused, NotFound
 from task_service.domain.idempotency import KeyUse, fingerprint
 from task_service.domain.messages import QueueMessage
+from task_service.domain.trace import work_in
 from task_service.ports import Clock, IdempotencyKeys, TaskQueue, UnitOfWork
 
-R = TypeVar("R")
+
+class Created(Protocol):
+    """The record of a task or a list."""
+
+    @property
+    def context(self) -> Context:
+        """Where it comes from."""
+
+
+R = TypeVar("R", bound=Created)
 
 
 class Records(Protocol[R]):
@@ -34,14 +45,30 @@ class Records(Protocol[R]):
 class Creator(Protocol[R]):
     """Creates tasks or lists, in one go or step by step; R is their record."""
 
-    def create(self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "") -> str:
+    def create(
+        self,
+        name: str,
+        payload: str,
+        *,
+        cache_namespace: str = "",
+        cache_scope: str = "",
+        context: Context = NO_CONTEXT,
+    ) -> str:
         """Create one without a key; returns the id."""
 
     @property
     def records(self) -> Records[R]:
         """Their records."""
 
-    def draft(self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "") -> Callable[[str], R]:
+    def draft(
+        self,
+        name: str,
+        payload: str,
+        *,
+        cache_namespace: str = "",
+        cache_scope: str = "",
+        context: Context = NO_CONTEXT,
+    ) -> Callable[[str], R]:
         """Check the request; returns a function that makes the record of an id."""
 
     def has_started(self, record: R, /) -> bool:
@@ -72,8 +99,11 @@ class KeyedCreator:
         *,
         cache_namespace: str = "",
         cache_scope: str = "",
+        context: Context = NO_CONTEXT,
     ) -> tuple[str, bool]:
         """Create what the key stands for, unless it is there; returns its id, and whether it is new.
+
+        The context is no part of what the key stands for: a repeated request may come in another trace.
 
         On return the record is in the table, and its message is in the queue or was taken. Raises BadRequest,
         TooLarge and NotFound, for which no key is kept, KeyReused, and Unavailable, after which the same request has
@@ -81,7 +111,9 @@ class KeyedCreator:
         """
         print_of_request = fingerprint(resource, name, payload, cache_namespace, cache_scope)
         try:
-            draft = creation.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope)
+            draft = creation.draft(
+                name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, context=context
+            )
         except NotFound as reason:
             return self._known(creation, key_hash, print_of_request, reason), False
         with self.unit_of_work():
@@ -114,6 +146,7 @@ class KeyedCreator:
 
     def _start(self, creation: Creator[R], record: R) -> None:
         """Send the first message of a record that was found; a second message does no harm."""
+        work_in(record.context.trace)
         if not creation.has_started(record):
             self.queue.send(creation.first_message(record))
 

@@ -13,6 +13,7 @@ from typing import Final
 from task_service.domain.messages import CacheWrite, GroupStart, ListCancel, QueueMessage, message_of
 from task_service.domain.outcome import Handled, Outcome, Step
 from task_service.domain.task import State, place_of
+from task_service.domain.trace import work_in
 from task_service.ports import Clock, TaskQueue, Tasks
 from task_service.usecases.run_list import ListRunner
 
@@ -47,6 +48,7 @@ class DeadLetterHandler:
         task = claim.task
         if task is None:
             return Step(handled=Handled.DELETE, outcome=Outcome.UNKNOWN)
+        work_in(task.context.trace)
         if claim.won:
             return Step(handled=Handled.DELETE, outcome=Outcome.FAILED)
         if task.state is State.PENDING:

@@ -7,6 +7,7 @@ from typing import Any
 from task_service.domain.errors import NotFound
 from task_service.domain.task import Place, State, Task
 from task_service.domain.task_list import CANCELLED, SKIPPED, Overview, Plan, TaskList
+from task_service.domain.trace import work_in
 from task_service.ports import Bodies, Clock, TaskLists
 
 
@@ -30,6 +31,7 @@ class ListReader:
         records = self.lists.records(list_id)
         if records is None or self._has_expired(records.task_list):
             raise NotFound.task_list()
+        work_in(records.task_list.context.trace)
         plan = Plan.from_text(self.bodies.load(records.task_list.plan))
         return Overview(
             task_list=records.task_list,
@@ -66,7 +68,10 @@ class ListReader:
                 # A result is a JSON text already.
                 text = f'{text[:-1]}, "result": {self.bodies.load(written.result)}}}'
             groups.append(text)
-        return f'{{"id": {json.dumps(list_id)}, "status": "{overview.state.value}", "groups": [{", ".join(groups)}]}}'
+        trace = overview.task_list.context.trace
+        about = f', "traceId": "{trace.id}"' if trace is not None else ""
+        members = f'"id": {json.dumps(list_id)}, "status": "{overview.state.value}", "groups": [{", ".join(groups)}]'
+        return f"{{{members}{about}}}"
 
     def unstarted(self, place: Place) -> Task | None:
         """A list's task that has no record because it has not started; None: there is no such task."""

@@ -11,6 +11,7 @@ from task_service.domain.errors import Conflict, NotFound
 from task_service.domain.messages import GroupStart, TaskMessage
 from task_service.domain.task import State, Task
 from task_service.domain.task_list import TaskList
+from task_service.domain.trace import work_in
 from task_service.ports import Clock, TaskLists, TaskQueue, Tasks
 from task_service.usecases.cancel import refuse_part_of_list
 from task_service.usecases.read_task import TaskReader
@@ -50,6 +51,7 @@ class Replayer:
         task_list = self.lists.get(list_id)
         if task_list is None or task_list.expires_at <= self.clock():
             raise NotFound.task_list()
+        work_in(task_list.context.trace)
         if task_list.replay and not task_list.state.is_final:
             return task_list
         if task_list.state is not State.FAILED:

@@ -8,6 +8,7 @@ from task_service.domain.errors import Conflict, NotFound
 from task_service.domain.paging import PageRequest
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import State, Task
+from task_service.domain.trace import work_in
 from task_service.usecases.replay import Replayer
 from task_service.usecases.search import Searcher
 
@@ -67,4 +68,6 @@ def _replay(found: Found[T], replay: Callable[[T], T]) -> Replays[T]:
         except (Conflict, NotFound) as refusal:
             # Another client has replayed it since the search found it, or its retention has ended.
             skipped.append(Skipped(id=failed.id, reason=refusal.message))
+    # What follows is about all of them.
+    work_in(None)
     return Replays(items=items, skipped=skipped, next=found.next)

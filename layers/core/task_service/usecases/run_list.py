@@ -28,6 +28,7 @@ from task_service.domain.messages import GroupStart, TaskMessage, message_of
 from task_service.domain.outcome import Handled, Outcome, Step
 from task_service.domain.task import Body, Place, State
 from task_service.domain.task_list import Execution, GroupState, Plan
+from task_service.domain.trace import work_in
 from task_service.ports import Bodies, Clock, PolicyEngine, TaskLists, TaskQueue, Tasks
 from task_service.usecases.list_walk import Known, Walk
 from task_service.usecases.run_task import MARGIN, ListTask, TaskRunner
@@ -286,6 +287,7 @@ class ListRunner:
                 # The threads of a batch share this: another thread may have removed the same entry meanwhile.
                 self._remembered.pop(next(iter(list(self._remembered)), ""), None)
             self._remembered[list_id] = known
+        work_in(known.task_list.context.trace)
         return known if known.task_list.replay == replay else None
 
 

@@ -90,6 +90,7 @@ class Services:
             bodies=self.platform.bodies,
             clock=self.clock,
             retention=self.settings.retention,
+            starts_traces=self.settings.trace_new,
         )
 
     @cached_property
@@ -106,6 +107,7 @@ class Services:
             bodies=self.platform.bodies,
             clock=self.clock,
             retention=self.settings.retention,
+            starts_traces=self.settings.trace_new,
         )
 
     @cached_property

@@ -21,13 +21,14 @@ from task_service.adapters.postgres.values import (
     read_time,
     storable,
 )
+from task_service.domain.context import Context
 from task_service.domain.task import Body, State, place_of
 from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.ports import ListRecords
 
 COLUMNS: Final = (
     "id, name, plan, plan_key, request, request_key, cache_namespace, cache_scope, state, replay, created_at, "
-    "expires_at, finished_at"
+    "expires_at, finished_at, context"
 )
 PARAMETERS: Final = ", ".join(f"%({name})s" for name in COLUMNS.split(", "))
 
@@ -246,6 +247,7 @@ def _to_values(task_list: TaskList) -> dict[str, Any]:
         "created_at": task_list.created_at,
         "expires_at": task_list.expires_at,
         "finished_at": task_list.finished_at,
+        "context": task_list.context.to_text(),
     }
 
 
@@ -264,4 +266,5 @@ def _from_row(row: Row) -> TaskList:
         expires_at=read_time(row, "expires_at"),
         finished_at=read_optional_time(row, "finished_at"),
         replay=row["replay"],
+        context=Context.from_text(row["context"]),
     )

@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from task_service.domain.context import Context
 from task_service.domain.errors import BadRequest
 from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
+from task_service.domain.trace import Trace
 from task_service.entrypoints.api.request import Request
 
 if TYPE_CHECKING:
@@ -23,12 +25,15 @@ def create(
         "cache_namespace": _cache_name(request, "x-cache-namespace"),
         "cache_scope": _cache_name(request, "x-cache-scope"),
     }
+    context = Context(trace=Trace.of(request.header("traceparent"), request.header("tracestate")))
     key = request.header("Idempotency-Key")
     if key is None:
-        return creator.create(name, payload, **cache), True
+        return creator.create(name, payload, **cache, context=context), True
     from task_service.domain.idempotency import key_hash
 
-    return services.keyed_creator.create(creator, key_hash(key, request.caller), resource, name, payload, **cache)
+    return services.keyed_creator.create(
+        creator, key_hash(key, request.caller), resource, name, payload, **cache, context=context
+    )
 
 
 def _cache_name(request: Request, header: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from task_service.domain.task import State, Task
 
 if TYPE_CHECKING:
+    from task_service.domain.context import Context
     from task_service.domain.search import ListSummary
 
 HTTP_STATUS: Final[dict[State, int]] = {
@@ -32,7 +33,13 @@ def task_status(task: Task) -> dict[str, Any]:
         "finishedAt": _timestamp(task.finished_at),
         "error": task.error,
         **redirected,
+        **about_context(task.context),
     }
+
+
+def about_context(context: "Context") -> dict[str, Any]:
+    """The members of a status that tell where a task or a list comes from, as far as that is known."""
+    return {"traceId": context.trace.id} if context.trace is not None else {}
 
 
 def list_summary(task_list: "ListSummary") -> dict[str, Any]:

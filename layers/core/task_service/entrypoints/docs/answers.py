@@ -31,6 +31,11 @@ class TaskListCreated(Answer):
     taskListID: Annotated[str, Field(description="Opaque; a UUID at present.")]
 
 
+TraceId = Annotated[
+    str, Field(pattern="^[0-9a-f]{32}$", description="The trace that it belongs to; missing if it belongs to none.")
+]
+
+
 class TaskStatus(Answer):
     """The status of a task."""
 
@@ -47,6 +52,7 @@ class TaskStatus(Answer):
         int, Field(ge=1, description="How many redirects the last attempt followed; missing where there were none.")
     ] = 1
     finalOrigin: Annotated[str, Field(description="Scheme, host and port that they led to; missing with them.")] = ""
+    traceId: TraceId = ""
 
 
 class ListedTask(Answer):
@@ -72,6 +78,7 @@ class TaskListStatus(Answer):
     id: str
     status: State
     groups: list[GroupStatus]
+    traceId: TraceId = ""
 
 
 class TaskListItem(Answer):

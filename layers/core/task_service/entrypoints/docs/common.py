@@ -46,6 +46,14 @@ CACHE_HEADERS: Final = (
     header("x-cache-scope", "Scope of the result in the cache service; overrides the template's."),
 )
 
+TRACE_HEADERS: Final = (
+    header(
+        "traceparent",
+        "The trace that the task or list belongs to (W3C Trace Context). One that is not valid is ignored.",
+    ),
+    header("tracestate", "Sent with every call, as traceparent is."),
+)
+
 PAGING: Final = (
     Parameter(
         name="limit",

@@ -14,6 +14,7 @@ from task_service.entrypoints.docs.common import (
     TASK_LIST_ID,
     TASK_LISTS,
     TASKS,
+    TRACE_HEADERS,
     UNAVAILABLE,
     UNREADABLE_NAME,
     in_path,
@@ -80,7 +81,11 @@ def _create_task() -> Operation:
         tag=TASKS,
         summary="Create a task",
         description="The answer comes once the task is durable. From then on its status can be read.",
-        parameters=(in_path("taskName", f"The name of a task template. {NAME_RULE}", "hello"), *CACHE_HEADERS),
+        parameters=(
+            in_path("taskName", f"The name of a task template. {NAME_RULE}", "hello"),
+            *CACHE_HEADERS,
+            *TRACE_HEADERS,
+        ),
         body=_BODY,
         answers={
             200: Success(
@@ -149,6 +154,7 @@ def _create_list() -> Operation:
         parameters=(
             in_path("taskListName", f"The name of a task list template. {NAME_RULE}", "three-groups"),
             *CACHE_HEADERS,
+            *TRACE_HEADERS,
         ),
         body=_BODY,
         answers={

@@ -20,6 +20,7 @@ from task_service.domain.isolation import isolate
 from task_service.domain.messages import CacheWrite, GroupStart, ListCancel, QueueMessage, Received, from_text
 from task_service.domain.outcome import Attempt, Handled, Outcome, Step
 from task_service.domain.retry import Done
+from task_service.domain.trace import work_in
 from task_service.ports import Clock, TaskQueue, UnreadableMessages
 
 log: Final = logging.getLogger("task")
@@ -100,6 +101,8 @@ class Batch:
 
     def _step(self, one: Received, deadline: datetime, handle: Handler) -> Step | None:
         """The step that was taken, None where it has to be taken again."""
+        # This thread has handled other messages before.
+        work_in(None)
         about = {"message_id": one.id, "receives": one.receives, **_about(one.message)}
         if one.message.crashes:
             about["crashes"] = one.message.crashes

@@ -5,10 +5,12 @@ from typing import Final
 from task_service.adapters.aws.dynamodb.values import (
     Item,
     body_value,
+    context_attribute,
     expiry_value,
     listed_values,
     numbers_value,
     read_body,
+    read_context,
     read_expiry,
     read_number,
     read_numbers,
@@ -61,6 +63,7 @@ def list_item(task_list: TaskList) -> Item:
         "state": {"S": task_list.state},
         "createdAt": time_value(task_list.created_at),
         "expiresAt": expiry_value(task_list.expires_at),
+        **context_attribute(task_list.context),
     }
 
 
@@ -79,6 +82,7 @@ def read_list(item: Item) -> TaskList:
         expires_at=read_expiry(item["expiresAt"]),
         finished_at=read_time(item["finishedAt"]) if "finishedAt" in item else None,
         replay=read_number(item, "replay"),
+        context=read_context(item),
     )
 
 

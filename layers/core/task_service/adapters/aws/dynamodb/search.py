@@ -51,7 +51,17 @@ _OLDEST, _NEWEST = "0", ":"
 _IN_FAILED: Final = (State.FAILED, State.CANCELLED)
 
 _OF_LIST: Final = ("id", "name", "state", "createdAt", "expiresAt", "finishedAt")
-_OF_TASK: Final = (*_OF_LIST, "attempt", "startedAt", "notBefore", "responseCode", "redirects", "finalOrigin", "error")
+_OF_TASK: Final = (
+    *_OF_LIST,
+    "attempt",
+    "startedAt",
+    "notBefore",
+    "responseCode",
+    "redirects",
+    "finalOrigin",
+    "error",
+    "context",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,10 +5,12 @@ from typing import Final
 from task_service.adapters.aws.dynamodb.values import (
     Item,
     body_value,
+    context_attribute,
     expiry_value,
     listed_values,
     number_value,
     read_body,
+    read_context,
     read_expiry,
     read_number,
     read_time,
@@ -40,6 +42,7 @@ def task_item(task: Task) -> Item:
         "cacheScope": {"S": task.cache_scope},
         "createdAt": time_value(task.created_at),
         "expiresAt": expiry_value(task.expires_at),
+        **context_attribute(task.context),
     }
     if task.template is not None:
         item["template"] = {"S": task.template.document}
@@ -56,6 +59,7 @@ def birth_attributes(birth: Task) -> Item:
         "attempt": number_value(birth.attempt),
         "createdAt": time_value(birth.created_at),
         "expiresAt": expiry_value(birth.expires_at),
+        **context_attribute(birth.context),
     }
     return {**attributes, "replay": number_value(birth.replay)} if birth.replay else attributes
 
@@ -98,4 +102,5 @@ def read_task(item: Item) -> Task:
         result=read_body(item["result"]) if "result" in item else None,
         error=item["error"]["S"] if "error" in item else None,
         replay=read_number(item, "replay"),
+        context=read_context(item),
     )
