@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from task_service.domain.trace import Trace
 
@@ -12,6 +13,8 @@ class Context:
 
     trace: Trace | None = None
     """The trace in which it was created; None: in none."""
+    created_by: str | None = None
+    """Name of the caller who created it; None: it is not known: authentication is off, or an event created it."""
 
     def traced(self, *, starts: bool) -> "Context":
         """The same context, in a new trace if it has none and the deployment `starts` traces."""
@@ -24,7 +27,9 @@ class Context:
             members["traceparent"] = self.trace.traceparent
             if self.trace.state:
                 members["tracestate"] = self.trace.state
-        return json.dumps(members, separators=(",", ":")) if members else None
+        if self.created_by is not None:
+            members["createdBy"] = self.created_by
+        return json.dumps(members, ensure_ascii=False, separators=(",", ":")) if members else None
 
     @classmethod
     def from_text(cls, text: str | None) -> "Context":
@@ -32,8 +37,37 @@ class Context:
         if text is None:
             return NO_CONTEXT
         members = json.loads(text)
-        return cls(trace=Trace.of(members.get("traceparent"), members.get("tracestate")))
+        trace = Trace.of(members.get("traceparent"), members.get("tracestate"))
+        return cls(trace=trace, created_by=members.get("createdBy"))
 
 
 NO_CONTEXT = Context()
 """The context of a creation that says nothing."""
+
+
+class Record(Protocol):
+    """The record of a task or a list."""
+
+    @property
+    def context(self) -> Context:
+        """Where it comes from."""
+
+    @property
+    def cancelled_by(self) -> str | None:
+        """Name of the caller who cancelled it."""
+
+    @property
+    def replayed_by(self) -> str | None:
+        """Name of the caller who asked for its last replay."""
+
+
+def about(record: Record) -> dict[str, str]:
+    """The members of a status that tell where a task or a list comes from and who changed it, as far as is known."""
+    trace = record.context.trace
+    members = {
+        "traceId": trace.id if trace is not None else None,
+        "createdBy": record.context.created_by,
+        "cancelledBy": record.cancelled_by,
+        "replayedBy": record.replayed_by,
+    }
+    return {name: value for name, value in members.items() if value is not None}

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from task_service.domain import json_text, strict_json
+from task_service.domain.identity import MAX_NAME, printable
 from task_service.domain.task import Task
 
 MAX_ID_BYTES: Final = 200
@@ -41,6 +42,8 @@ class TaskMessage(Message):
     """Earliest start of the attempt; None: at once."""
     replay: int = 0
     """Number of the replay this attempt belongs to; 0 for the original run."""
+    by: str | None = None
+    """Name of the caller who asked for that replay, in its first message; None: it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +56,8 @@ class GroupStart(Message):
     """Whether an earlier group has failed."""
     replay: int = 0
     """Number of the list's replay; 0 for the original run."""
+    by: str | None = None
+    """Name of the caller who asked for that replay, in its first message; None: it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +67,8 @@ class ListCancel(Message):
     list_id: str
     replay: int = 0
     """Number of the list's replay that is cancelled; 0 for the original run."""
+    by: str | None = None
+    """Name of the caller who asked for it; None: it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,9 +118,10 @@ def to_text(message: QueueMessage) -> str:
                 "group": message.group,
                 "failedBefore": message.failed_before,
                 "replay": message.replay or None,
+                "by": message.by,
             }
         case ListCancel():
-            body = {"cancel": message.list_id, "replay": message.replay or None}
+            body = {"cancel": message.list_id, "replay": message.replay or None, "by": message.by}
         case CacheWrite():
             body = {
                 "cache": message.key,
@@ -129,6 +137,7 @@ def to_text(message: QueueMessage) -> str:
                 "attempt": message.attempt,
                 "notBefore": _milliseconds(message.not_before),
                 "replay": message.replay or None,
+                "by": message.by,
             }
     body["crashes"] = message.crashes or None
     return json.dumps({name: value for name, value in body.items() if value is not None})
@@ -149,10 +158,12 @@ def from_text(text: str) -> QueueMessage:
             group=_number(body, "group"),
             failed_before=_switch(body, "failedBefore"),
             replay=_number(body, "replay", default=0),
+            by=_name(body),
             crashes=crashes,
         )
     if "cancel" in body:
-        return ListCancel(list_id=_id(body, "cancel"), replay=_number(body, "replay", default=0), crashes=crashes)
+        replay = _number(body, "replay", default=0)
+        return ListCancel(list_id=_id(body, "cancel"), replay=replay, by=_name(body), crashes=crashes)
     if "cache" in body:
         return CacheWrite(
             key=_id(body, "cache"),
@@ -168,6 +179,7 @@ def from_text(text: str) -> QueueMessage:
         attempt=_number(body, "attempt", least=1),
         not_before=_time(body),
         replay=_number(body, "replay", default=0),
+        by=_name(body),
         crashes=crashes,
     )
 
@@ -189,6 +201,16 @@ def _id(body: dict[str, Any], name: str) -> str:
     if not value or json_text.size(value) > MAX_ID_BYTES:
         raise _fault(name, f"an id of up to {MAX_ID_BYTES} bytes")
     return value
+
+
+def _name(body: dict[str, Any]) -> str | None:
+    """The name of a caller."""
+    if "by" not in body:
+        return None
+    name = _text(body, "by")
+    if printable(name) != name:
+        raise _fault("by", f"a name of up to {MAX_NAME} characters that can be printed")
+    return name
 
 
 def _number(

@@ -115,6 +115,10 @@ class Task:
     """Number of replays so far."""
     context: Context = NO_CONTEXT
     """Where it comes from; in a list, where the list does."""
+    cancelled_by: str | None = None
+    """Name of the caller who cancelled it, or its list; None: it is not known."""
+    replayed_by: str | None = None
+    """Name of the caller who asked for its last replay, or its list's; None: it is not known."""
 
     @property
     def attempts(self) -> int:

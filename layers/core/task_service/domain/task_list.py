@@ -24,7 +24,10 @@ CHUNK: Final = 150
 """Of a parallel group larger than this, the outstanding tasks are kept in chunks of this size."""
 
 STATUS_BYTES: Final = 128
-"""More than a task, a group without its result, or the list itself takes in a list's status, escaped for transport."""
+"""More than a task, a group without its result, or the list itself takes in a list's status, escaped for transport.
+
+The names of callers are not counted: they take a few kilobytes of the 290 that lie between a text's limit and Lambda's.
+"""
 
 SKIPPED: Final = "not called: a task before it in its group failed"
 CANCELLED: Final = "cancelled on request"
@@ -148,6 +151,10 @@ class TaskList:
     replay: int = 0
     """Number of replays so far."""
     context: Context = NO_CONTEXT
+    cancelled_by: str | None = None
+    """Name of the caller who cancelled it; None: it is not known."""
+    replayed_by: str | None = None
+    """Name of the caller who asked for its last replay; None: it is not known."""
 
     def will_replay(self, state: State, replay: int) -> bool:
         """Whether the running replay will open a group or task that failed in `replay`, and has not reached it yet."""

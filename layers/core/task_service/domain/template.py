@@ -103,12 +103,15 @@ class StoredTemplate:
     """JSON text, members named as in the API, unset ones left out."""
     etag: str
     """A strong tag of the content: equal documents have equal tags."""
+    changed_by: str | None = None
+    """Name of the caller who has written it; None: it is not known."""
 
     @classmethod
-    def of(cls, name: str, members: Mapping[str, Any]) -> "StoredTemplate":
+    def of(cls, name: str, members: Mapping[str, Any], *, changed_by: str | None = None) -> "StoredTemplate":
         """The template with these members."""
         document = document_text(members)
-        return cls(name=name, document=document, etag=hashlib.sha256(document.encode()).hexdigest()[:32])
+        etag = hashlib.sha256(document.encode()).hexdigest()[:32]
+        return cls(name=name, document=document, etag=etag, changed_by=changed_by)
 
 
 def document_text(members: Mapping[str, Any]) -> str:

@@ -56,7 +56,8 @@ class Walk:
 
     def first_message(self, position: int) -> TaskMessage:
         """The message that starts the task in that position."""
-        return TaskMessage(task_id=self.place(position).task_id, attempt=1, replay=self.replay)
+        by = self.known.task_list.replayed_by
+        return TaskMessage(task_id=self.place(position).task_id, attempt=1, replay=self.replay, by=by)
 
     @property
     def step(self) -> Step:

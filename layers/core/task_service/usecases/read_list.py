@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from task_service.domain.context import about
 from task_service.domain.errors import NotFound
 from task_service.domain.task import Place, State, Task
 from task_service.domain.task_list import CANCELLED, SKIPPED, Overview, Plan, TaskList
@@ -68,10 +69,9 @@ class ListReader:
                 # A result is a JSON text already.
                 text = f'{text[:-1]}, "result": {self.bodies.load(written.result)}}}'
             groups.append(text)
-        trace = overview.task_list.context.trace
-        about = f', "traceId": "{trace.id}"' if trace is not None else ""
         members = f'"id": {json.dumps(list_id)}, "status": "{overview.state.value}", "groups": [{", ".join(groups)}]'
-        return f"{{{members}{about}}}"
+        rest = "".join(f', "{name}": {json.dumps(value)}' for name, value in about(overview.task_list).items())
+        return f"{{{members}{rest}}}"
 
     def unstarted(self, place: Place) -> Task | None:
         """A list's task that has no record because it has not started; None: there is no such task."""
@@ -85,6 +85,7 @@ class ListReader:
             overview.task_list.first_record(overview.plan, place),
             state=state,
             error={State.FAILED: SKIPPED, State.CANCELLED: CANCELLED}.get(state),
+            cancelled_by=overview.task_list.cancelled_by if state is State.CANCELLED else None,
         )
 
     def _has_expired(self, task_list: TaskList) -> bool:

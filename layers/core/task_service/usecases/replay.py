@@ -27,7 +27,7 @@ class Replayer:
     queue: TaskQueue
     clock: Clock
 
-    def task(self, task_id: str) -> Task:
+    def task(self, task_id: str, *, by: str | None = None) -> Task:
         """Start a failed task again, with all its attempts, unless a replay of it is under way already.
 
         Raises NotFound, and Conflict if it has not failed.
@@ -40,10 +40,10 @@ class Replayer:
         if task.state is not State.FAILED:
             raise Conflict.has_not_failed("task", task.shown_state)
         number = task.replay + 1
-        self.queue.send(TaskMessage(task_id=task_id, attempt=1, replay=number))
-        return self.tasks.replay(task_id, number=number).task or task
+        self.queue.send(TaskMessage(task_id=task_id, attempt=1, replay=number, by=by))
+        return self.tasks.replay(task_id, number=number, by=by).task or task
 
-    def task_list(self, list_id: str) -> TaskList:
+    def task_list(self, list_id: str, *, by: str | None = None) -> TaskList:
         """Start a failed list again, from its failed tasks, unless a replay of it is under way already.
 
         Raises NotFound, and Conflict if it has not failed.
@@ -58,5 +58,5 @@ class Replayer:
             state = "under way" if task_list.state is State.CREATED else task_list.state
             raise Conflict.has_not_failed("taskList", state)
         number = task_list.replay + 1
-        self.queue.send(GroupStart(list_id=list_id, replay=number))
-        return self.lists.replay(list_id, number=number) or task_list
+        self.queue.send(GroupStart(list_id=list_id, replay=number, by=by))
+        return self.lists.replay(list_id, number=number, by=by) or task_list

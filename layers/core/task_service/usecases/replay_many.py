@@ -45,16 +45,16 @@ class BulkReplayer:
     searcher: Searcher
     replayer: Replayer
 
-    def tasks(self, wanted: Filter, page: PageRequest) -> Replays[Task]:
+    def tasks(self, wanted: Filter, page: PageRequest, *, by: str | None = None) -> Replays[Task]:
         """Replay a page of failed tasks. Raises Unavailable."""
         found = self.searcher.tasks(replace(wanted, state=State.FAILED), page)
-        return _replay(found, lambda failed: self.replayer.task(failed.id))
+        return _replay(found, lambda failed: self.replayer.task(failed.id, by=by))
 
-    def lists(self, wanted: Filter, page: PageRequest) -> Replays[ListSummary]:
+    def lists(self, wanted: Filter, page: PageRequest, *, by: str | None = None) -> Replays[ListSummary]:
         """Replay a page of failed task lists. Raises Unavailable."""
 
         def replay(failed: ListSummary) -> ListSummary:
-            return ListSummary.of(self.replayer.task_list(failed.id), has_started=True)
+            return ListSummary.of(self.replayer.task_list(failed.id, by=by), has_started=True)
 
         return _replay(self.searcher.lists(replace(wanted, state=State.FAILED), page), replay)
 

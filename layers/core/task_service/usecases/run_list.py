@@ -55,7 +55,7 @@ class ListRunner:
     def start(self, message: GroupStart, *, receipt: str, deadline: datetime) -> Step:
         """Start a group, and go on as far as this invocation can. Raises Unavailable."""
         try:
-            known = self._load(message.list_id, message.replay)
+            known = self._load(message.list_id, message)
         except Unavailable as reason:
             return Step(handled=Handled.DELETE, outcome=self.runner.put_off(message, reason))
         if known is None or message.group >= len(known.plan.groups):
@@ -67,7 +67,7 @@ class ListRunner:
     def run(self, message: TaskMessage, place: Place, *, receipt: str, deadline: datetime) -> Step:
         """Make an attempt of a list's task, and go on as far as this invocation can. Raises Unavailable."""
         try:
-            known = self._load(place.list_id, message.replay)
+            known = self._load(place.list_id, message)
         except Unavailable as reason:
             return Step(handled=Handled.DELETE, outcome=self.runner.put_off(message, reason))
         if known is None or not known.plan.has(place):
@@ -77,7 +77,7 @@ class ListRunner:
 
     def advance(self, message: GroupStart, *, deadline: datetime) -> Step:
         """Send the messages of what is due, for a dead letter that was to start a group. Raises Unavailable."""
-        known = self._load(message.list_id, message.replay)
+        known = self._load(message.list_id, message)
         if known is None or message.group >= len(known.plan.groups):
             return _UNKNOWN
         walk = Walk(known=known, receipt="", deadline=deadline, only_moves_on=True)
@@ -86,7 +86,7 @@ class ListRunner:
 
     def abandon(self, message: TaskMessage, place: Place, *, error: str, deadline: datetime) -> Step:
         """Fail a list's task that no executor works on, and advance its list. Raises Unavailable."""
-        known = self._load(place.list_id, message.replay)
+        known = self._load(place.list_id, message)
         if known is None or not known.plan.has(place):
             return _UNKNOWN
         self.runner.open_replay(message)
@@ -271,14 +271,15 @@ class ListRunner:
             raise Unavailable(f"the result before {place.task_id} is not there")
         return self.bodies.load(previous)
 
-    def _load(self, list_id: str, replay: int) -> Known | None:
-        """The list of a message of that replay; None: there is no such list, or a later replay has begun."""
+    def _load(self, list_id: str, message: GroupStart | TaskMessage) -> Known | None:
+        """The list of a message of its replay; None: there is no such list, or a later replay has begun."""
+        replay = message.replay
         known = self._remembered.get(list_id)
         if known is None or known.task_list.replay < replay:
             task_list = self.lists.get(list_id)
             if task_list is not None and task_list.replay < replay:
                 # The api function may have stopped before it wrote the replay.
-                task_list = self.lists.replay(list_id, number=replay)
+                task_list = self.lists.replay(list_id, number=replay, by=message.by)
             if task_list is None:
                 return None
             plan = Plan.from_text(self.bodies.load(task_list.plan))

@@ -126,7 +126,7 @@ class TaskRunner:
     def open_replay(self, message: TaskMessage) -> None:
         """Open the failed task of a replay's first message, in case the api function stopped before it could."""
         if message.replay and message.attempt == 1:
-            self.tasks.replay(message.task_id, number=message.replay)
+            self.tasks.replay(message.task_id, number=message.replay, by=message.by)
 
     def put_off(self, message: QueueMessage, reason: Unavailable, *, after: timedelta = timedelta()) -> Outcome:
         """Send a message again, with a delay, before any of its work is done. Raises Unavailable."""

@@ -28,7 +28,7 @@ from task_service.ports import ListRecords
 
 COLUMNS: Final = (
     "id, name, plan, plan_key, request, request_key, cache_namespace, cache_scope, state, replay, created_at, "
-    "expires_at, finished_at, context"
+    "expires_at, finished_at, context, cancelled_by, replayed_by"
 )
 PARAMETERS: Final = ", ".join(f"%({name})s" for name in COLUMNS.split(", "))
 
@@ -125,14 +125,14 @@ class PostgresTaskLists:
         self.database.rows(self.END, {"id": task_list.id, "replay": task_list.replay, "state": state, "now": now})
 
     CANCEL = f"""
-        UPDATE task_service.lists SET state = 'cancelled', finished_at = %(now)s
+        UPDATE task_service.lists SET state = 'cancelled', finished_at = %(now)s, cancelled_by = %(by)s
         WHERE id = %(id)s AND {IS_OPEN}
         RETURNING {COLUMNS}
     """
 
-    def cancel(self, task_list: TaskList, *, now: datetime) -> TaskList | None:
+    def cancel(self, task_list: TaskList, *, now: datetime, by: str | None = None) -> TaskList | None:
         """Write that a list is cancelled, unless it has ended; returns what is written then."""
-        return self._change(task_list.id, self.CANCEL, {"replay": task_list.replay, "now": now})
+        return self._change(task_list.id, self.CANCEL, {"replay": task_list.replay, "now": now, "by": by})
 
     def cancel_group(self, task_list: TaskList, index: int) -> GroupState:
         """Close a group as cancelled, started or not, unless it has ended; returns what is written then."""
@@ -140,14 +140,15 @@ class PostgresTaskLists:
         return self._change_group(groups.CANCEL, values)
 
     REPLAY = f"""
-        UPDATE task_service.lists SET state = 'created', replay = %(replay)s, finished_at = NULL
+        UPDATE task_service.lists
+        SET state = 'created', replay = %(replay)s, finished_at = NULL, replayed_by = %(by)s
         WHERE id = %(id)s AND state = 'failed' AND replay < %(replay)s
         RETURNING {COLUMNS}
     """
 
-    def replay(self, list_id: str, *, number: int) -> TaskList | None:
+    def replay(self, list_id: str, *, number: int, by: str | None = None) -> TaskList | None:
         """Open a failed list for that replay, unless that was done before; returns what is written then."""
-        return self._change(list_id, self.REPLAY, {"replay": number})
+        return self._change(list_id, self.REPLAY, {"replay": number, "by": by})
 
     def records(self, list_id: str) -> ListRecords | None:
         """What a list's status is made of."""
@@ -248,6 +249,8 @@ def _to_values(task_list: TaskList) -> dict[str, Any]:
         "expires_at": task_list.expires_at,
         "finished_at": task_list.finished_at,
         "context": task_list.context.to_text(),
+        "cancelled_by": task_list.cancelled_by,
+        "replayed_by": task_list.replayed_by,
     }
 
 
@@ -267,4 +270,6 @@ def _from_row(row: Row) -> TaskList:
         finished_at=read_optional_time(row, "finished_at"),
         replay=row["replay"],
         context=Context.from_text(row["context"]),
+        cancelled_by=row["cancelled_by"],
+        replayed_by=row["replayed_by"],
     )

@@ -10,7 +10,8 @@ from task_service.domain.template import TaskTemplate
 
 SUMMARY: Final = (
     "id, name, cache_namespace, cache_scope, state, attempt, replay, created_at, expires_at, not_before, lease_until, "
-    "holder, started_at, finished_at, response_code, redirects, final_origin, error, context"
+    "holder, started_at, finished_at, response_code, redirects, final_origin, error, context, "
+    "cancelled_by, replayed_by"
 )
 """The columns of a task without template and bodies."""
 
@@ -45,6 +46,8 @@ def to_values(task: Task) -> dict[str, Any]:
         **body_values("result", task.result),
         "error": task.error,
         "context": task.context.to_text(),
+        "cancelled_by": task.cancelled_by,
+        "replayed_by": task.replayed_by,
         "in_list": place_of(task.id) is not None,
     }
 
@@ -86,4 +89,6 @@ def _summary(row: Row) -> dict[str, Any]:
         "final_origin": row["final_origin"],
         "error": row["error"],
         "context": Context.from_text(row["context"]),
+        "cancelled_by": row["cancelled_by"],
+        "replayed_by": row["replayed_by"],
     }

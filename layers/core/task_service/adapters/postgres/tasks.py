@@ -54,7 +54,8 @@ TAKE_LEASE: Final = """
 
 # Its holder is taken out, so the executor that works on it finds that it has lost its lease.
 CANCEL_IT: Final = """
-    state = 'cancelled', error = %(error)s, finished_at = %(now)s, lease_until = NULL, holder = NULL
+    state = 'cancelled', error = %(error)s, finished_at = %(now)s, lease_until = NULL, holder = NULL,
+    cancelled_by = %(cancelled_by)s
 """
 
 _INSERT: Final = f"INSERT INTO task_service.tasks ({COLUMNS}, in_list) VALUES ({PARAMETERS}, %(in_list)s)"
@@ -190,9 +191,11 @@ class PostgresTasks:
         RETURNING {COLUMNS}
     """
 
-    def cancel(self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None) -> Claim:
+    def cancel(
+        self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None, by: str | None = None
+    ) -> Claim:
         """Cancel a task that has not ended; an executor that works on it loses its lease."""
-        values = {"error": reason, "now": now}
+        values = {"error": reason, "now": now, "cancelled_by": by}
         if birth is None:
             return self._change(task_id, self.CANCEL, values)
         ended = replace(birth, state=State.CANCELLED, error=reason, finished_at=now)
@@ -201,14 +204,15 @@ class PostgresTasks:
     REPLAY = f"""
         UPDATE task_service.tasks
         SET state = 'created', attempt = 1, replay = %(running_replay)s, started_at = NULL, finished_at = NULL,
-            not_before = NULL, response_code = NULL, redirects = 0, final_origin = NULL, error = NULL
+            not_before = NULL, response_code = NULL, redirects = 0, final_origin = NULL, error = NULL,
+            replayed_by = %(replayed_by)s
         WHERE id = %(id)s AND {WAITS_FOR_REPLAY}
         RETURNING {COLUMNS}
     """
 
-    def replay(self, task_id: str, *, number: int) -> Claim:
+    def replay(self, task_id: str, *, number: int, by: str | None = None) -> Claim:
         """Give a failed task back for the first attempt of that replay, unless that was done before."""
-        return self._change(task_id, self.REPLAY, {"running_replay": number})
+        return self._change(task_id, self.REPLAY, {"running_replay": number, "replayed_by": by})
 
     def _change(self, task_id: str, statement: str, values: Mapping[str, Any]) -> Claim:
         """The task as it is then, changed or not."""

@@ -25,7 +25,8 @@ def create(
         "cache_namespace": _cache_name(request, "x-cache-namespace"),
         "cache_scope": _cache_name(request, "x-cache-scope"),
     }
-    context = Context(trace=Trace.of(request.header("traceparent"), request.header("tracestate")))
+    trace = Trace.of(request.header("traceparent"), request.header("tracestate"))
+    context = Context(trace=trace, created_by=request.caller_name)
     key = request.header("Idempotency-Key")
     if key is None:
         return creator.create(name, payload, **cache, context=context), True

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from task_service.domain.context import about
 from task_service.domain.task import State, Task
 
 if TYPE_CHECKING:
-    from task_service.domain.context import Context
     from task_service.domain.search import ListSummary
 
 HTTP_STATUS: Final[dict[State, int]] = {
@@ -33,13 +33,8 @@ def task_status(task: Task) -> dict[str, Any]:
         "finishedAt": _timestamp(task.finished_at),
         "error": task.error,
         **redirected,
-        **about_context(task.context),
+        **about(task),
     }
-
-
-def about_context(context: "Context") -> dict[str, Any]:
-    """The members of a status that tell where a task or a list comes from, as far as that is known."""
-    return {"traceId": context.trace.id} if context.trace is not None else {}
 
 
 def list_summary(task_list: "ListSummary") -> dict[str, Any]:
@@ -50,6 +45,7 @@ def list_summary(task_list: "ListSummary") -> dict[str, Any]:
         "status": task_list.state.value,
         "createdAt": _timestamp(task_list.created_at),
         "finishedAt": _timestamp(task_list.finished_at),
+        **about(task_list),
     }
 
 

@@ -34,6 +34,9 @@ class TaskListCreated(Answer):
 TraceId = Annotated[
     str, Field(pattern="^[0-9a-f]{32}$", description="The trace that it belongs to; missing if it belongs to none.")
 ]
+CreatedBy = Annotated[str, Field(description="`sub` of the caller who created it; missing if it is not known.")]
+CancelledBy = Annotated[str, Field(description="The same of the caller who cancelled it.")]
+ReplayedBy = Annotated[str, Field(description="The same of the caller who asked for its last replay.")]
 
 
 class TaskStatus(Answer):
@@ -53,6 +56,9 @@ class TaskStatus(Answer):
     ] = 1
     finalOrigin: Annotated[str, Field(description="Scheme, host and port that they led to; missing with them.")] = ""
     traceId: TraceId = ""
+    createdBy: CreatedBy = ""
+    cancelledBy: CancelledBy = ""
+    replayedBy: ReplayedBy = ""
 
 
 class ListedTask(Answer):
@@ -79,6 +85,9 @@ class TaskListStatus(Answer):
     status: State
     groups: list[GroupStatus]
     traceId: TraceId = ""
+    createdBy: CreatedBy = ""
+    cancelledBy: CancelledBy = ""
+    replayedBy: ReplayedBy = ""
 
 
 class TaskListItem(Answer):
@@ -89,6 +98,10 @@ class TaskListItem(Answer):
     status: State
     createdAt: datetime
     finishedAt: datetime | None
+    traceId: TraceId = ""
+    createdBy: CreatedBy = ""
+    cancelledBy: CancelledBy = ""
+    replayedBy: ReplayedBy = ""
 
 
 class TaskOrList(RootModel[TaskStatus | TaskListItem]):

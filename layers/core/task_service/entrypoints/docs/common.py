@@ -90,6 +90,12 @@ ETAG: Final = Header(
     description="The tag of this version, for `If-Match`.", schema={"type": "string", "pattern": '^"[0-9a-f]{32}"$'}
 )
 
+CHANGED_BY: Final = Header(
+    description="`sub` of the caller who has written this version, percent-encoded where needed; only if it is known.",
+    schema={"type": "string"},
+    is_certain=False,
+)
+
 CHALLENGE: Final = {
     name: Header(description=description, schema={"type": "string"}, is_certain=False)
     for name, description in (

@@ -14,6 +14,7 @@ from task_service.adapters.aws.dynamodb.values import (
     read_expiry,
     read_number,
     read_numbers,
+    read_text,
     read_time,
     time_value,
 )
@@ -83,6 +84,8 @@ def read_list(item: Item) -> TaskList:
         finished_at=read_time(item["finishedAt"]) if "finishedAt" in item else None,
         replay=read_number(item, "replay"),
         context=read_context(item),
+        cancelled_by=read_text(item, "cancelledBy"),
+        replayed_by=read_text(item, "replayedBy"),
     )
 
 

@@ -13,6 +13,7 @@ from task_service.adapters.aws.dynamodb.values import (
     read_context,
     read_expiry,
     read_number,
+    read_text,
     read_time,
     time_value,
 )
@@ -103,4 +104,6 @@ def read_task(item: Item) -> Task:
         error=item["error"]["S"] if "error" in item else None,
         replay=read_number(item, "replay"),
         context=read_context(item),
+        cancelled_by=read_text(item, "cancelledBy"),
+        replayed_by=read_text(item, "replayedBy"),
     )

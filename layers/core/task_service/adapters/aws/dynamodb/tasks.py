@@ -28,6 +28,7 @@ from task_service.adapters.aws.dynamodb.updates import (
     IS_BEFORE_REPLAY,
     Update,
     any_of,
+    caller_clauses,
     is_in_replay,
     update,
 )
@@ -148,7 +149,9 @@ class DynamoDbTasks:
             ),
         )
 
-    def cancel(self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None) -> Claim:
+    def cancel(
+        self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None, by: str | None = None
+    ) -> Claim:
         """End a task that has not ended; an executor that works on it loses its lease."""
         if not is_possible(task_key(task_id)):
             return Claim(won=False, task=None)
@@ -158,6 +161,7 @@ class DynamoDbTasks:
         is_unborn = HAS_NO_RECORD if birth is not None else None
         # A task that failed before its list's replay will be replayed, so it has not ended either.
         waits_for_replay = f"#state = :failed AND {IS_BEFORE_REPLAY}" if birth is not None and birth.replay else None
+        names, no_names = caller_clauses("cancelledBy", by)
         return self._change(
             task_id,
             Update(
@@ -168,10 +172,12 @@ class DynamoDbTasks:
                     "finishedAt = :now",
                     *_failed_index_sets(task_id),
                     *_birth_sets(birth),
+                    *names,
                 ],
-                removes=["#lease", "holder"],
+                removes=["#lease", "holder", *no_names],
                 values={
                     **_birth_values(birth),
+                    ":by": {"S": by},
                     ":replay": number_value(birth.replay if birth is not None else 0),
                     ":reason": {"S": reason},
                     ":now": time_value(now),
@@ -180,19 +186,20 @@ class DynamoDbTasks:
             ),
         )
 
-    def replay(self, task_id: str, *, number: int) -> Claim:
+    def replay(self, task_id: str, *, number: int, by: str | None = None) -> Claim:
         """Give a failed task back for the first attempt of a replay, once for each replay."""
         # Only a failed task is replayed.
         has_failed = "#state = :failed"
         # A message that arrives twice does not replay a task that has failed again in this replay.
         is_new_replay = IS_BEFORE_REPLAY
+        names, no_names = caller_clauses("replayedBy", by)
         return self._change(
             task_id,
             Update(
                 condition=f"{has_failed} AND {is_new_replay}",
-                sets=["#state = :created", "#attempt = :first", "replay = :replay"],
-                removes=["startedAt", "finishedAt", "notBefore", *SEEN, "#error", "failedShard"],
-                values={":first": number_value(1), ":replay": number_value(number)},
+                sets=["#state = :created", "#attempt = :first", "replay = :replay", *names],
+                removes=["startedAt", "finishedAt", "notBefore", *SEEN, "#error", "failedShard", *no_names],
+                values={":first": number_value(1), ":replay": number_value(number), ":by": {"S": by}},
             ),
         )
 

@@ -66,6 +66,11 @@ def read_number(item: Item, name: str) -> int:
     return int(item[name]["N"]) if name in item else 0
 
 
+def read_text(item: Item, name: str) -> str | None:
+    """The text in an attribute; None if the record does not have it."""
+    return str(item[name]["S"]) if name in item else None
+
+
 def numbers_value(numbers: frozenset[int]) -> Item:
     """A set of numbers; DynamoDB takes no empty set."""
     return {"NS": [str(number) for number in sorted(numbers)]}
