@@ -69,6 +69,8 @@ class TaskTemplate:
     """Statuses that finish the task: "204", "2xx", "*"; empty: all but 408, 425, 429 and 5xx."""
     redirects: bool = True
     """Whether redirects are followed; if not, one that comes is the answer."""
+    failure_task: str = ""
+    """Name of the task template that is told of a task that has failed for good."""
 
     @classmethod
     @lru_cache(maxsize=256)
@@ -91,6 +93,7 @@ class TaskTemplate:
             retry=RetryPolicy.of(retry.get("maxAttempts"), retry.get("minDelaySeconds"), retry.get("maxDelaySeconds")),
             accept_status=tuple(str(status) for status in document.get("acceptStatus") or ()),
             redirects=document.get("redirects", True),
+            failure_task=document.get("failureTask", ""),
         )
 
 

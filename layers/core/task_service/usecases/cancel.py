@@ -21,6 +21,7 @@ from task_service.domain.task import Place, State, Task, place_of
 from task_service.domain.task_list import CANCELLED, Execution, GroupState, Plan, TaskList
 from task_service.domain.trace import work_in
 from task_service.ports import Bodies, Clock, ListRecords, TaskLists, TaskQueue, Tasks
+from task_service.usecases.notify_failure import FailureNotifier
 from task_service.usecases.read_task import TaskReader
 
 COMPLETED_AFTER: Final = timedelta(seconds=5)
@@ -37,6 +38,7 @@ class Canceller:
     bodies: Bodies
     queue: TaskQueue
     clock: Clock
+    notifier: FailureNotifier
 
     def task(self, task_id: str, *, by: str | None = None) -> Task:
         """Cancel a task, unless that was done before. Raises NotFound, and Conflict where it has ended."""
@@ -103,12 +105,18 @@ class Canceller:
     def _stop_tasks(
         self, task_list: TaskList, plan: Plan, group: GroupState, records: ListRecords, by: str | None
     ) -> None:
-        """Cancel the tasks whose messages may be in the queue; no other can start in a closed group."""
+        """Cancel the tasks whose messages may be in the queue; no other can start in a closed group.
+
+        The executor that ended one as failed may have stopped before it could tell of it, and a closed group leads no
+        other one there.
+        """
         is_sequential = plan.groups[group.index].execution is Execution.SEQUENTIAL
         for position in _unfinished(plan, group, records):
             place = Place(list_id=task_list.id, group=group.index, position=position)
             birth = task_list.first_record(plan, place)
             task = self.tasks.cancel(place.task_id, reason=CANCELLED, now=self.clock(), birth=birth, by=by).task
+            if task is not None and task.state is State.FAILED:
+                self.notifier.tell(task.id, plan.task_template(place))
             if is_sequential and task is not None and task.state is not State.DONE:
                 # The tasks after one that is not done cannot start.
                 return

@@ -14,6 +14,7 @@ from task_service.domain.task_list import TaskList
 from task_service.domain.trace import work_in
 from task_service.ports import Clock, TaskLists, TaskQueue, Tasks
 from task_service.usecases.cancel import refuse_part_of_list
+from task_service.usecases.notify_failure import FailureNotifier
 from task_service.usecases.read_task import TaskReader
 
 
@@ -26,6 +27,7 @@ class Replayer:
     reading: TaskReader
     queue: TaskQueue
     clock: Clock
+    notifier: FailureNotifier
 
     def task(self, task_id: str, *, by: str | None = None) -> Task:
         """Start a failed task again, with all its attempts, unless a replay of it is under way already.
@@ -39,6 +41,8 @@ class Replayer:
             return task
         if task.state is not State.FAILED:
             raise Conflict.has_not_failed("task", task.shown_state)
+        # The executor that ended it may have stopped before it could tell of this failure.
+        self.notifier.tell(task_id, task.template)
         number = task.replay + 1
         self.queue.send(TaskMessage(task_id=task_id, attempt=1, replay=number, by=by))
         return self.tasks.replay(task_id, number=number, by=by).task or task

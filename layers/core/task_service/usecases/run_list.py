@@ -31,6 +31,7 @@ from task_service.domain.task_list import Execution, GroupState, Plan
 from task_service.domain.trace import work_in
 from task_service.ports import Bodies, Clock, PolicyEngine, TaskLists, TaskQueue, Tasks
 from task_service.usecases.list_walk import Known, Walk
+from task_service.usecases.notify_failure import FailureNotifier
 from task_service.usecases.run_task import MARGIN, ListTask, TaskRunner
 from task_service.usecases.write_cache import CacheWriter
 
@@ -50,6 +51,7 @@ class ListRunner:
     runner: TaskRunner
     clock: Clock
     cache: CacheWriter
+    notifier: FailureNotifier
     _remembered: dict[str, Known] = field(default_factory=dict, init=False)
 
     def start(self, message: GroupStart, *, receipt: str, deadline: datetime) -> Step:
@@ -199,6 +201,8 @@ class ListRunner:
             # Its list is cancelled too, and no executor advances it any more.
             return None
         group, well = walk.plan.groups[walk.group], ended is State.DONE
+        if not well:
+            self._tell(walk, walk.place(position))
         if group.execution is Execution.SEQUENTIAL:
             # The tasks' own records say how far the group is; the group's record is only needed at its end.
             state: GroupState | None = GroupState(index=walk.group, state=State.PENDING, replay=walk.replay)
@@ -207,6 +211,11 @@ class ListRunner:
                 walk.known.task_list, walk.group, position, well=well, parallel=len(group.tasks)
             )
         return _advance(walk, state, TaskEnded(position, well)) if state is not None else None
+
+    def _tell(self, walk: Walk, place: Place) -> None:
+        notice = self.notifier.tell(place.task_id, walk.plan.task_template(place))
+        if notice is not None:
+            walk.notices.append(notice)
 
     def _close_group(self, walk: Walk, move: CloseGroup) -> Move | None:
         well = move.well

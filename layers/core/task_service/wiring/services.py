@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from task_service.usecases.handle_dead_letter import DeadLetterHandler
     from task_service.usecases.handle_event import EventHandler
     from task_service.usecases.handle_message import MessageHandler
+    from task_service.usecases.notify_failure import FailureNotifier
     from task_service.usecases.read_list import ListReader
     from task_service.usecases.replay import Replayer
     from task_service.usecases.replay_many import BulkReplayer
@@ -155,6 +156,7 @@ class Services:
             bodies=self.platform.bodies,
             queue=self.platform.queue,
             clock=self.clock,
+            notifier=self._failure_notifier,
         )
 
     @cached_property
@@ -168,6 +170,7 @@ class Services:
             reading=self.task_reader,
             queue=self.platform.queue,
             clock=self.clock,
+            notifier=self._failure_notifier,
         )
 
     @cached_property
@@ -283,6 +286,7 @@ class Services:
             lists=self._list_runner,
             canceller=self.canceller,
             cache=self._cache_writer,
+            notifier=self._failure_notifier,
             dead_letters=self.dead_letter_handler,
             queue=self.platform.queue,
             clock=self.clock,
@@ -295,7 +299,11 @@ class Services:
         from task_service.usecases.handle_dead_letter import DeadLetterHandler
 
         return DeadLetterHandler(
-            tasks=self.platform.tasks, queue=self.platform.queue, lists=self._list_runner, clock=self.clock
+            tasks=self.platform.tasks,
+            queue=self.platform.queue,
+            lists=self._list_runner,
+            clock=self.clock,
+            notifier=self._failure_notifier,
         )
 
     @cached_property
@@ -341,6 +349,18 @@ class Services:
             runner=self._task_runner,
             clock=self.clock,
             cache=self._cache_writer,
+            notifier=self._failure_notifier,
+        )
+
+    @cached_property
+    def _failure_notifier(self) -> FailureNotifier:
+        from task_service.usecases.notify_failure import FailureNotifier
+
+        return FailureNotifier(
+            creator=self.task_creator,
+            tasks=self.platform.tasks,
+            queue=self.platform.queue,
+            unit_of_work=self.platform.unit_of_work,
         )
 
     @cached_property
