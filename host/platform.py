@@ -44,7 +44,7 @@ def check_database(platform: PostgresPlatform) -> None:
         check_schema(platform.database)
     except Unavailable as error:
         raise SettingsError(
-            f"the database of DATABASE_URL lacks the schema of this release; `python -m host migrate` makes it ({error})"
+            f"the database of DATABASE_URL lacks the schema of this release; `python -m host migrate` does it ({error})"
         ) from error
 
 

@@ -93,7 +93,7 @@ def test_an_event_of_api_gateway_comes_out_as_it_is(name: str) -> None:
         ({}, "DATABASE_URL is not set"),
         ({"HTTP_PORT": "70000"}, "HTTP_PORT"),
         ({"WORKER_CONCURRENCY": "0"}, "WORKER_CONCURRENCY"),
-        ({"HTTP_HEADER_TIMEOUT": "nan"}, "HTTP_HEADER_SECONDS"),
+        ({"HTTP_HEADER_TIMEOUT": "nan"}, "HTTP_HEADER_TIMEOUT"),
         ({"EXECUTOR_TIMEOUT_SECONDS": "60", "VISIBILITY_TIMEOUT_SECONDS": "60"}, "VISIBILITY_TIMEOUT_SECONDS"),
     ],
 )
