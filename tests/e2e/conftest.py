@@ -16,7 +16,6 @@ from tests.support.faulty_cloud import SETTINGS, FaultyCloud
 from tests.support.http_front import HttpFront
 from tests.support.targets import HttpTarget
 
-
 REST, HTTP, OWN_SERVERS = "REST", "HTTP", "own servers"
 """The API behind API Gateway, of both of its kinds, and behind the host."""
 
