@@ -35,6 +35,7 @@ def test_a_message_arrives_as_it_was_sent(in_use: QueueInUse, message: TaskMessa
     [
         GroupStart(list_id="l"),
         GroupStart(list_id="l", group=3, failed_before=True, replay=2),
+        GroupStart(list_id="l", not_before=NOW + timedelta(milliseconds=1_234)),
         ListCancel(list_id="l"),
         ListCancel(list_id="l", replay=2),
     ],

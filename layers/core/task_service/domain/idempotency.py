@@ -55,9 +55,9 @@ def parse_key(header: str) -> str:
     return text
 
 
-def fingerprint(resource: str, name: str, payload: str, cache_namespace: str, cache_scope: str) -> str:
-    """A hash of the request, byte for byte."""
-    return _digest(resource, name, payload, cache_namespace, cache_scope)
+def fingerprint(resource: str, name: str, payload: str, cache_namespace: str, cache_scope: str, *others: str) -> str:
+    """A hash of the request, byte for byte; `others` are what few requests have."""
+    return _digest(resource, name, payload, cache_namespace, cache_scope, *others)
 
 
 def _digest(*parts: str) -> str:

@@ -30,7 +30,7 @@ class Sent:
 
 @dataclass
 class InMemoryQueue:
-    """A queue that, like SQS, delays by whole seconds and no longer than a quarter of an hour."""
+    """A queue that, like SQS, delays by whole seconds and no longer than a quarter of an hour at once."""
 
     clock: Clock = field(default_factory=FakeClock)
     sent: list[Sent] = field(default_factory=list)
@@ -42,7 +42,8 @@ class InMemoryQueue:
 
     def send(self, message: QueueMessage, *, due_at: datetime | None = None) -> None:
         """Put a message into the queue."""
-        delay = min(self._seconds_until(due_at), LONGEST_DELAY) if due_at else 0
+        seconds = self._seconds_until(due_at) if due_at else 0
+        delay = seconds if seconds <= LONGEST_DELAY else min(seconds - LONGEST_DELAY, LONGEST_DELAY)
         self.faults.around(lambda: self.sent.append(Sent(message=message, delay_seconds=delay)))
 
     def send_all(self, messages: Sequence[TaskMessage]) -> None:

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from task_service.domain import rfc3339
 from task_service.domain.errors import NotFound
 from task_service.domain.task import Place, State, Task
 from task_service.domain.task_list import CANCELLED, SKIPPED, Overview, Plan, TaskList
@@ -66,7 +67,14 @@ class ListReader:
                 # A result is a JSON text already.
                 text = f'{text[:-1]}, "result": {self.bodies.load(written.result)}}}'
             groups.append(text)
-        return f'{{"id": {json.dumps(list_id)}, "status": "{overview.state.value}", "groups": [{", ".join(groups)}]}}'
+        not_before = overview.task_list.not_before
+        waits = (
+            f'"notBefore": "{rfc3339.to_text(not_before)}", ' if not_before and overview.state is State.CREATED else ""
+        )
+        return (
+            f'{{"id": {json.dumps(list_id)}, "status": "{overview.state.value}", {waits}'
+            f'"groups": [{", ".join(groups)}]}}'
+        )
 
     def unstarted(self, place: Place) -> Task | None:
         """A list's task that has no record because it has not started; None: there is no such task."""

@@ -33,8 +33,8 @@ class SqsTaskQueue:
     clock: Clock
 
     def send(self, message: QueueMessage, *, due_at: datetime | None = None) -> None:
-        """Put a message into the queue, delayed until `due_at` or by LONGEST_DELAY; returns once it is durable."""
-        seconds = min(self._seconds_until(due_at), LONGEST_DELAY) if due_at else 0
+        """Put a message into the queue, delayed until `due_at` or a time before it; returns once it is durable."""
+        seconds = _first_hop(self._seconds_until(due_at)) if due_at else 0
         delay = {"DelaySeconds": seconds} if seconds else {}
         _check_sent(self.client.call("SendMessage", QueueUrl=self.url, MessageBody=to_text(message), **delay))
 
@@ -90,6 +90,15 @@ class SqsUnreadableMessages:
             },
         )
         _check_sent(answer)
+
+
+def _first_hop(seconds: int) -> int:
+    """The delay of the first of the messages that together wait for `seconds`.
+
+    The last one waits as long as a message can. So an executor that crashes with the one before it, which comes again
+    after the visibility timeout, still sends the last one in time.
+    """
+    return seconds if seconds <= LONGEST_DELAY else min(seconds - LONGEST_DELAY, LONGEST_DELAY)
 
 
 def _check_sent(answer: Mapping[str, Any]) -> None:

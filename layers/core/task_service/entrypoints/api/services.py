@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from task_service.ports import Clock
     from task_service.usecases.authorize import Authorizer
     from task_service.usecases.cancel import Canceller
     from task_service.usecases.check_readiness import ReadinessCheck
@@ -25,6 +26,10 @@ class Services(Protocol):
     @property
     def authorizer(self) -> "Authorizer | None":
         """Admits callers; None if authentication is off."""
+
+    @property
+    def clock(self) -> "Clock":
+        """The current time."""
 
     @property
     def task_creator(self) -> "TaskCreator":

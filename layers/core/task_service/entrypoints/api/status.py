@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from task_service.domain import rfc3339
 from task_service.domain.task import State, Task
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ HTTP_STATUS: Final[dict[State, int]] = {
 
 
 def task_status(task: Task) -> dict[str, Any]:
-    """The body of `taskStatus`; members that do not apply yet are null, those of redirects are left out."""
+    """The body of `taskStatus`; members that do not apply yet are null, or left out (notBefore, redirects)."""
+    waits = {"notBefore": _timestamp(task.not_before)} if task.state is State.CREATED and task.not_before else {}
     redirected = {"redirects": task.redirects, "finalOrigin": task.final_origin} if task.redirects else {}
     return {
         "id": task.id,
@@ -31,6 +33,7 @@ def task_status(task: Task) -> dict[str, Any]:
         "startedAt": _timestamp(task.started_at),
         "finishedAt": _timestamp(task.finished_at),
         "error": task.error,
+        **waits,
         **redirected,
     }
 
@@ -47,5 +50,4 @@ def list_summary(task_list: "ListSummary") -> dict[str, Any]:
 
 
 def _timestamp(moment: datetime | None) -> str | None:
-    """RFC 3339 with milliseconds."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
+    return rfc3339.to_text(moment) if moment else None

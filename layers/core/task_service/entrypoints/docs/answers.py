@@ -1,7 +1,7 @@
 """Models of the bodies that the API answers with. The code writes them as JSON text; only the document needs models."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
@@ -9,6 +9,8 @@ from task_service.domain.task import State
 from task_service.schemas.event_task import EventTaskSchema
 from task_service.schemas.policy import PolicySchema
 from task_service.schemas.template import TaskListTemplateSchema, TaskTemplateSchema
+
+_UNSET: Final = datetime.min.replace(tzinfo=UTC)
 
 Next = Annotated[str | None, Field(description="`next` of the next page; null on the last one.")]
 
@@ -43,6 +45,9 @@ class TaskStatus(Answer):
     startedAt: Annotated[datetime | None, Field(description="When the first attempt started.")]
     finishedAt: datetime | None
     error: Annotated[str | None, Field(description="Why the last attempt failed, or that it was cancelled.")]
+    notBefore: Annotated[
+        datetime, Field(description="When the next attempt is due; missing where none waits for its time.")
+    ] = _UNSET
     redirects: Annotated[
         int, Field(ge=1, description="How many redirects the last attempt followed; missing where there were none.")
     ] = 1
@@ -71,6 +76,7 @@ class TaskListStatus(Answer):
 
     id: str
     status: State
+    notBefore: Annotated[datetime, Field(description="When it is due; missing once it has started.")] = _UNSET
     groups: list[GroupStatus]
 
 

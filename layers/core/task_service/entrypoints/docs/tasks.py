@@ -10,6 +10,8 @@ from task_service.entrypoints.docs.common import (
     CACHE_HEADERS,
     NAME_RULE,
     PAYLOAD_ERRORS,
+    START_ERRORS,
+    START_HEADERS,
     TASK_ID,
     TASK_LIST_ID,
     TASK_LISTS,
@@ -79,8 +81,15 @@ def _create_task() -> Operation:
         id="createTask",
         tag=TASKS,
         summary="Create a task",
-        description="The answer comes once the task is durable. From then on its status can be read.",
-        parameters=(in_path("taskName", f"The name of a task template. {NAME_RULE}", "hello"), *CACHE_HEADERS),
+        description=(
+            "The answer comes once the task is durable. From then on its status can be read. A task that waits for its "
+            "time is `created`, and can be cancelled."
+        ),
+        parameters=(
+            in_path("taskName", f"The name of a task template. {NAME_RULE}", "hello"),
+            *CACHE_HEADERS,
+            *START_HEADERS,
+        ),
         body=_BODY,
         answers={
             200: Success(
@@ -90,7 +99,7 @@ def _create_task() -> Operation:
                 links={"status": link, "result": {**link, "operationId": "readTaskResult"}},
             )
         },
-        errors=(UNREADABLE_NAME, *PAYLOAD_ERRORS, NotFound.template(TemplateKind.TASK), UNAVAILABLE),
+        errors=(UNREADABLE_NAME, *PAYLOAD_ERRORS, *START_ERRORS, NotFound.template(TemplateKind.TASK), UNAVAILABLE),
     )
 
 
@@ -149,6 +158,7 @@ def _create_list() -> Operation:
         parameters=(
             in_path("taskListName", f"The name of a task list template. {NAME_RULE}", "three-groups"),
             *CACHE_HEADERS,
+            *START_HEADERS,
         ),
         body=_BODY,
         answers={
@@ -162,6 +172,7 @@ def _create_list() -> Operation:
         errors=(
             UNREADABLE_NAME,
             *PAYLOAD_ERRORS,
+            *START_ERRORS,
             NotFound.template(TemplateKind.TASK_LIST),
             NotFound.tasks_of_list(["send-mail"]),
             UNAVAILABLE,
