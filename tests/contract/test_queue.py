@@ -54,6 +54,19 @@ def test_many_messages_all_arrive(in_use: QueueInUse) -> None:
 
 
 @QUEUES
+def test_of_many_messages_each_comes_at_its_own_time(in_use: QueueInUse) -> None:
+    later = utc_now() + timedelta(minutes=20)
+    messages = [
+        TaskMessage(task_id=f"t{number}", attempt=1, not_before=None if number % 2 else later) for number in range(24)
+    ]
+    assert list(in_use.queue.send_each(messages)) == []
+    arrived = {received.message for received in receive_all(in_use, 12)}
+    assert arrived == set(messages[1::2])
+    assert in_use.receive() == []
+    assert list(in_use.queue.send_each([])) == []
+
+
+@QUEUES
 def test_a_delayed_message_is_not_there_yet(in_use: QueueInUse) -> None:
     in_use.queue.send(TaskMessage(task_id="t", attempt=1), due_at=utc_now() + timedelta(minutes=20))
     assert in_use.receive() == []

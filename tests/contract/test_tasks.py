@@ -80,6 +80,16 @@ def test_of_many_that_write_it_once_one_does(tasks: Tasks) -> None:
     assert wrote.count(written) == 15
 
 
+def test_many_tasks_are_written_as_each_would_be(tasks: Tasks) -> None:
+    written = [
+        task(str(uuid4()), request=Body(text=f'{{"n": "{number}%s"}}'), not_before=SOON if number % 2 else None)
+        for number in range(60)
+    ]
+    assert list(tasks.add_all(written)) == []
+    assert [tasks.get(one.id) for one in written] == written
+    assert list(tasks.add_all([])) == []
+
+
 def test_an_unknown_task_is_none(tasks: Tasks) -> None:
     assert tasks.get("nobody") is None
 

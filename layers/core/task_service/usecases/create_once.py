@@ -56,6 +56,16 @@ class Creator(Protocol[R]):
         """The message that makes it start."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """What a key stands for, with its record in the table."""
+
+    id: str
+    is_new: bool
+    message: TaskMessage | GroupStart | None
+    """Its first message, which is to be sent; None: an executor has handled it."""
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class KeyedCreator:
     """Creates tasks and lists with an idempotency key."""
@@ -85,20 +95,45 @@ class KeyedCreator:
         TooLarge and NotFound, for which no key is kept, KeyReused, and Unavailable, after which the same request has
         to be sent again.
         """
+        with self.unit_of_work():
+            written = self.write(
+                creation,
+                key_hash,
+                resource,
+                name,
+                payload,
+                cache_namespace=cache_namespace,
+                cache_scope=cache_scope,
+                start=start,
+            )
+            if written.message is not None:
+                self.queue.send(written.message, due_at=written.message.not_before)
+        return written.id, written.is_new
+
+    def write(
+        self,
+        creation: Creator[R],
+        key_hash: str,
+        resource: str,
+        name: str,
+        payload: str,
+        *,
+        cache_namespace: str = "",
+        cache_scope: str = "",
+        start: Start = AT_ONCE,
+    ) -> Written:
+        """Do the same without sending the message, which the caller has to do before it tells a client the id."""
         print_of_request = fingerprint(resource, name, payload, cache_namespace, cache_scope, *start.identity)
         try:
             draft = creation.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, start=start)
         except NotFound as reason:
-            return self._known(creation, key_hash, print_of_request, reason), False
-        with self.unit_of_work():
-            use = self._use(key_hash, print_of_request, start)
-            record = draft(use.id)
-            present = creation.records.add(record)
-            if present is None:
-                self._send_first(creation, record)
-            else:
-                self._start(creation, present)
-        return use.id, present is None
+            return self._known(creation, key_hash, print_of_request, reason)
+        use = self._use(key_hash, print_of_request, start)
+        record = draft(use.id)
+        present = creation.records.add(record)
+        if present is None:
+            return Written(id=use.id, is_new=True, message=creation.first_message(record))
+        return self._found(creation, use.id, present)
 
     def _use(self, key_hash: str, print_of_request: str, start: Start) -> KeyUse:
         """The use of the key, written now or before. Raises KeyReused."""
@@ -107,8 +142,8 @@ class KeyedCreator:
         use = KeyUse(key_hash=key_hash, id=str(uuid4()), fingerprint=print_of_request, expires_at=expires_at)
         return _same(self.keys.put(use, now=now), print_of_request)
 
-    def _known(self, creation: Creator[R], key_hash: str, print_of_request: str, reason: NotFound) -> str:
-        """The id of a key whose template has been deleted since. Raises `reason` if the key is not in use."""
+    def _known(self, creation: Creator[R], key_hash: str, print_of_request: str, reason: NotFound) -> Written:
+        """What a key stands for whose template has been deleted since. Raises `reason` if the key is not in use."""
         known = self.keys.get(key_hash, now=self.clock())
         if known is None:
             raise reason
@@ -116,17 +151,12 @@ class KeyedCreator:
         if record is None:
             # Its creation stopped before a client was told the id, and cannot be completed without the template.
             raise reason
-        self._start(creation, record)
-        return known.id
+        return self._found(creation, known.id, record)
 
-    def _start(self, creation: Creator[R], record: R) -> None:
-        """Send the first message of a record that was found; a second message does no harm."""
-        if not creation.has_started(record):
-            self._send_first(creation, record)
-
-    def _send_first(self, creation: Creator[R], record: R) -> None:
-        message = creation.first_message(record)
-        self.queue.send(message, due_at=message.not_before)
+    def _found(self, creation: Creator[R], record_id: str, record: R) -> Written:
+        """A record that was there already; a second first message does no harm."""
+        message = None if creation.has_started(record) else creation.first_message(record)
+        return Written(id=record_id, is_new=False, message=message)
 
 
 def _same(use: KeyUse, print_of_request: str) -> KeyUse:

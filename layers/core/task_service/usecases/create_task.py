@@ -29,7 +29,8 @@ class TaskCreator:
     retention: timedelta
 
     @cached_property
-    def _withdrawals(self) -> Withdrawals[Task]:
+    def withdrawals(self) -> Withdrawals[Task]:
+        """Takes back records whose messages could not be sent."""
         return Withdrawals(records=self.tasks, has_started=self.has_started)
 
     def create(
@@ -47,9 +48,9 @@ class TaskCreator:
                 self.tasks.add(task)
                 self.queue.send(message_of(task), due_at=task.not_before)
         except Unavailable:
-            self._withdrawals.withdraw(task.id)
+            self.withdrawals.withdraw(task.id)
             raise
-        self._withdrawals.go_on()
+        self.withdrawals.go_on()
         return task.id
 
     def write_once(self, task_id: str, name: str, payload: str) -> tuple[TaskMessage, bool]:

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from task_service.usecases.authorize import Authorizer
     from task_service.usecases.cancel import Canceller
     from task_service.usecases.check_readiness import ReadinessCheck
+    from task_service.usecases.create_batch import BatchCreator
     from task_service.usecases.create_list import ListCreator
     from task_service.usecases.create_once import KeyedCreator
     from task_service.usecases.create_task import TaskCreator
@@ -34,6 +35,10 @@ class Services(Protocol):
     @property
     def task_creator(self) -> "TaskCreator":
         """Creates tasks."""
+
+    @property
+    def batch_creator(self) -> "BatchCreator":
+        """Creates many tasks."""
 
     @property
     def list_creator(self) -> "ListCreator":

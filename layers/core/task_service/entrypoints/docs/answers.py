@@ -33,6 +33,10 @@ class TaskListCreated(Answer):
     taskListID: Annotated[str, Field(description="Opaque; a UUID at present.")]
 
 
+class TasksCreated(RootModel[list[TaskCreated]]):
+    """The ids of new tasks, in the order of the request."""
+
+
 class TaskStatus(Answer):
     """The status of a task."""
 
@@ -171,3 +175,7 @@ class Problem(Answer):
     title: Annotated[str, Field(description="The name of the HTTP status.")]
     status: Annotated[int, Field(ge=400, le=599)]
     detail: str
+
+
+class TasksCreatedOrNot(RootModel[list[TaskCreated | Problem]]):
+    """The ids of new tasks, and errors in the places of those that were not created."""
