@@ -54,8 +54,11 @@ START_HEADERS: Final = (
     Parameter(
         name=later.HEADERS.delay,
         where="header",
-        description="Seconds from the creation to the start; not together with `x-task-not-before`.",
-        schema={"type": "integer", "minimum": 0, "maximum": int(MAX_WAIT.total_seconds())},
+        description=(
+            f"Seconds from the creation to the start, at most {int(MAX_WAIT.total_seconds())}; "
+            "not together with `x-task-not-before`."
+        ),
+        schema={"type": "string", "pattern": "^[0-9]{1,7}$"},
     ),
     Parameter(
         name=later.HEADERS.not_before,
