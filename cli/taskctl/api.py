@@ -167,6 +167,8 @@ class Server:
         for cause in causes:
             if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, TimeoutError):
                 return NoAnswer(f"{self._host} cannot be reached ({plain(cause.strerror)})", _CHECK)
+            if isinstance(cause, ConnectionError):
+                return NoAnswer(f"{self._host} closes the connection without an answer", _CHECK)
         if any(
             isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError) for cause in causes
         ):

@@ -80,7 +80,8 @@ def document(kind: Kind, members: Mapping[str, Any], source: str = "") -> Docume
         name = entry_name(members)
     else:
         name = _text(members, "name")
-    if kind is not Kind.EVENT_TASK and {".", ".."} & {name, *name.split("/")}:
+    parts = name.split("/") if kind is Kind.POLICY else [name]
+    if kind is not Kind.EVENT_TASK and {".", ".."} & {*parts}:
         raise ValueError("name: . and .. cannot be parts of a URL")
     return Document(kind=kind, name=name, members=members, source=source)
 

@@ -10,7 +10,6 @@ from typing import Any, Final, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
 from taskctl.errors import TaskctlError, WrongUse
@@ -80,25 +79,18 @@ class Screen:
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
         """Write a table; a terminal shows what fits into its width, a pipe gets all."""
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for position, heading in enumerate(headings):
-            is_last = position == len(headings) - 1
-            table.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=1 if is_last else None)
-        for row in rows:
-            table.add_row(*(cell if isinstance(cell, Text) else Text(plain(cell)) for cell in row))
-        if self.out.is_terminal:
-            self.out.print(table)
-        else:
-            width = sum(
-                max((len(str(row[column])) for row in (headings, *rows)), default=0) + 4
-                for column in range(len(headings))
-            )
-            wide = Console(
-                file=self.out.file, width=width, highlight=False, markup=False, emoji=False, color_system=None
-            )
-            with wide.capture() as captured:
-                wide.print(table)
-            self.say(*(line.rstrip() for line in captured.get().splitlines()))
+        lines = [[Text(heading, style="bold") for heading in headings]]
+        lines += [[cell if isinstance(cell, Text) else Text(plain(cell)) for cell in row] for row in rows]
+        widths = [max(line[column].cell_len for line in lines) for column in range(len(headings))]
+        for line in lines:
+            for cell, width in zip(line, widths, strict=True):
+                cell.pad_right(width - cell.cell_len)
+            shown = Text("  ").join(line)
+            shown.rstrip()
+            if self.out.is_terminal:
+                self.out.print(shown, no_wrap=True, overflow="ellipsis")
+            else:
+                self.say(shown)
 
     def ask(self, question: str, *, yes: bool) -> bool:
         """Whether the person, or the option --yes, agrees. Raises WrongUse without a terminal."""

@@ -33,32 +33,33 @@ def elapsed(followed: Task | TaskList, now: datetime | None = None) -> str:
 def draw(followed: Task | TaskList, *, height: int | None = None, now: datetime | None = None) -> Tree:
     """The tree of a list, or the one line of a task with its attempts.
 
-    With a height, only so many lines: running and failed tasks first, the others as counts.
+    With a height, at most so many lines: running and failed tasks first, the others as counts.
     """
     if isinstance(followed, Task):
         return _draw_task(followed, now)
     tree = Tree(_title(followed, now))
     tasks = list(followed.tasks)
     width = min(_NAME, max((len(_name(task)) for task in tasks), default=0))
-    budget = None if height is None else max(0, height - 1 - len(followed.groups))
-    is_short = budget is not None and len(tasks) > budget
-    groups = followed.groups
-    if height is not None and len(groups) + 1 > height:
-        groups = tuple(_interesting(groups, height - 2))
-        tree.add(Text(f"… {len(followed.groups) - len(groups)} more groups", style="dim"))
-    for group in groups:
-        number = followed.groups.index(group) + 1
+    numbered = list(enumerate(followed.groups, 1))
+    left: int | None = None
+    if height is not None and 1 + len(numbered) + len(tasks) > height:
+        # Each group has a line of its own, and one for the tasks that do not fit.
+        most = max(1, (height - 2) // 2)
+        if cut := len(numbered) - most if len(numbered) > most else 0:
+            numbered = sorted(sorted(numbered, key=lambda one: _rank(one[1].state))[:most], key=lambda one: one[0])
+            tree.add(Text(f"… {cut} more groups", style="dim"))
+        left = max(0, height - (2 if cut else 1) - 2 * len(numbered))
+    for number, group in numbered:
         branch = tree.add(_group_line(number, group))
-        shown = list(group.tasks)
-        if is_short and budget is not None:
-            shown = _interesting_tasks(group.tasks, budget)
-            budget -= len(shown) + 1
+        shown = list(group.tasks) if left is None else _interesting(group.tasks, left)
+        left = None if left is None else left - len(shown)
         for task in shown:
             branch.add(_task_line(task, width, now))
-        if left := len(group.tasks) - len(shown):
-            counts = Counter(task.state for task in group.tasks if task not in shown)
-            told = ", ".join(f"{count} {plain(state)}" for state, count in sorted(counts.items()))
-            branch.add(Text(f"… {left} more: {told}", style="dim", no_wrap=True, overflow="ellipsis"))
+        if hidden := len(group.tasks) - len(shown):
+            counts = Counter(task.state for task in group.tasks)
+            counts.subtract(task.state for task in shown)
+            told = ", ".join(f"{count} {plain(state)}" for state, count in sorted(counts.items()) if count)
+            branch.add(Text(f"… {hidden} more: {told}", style="dim", no_wrap=True, overflow="ellipsis"))
     return tree
 
 
@@ -186,6 +187,7 @@ def _draw_task(task: Task, now: datetime | None) -> Tree:
         line = Text("  ".join(told), no_wrap=True, overflow="ellipsis")
         if attempt.get("error"):
             line.append(f"  {plain(attempt['error'])}", style="red")
+        line.rstrip()
         tree.add(line)
     return tree
 
@@ -216,21 +218,11 @@ def _fitted(name: str, width: int) -> str:
     return text.plain
 
 
-def _interesting(groups: Iterable[Group], count: int) -> list[Group]:
-    """The groups that run or have failed, in their order, filled up with others."""
-    found = list(groups)
-    chosen = sorted(found, key=lambda group: _rank(group.state))[: max(0, count)]
-    return [group for group in found if group in chosen]
-
-
-def _interesting_tasks(tasks: Iterable[Task], budget: int) -> list[Task]:
-    """The tasks that run or have failed, as many as fit with a line about the others."""
-    found = list(tasks)
-    if len(found) <= budget and all(task.state in ("pending", "failed") for task in found):
-        return found
-    chosen = [task for task in sorted(found, key=lambda task: _rank(task.state)) if task.state in ("pending", "failed")]
-    ids = {task.id for task in chosen[: max(0, budget - 1)]}
-    return [task for task in found if task.id in ids]
+def _interesting(tasks: Iterable[Task], count: int) -> list[Task]:
+    """The tasks that run or have failed, at most so many, in their order."""
+    found = [one for one in enumerate(tasks) if one[1].state in ("pending", "failed")]
+    chosen = sorted(found, key=lambda one: _rank(one[1].state))[:count]
+    return [task for _, task in sorted(chosen, key=lambda one: one[0])]
 
 
 def _rank(state: str) -> int:

@@ -102,18 +102,17 @@ def search_filter(
 def _moment(option: str, text: str | None) -> str | None:
     if text is None:
         return None
-    if ago := _AGO.fullmatch(text):
-        moment = datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-    else:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise WrongUse(
-                f"--{option} {plain(text)} is no time", "write 2026-01-31T12:00:00Z, or 30m, 2h, 7d for so long ago"
-            ) from None
-        if moment.tzinfo is None:
-            moment = moment.astimezone()
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        if ago := _AGO.fullmatch(text):
+            moment = datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        else:
+            # A time without a zone is one of this machine.
+            moment = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise WrongUse(
+            f"--{option} {plain(text)} is no time", "write 2026-01-31T12:00:00Z, or 30m, 2h, 7d for so long ago"
+        ) from None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _show_tasks(screen: Screen, found: list[dict[str, Any]]) -> None:

@@ -78,7 +78,12 @@ async def _send(server: str, subject: str, payload: bytes) -> None:
     import nats
 
     client = await nats.connect(
-        server, allow_reconnect=False, max_reconnect_attempts=1, connect_timeout=_TIMEOUT_SECONDS, error_cb=_keep_quiet
+        server,
+        allow_reconnect=False,
+        max_reconnect_attempts=1,
+        reconnect_time_wait=0,
+        connect_timeout=_TIMEOUT_SECONDS,
+        error_cb=_keep_quiet,
     )
     try:
         await client.publish(subject, payload)
