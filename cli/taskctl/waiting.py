@@ -77,7 +77,7 @@ def _show_lines(follower: Follower, screen: Screen) -> Task | TaskList:
             for change in changes(before, shown):
                 screen.emit_line(change)
         else:
-            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             screen.say(*(Text(f"{now}  {line}") for line in lines(before, shown)))
         before = shown
     if before is None:

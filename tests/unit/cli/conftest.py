@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -63,7 +64,9 @@ def world() -> World:
 def service(world: World) -> Iterator[str]:
     """The address at which the API on fakes is served."""
 
-    def answer(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    context = SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 28_000)
+
+    def answer(event: dict[str, Any]) -> dict[str, Any]:
         try:
             return world.api.resolve(event, context)
         finally:
