@@ -19,8 +19,10 @@ _LIBRARIES: Final = frozenset({"LOG_LEVEL", "SSL_CERT_FILE", "PGPASSWORD"})
 
 def known_variables(program: str) -> frozenset[str]:
     """The variables that a program knows: the host or the bridge."""
-    found = set(_LIBRARIES)
-    for pattern in _SOURCES[program]:
-        for path in PROJECT.glob(pattern):
-            found.update(_NAME.findall(path.read_text(encoding="utf-8")))
-    return frozenset(found)
+    return _LIBRARIES.union(*map(variables_in, _SOURCES[program]))
+
+
+def variables_in(pattern: str) -> frozenset[str]:
+    """The variables that files of the project name."""
+    texts = (path.read_text(encoding="utf-8") for path in PROJECT.glob(pattern))
+    return frozenset(name for text in texts for name in _NAME.findall(text))
