@@ -30,9 +30,10 @@ def main() -> int:
     commands.add_parser("work", help="what the queues' messages ask for")
     commands.add_parser("all", help="both")
     commands.add_parser("migrate", help="bring the database's schema up to date")
-    # Started by the first process only.
+    # Started by the first process, and by workers.
     commands.add_parser("api-process").add_argument("descriptor", type=int)
     commands.add_parser("worker-process")
+    commands.add_parser("isolated-process").add_argument("descriptor", type=int)
     arguments = parser.parse_args()
     # The functions' library lies where the layer's build finds it.
     sys.path[:0] = [str(ROOT / "layers" / "core")]
@@ -62,6 +63,12 @@ def _run(arguments: argparse.Namespace, settings: "Settings") -> None:
         supervisor.end_with_parent()
         telemetry.install()
         worker.run(settings)
+    elif arguments.command == "isolated-process":
+        from host import isolation, supervisor, telemetry
+
+        supervisor.end_with_parent()
+        telemetry.install()
+        isolation.run(arguments.descriptor, settings.executor_seconds)
     elif arguments.command == "migrate":
         _migrate()
     else:

@@ -67,7 +67,8 @@ class Settings:
             body_seconds=_seconds(given, "HTTP_READ_TIMEOUT", "30s"),
             idle_seconds=_seconds(given, "HTTP_IDLE_TIMEOUT", "120s"),
             stop_seconds=_seconds(given, "STOP_TIMEOUT", "25s"),
-            executor_seconds=_whole(given, "EXECUTOR_TIMEOUT_SECONDS", 60, least=15),
+            # Five seconds of it are for writing down how an attempt has ended.
+            executor_seconds=_whole(given, "EXECUTOR_TIMEOUT_SECONDS", 60, least=6),
             visibility_seconds=_whole(given, "VISIBILITY_TIMEOUT_SECONDS", 90),
         )
         if settings.visibility_seconds <= settings.executor_seconds:

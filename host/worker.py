@@ -4,10 +4,10 @@ A worker receives no more than it has threads for, so a message in hand is worke
 message is a batch of its own: a slow target holds up no neighbour. Events come in batches, because the events function
 writes the tasks of a batch together.
 
-                     deleted                       given back
-    receive ─► thread ─► handler ─┬─ handled ─────► delete, many at a time
-                                  ├─ to come again ─► its visibility ends, or the executor has postponed it
-                                  └─ worker stops ──► given back: another worker receives it at once
+    receive ─┬─► thread ─► handler ─┬─ handled ───────► deleted, many at a time
+             │                      ├─ to come again ─► its visibility ends, or the executor has postponed it
+             │                      └─ worker stops ──► given back: another worker receives it at once
+             └─► may have crashed a worker: handled in a process of its own (`isolation`)
 """
 
 import logging
@@ -16,15 +16,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
 from host import telemetry
 from host.functions import Context, load
+from host.isolation import CrashedError, IsolatedExecutor, is_suspect
 from host.platform import platform
 from host.settings import Settings
+from task_service.adapters.postgres.pace import Pace
 from task_service.adapters.postgres.queue_reader import Delivery, QueueReader
 from task_service.adapters.postgres.retention import Retention
 from task_service.domain.errors import Unavailable
@@ -42,8 +43,14 @@ PAUSE: Final = 1.0
 MOST: Final = 10
 """The most messages of one receive, as of SQS."""
 
-GATHERING: Final = 0.02
-"""While there are more messages than threads, a receive waits so many seconds for more than one thread to be free."""
+MOST_RECEIVES: Final = 100
+"""So often in a second messages are received, under load; then each receive has several."""
+
+GATHERING: Final = 0.025
+"""So many seconds a message that is handled waits for others that are deleted with it."""
+
+SUSPECTS_PAUSE: Final = 60.0
+"""Seconds without a suspect after which the process for them ends."""
 
 RETENTION_PAUSE: Final = 60.0
 """Seconds between two looks for what is past its retention."""
@@ -65,29 +72,40 @@ class Consumer:
     """The function's timeout."""
     visibility: timedelta
     stopping: threading.Event
+    isolated: IsolatedExecutor | None = None
+    """Handles the messages that may have crashed a worker; None: they are handled like others."""
     in_hand: set[str] = field(default_factory=set)
     """Receipts of messages that are worked on."""
+    _batches: "queue.SimpleQueue[list[Delivery] | None]" = field(default_factory=queue.SimpleQueue)
+    _suspects: "queue.Queue[Delivery | None]" = field(default_factory=queue.Queue)
     _handled: "queue.SimpleQueue[str | None]" = field(default_factory=queue.SimpleQueue)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _pace: Pace = field(default_factory=lambda: Pace(MOST_RECEIVES))
 
     def run(self) -> None:
         """Receive until the worker stops, then until what is in hand is done."""
-        free = threading.Semaphore(self.threads)
-        deleting = threading.Thread(target=self._delete_handled, name="delete", daemon=True)
-        deleting.start()
-        with ThreadPoolExecutor(self.threads, thread_name_prefix=self.reader.queue) as pool:
-            is_busy = False
-            while not self.stopping.is_set():
-                places = _acquire(free, most=MOST // self.batch, patient=is_busy, stop=self.stopping)
-                received = self._receive(places * self.batch)
-                is_busy = bool(places) and len(received) == places * self.batch
-                batches = [received[at : at + self.batch] for at in range(0, len(received), self.batch)]
-                with self._lock:
-                    self.in_hand.update(message.receipt for message in received)
-                for messages in batches:
-                    pool.submit(self._work, messages).add_done_callback(lambda _: free.release())
-                for _ in range(places - len(batches)):
-                    free.release()
+        self._free = threading.Semaphore(self.threads)
+        working = [self._start(self._work_off) for _ in range(self.threads)]
+        if self.isolated is not None:
+            working.append(self._start(self._work_off_suspects, self.isolated))
+        deleting = self._start(self._delete_handled)
+        while not self.stopping.is_set():
+            places = self._acquire(MOST // self.batch)
+            received = self._receive(places * self.batch)
+            suspects = [one for one in received if self.isolated is not None and is_suspect(one)]
+            for one in suspects:
+                self._suspects.put(one)
+            usual = [one for one in received if one not in suspects] if suspects else received
+            batches = [usual[at : at + self.batch] for at in range(0, len(usual), self.batch)]
+            for messages in batches:
+                self._batches.put(messages)
+            for _ in range(places - len(batches)):
+                self._free.release()
+        for _ in range(self.threads):
+            self._batches.put(None)
+        self._suspects.put(None)
+        for thread in working:
+            thread.join()
         self._handled.put(None)
         deleting.join()
 
@@ -99,15 +117,40 @@ class Consumer:
             log.warning("given back", extra={"action": "stop", "queue": self.reader.queue, "messages": len(left)})
             self.reader.give_back(left)
 
+    def _start(self, work: Callable[..., None], *arguments: Any) -> threading.Thread:
+        # A call that takes too long must not keep the process.
+        thread = threading.Thread(target=work, args=arguments, name=self.reader.queue, daemon=True)
+        thread.start()
+        return thread
+
+    def _acquire(self, most: int) -> int:
+        """Take the threads that are free, at least one unless the worker stops; returns their number."""
+        while not self._free.acquire(timeout=PAUSE):
+            if self.stopping.is_set():
+                return 0
+        self._pace.keep()
+        places = 1
+        while places < most and self._free.acquire(blocking=False):
+            places += 1
+        return places
+
     def _receive(self, most: int) -> list[Delivery]:
         if not most:
             return []
         try:
-            return self.reader.receive(most=most, visibility=self.visibility, wait=LONGEST_WAIT)
+            received = self.reader.receive(most=most, visibility=self.visibility, wait=LONGEST_WAIT)
         except Unavailable as error:
             log.warning(str(error), extra={"action": "receive", "queue": self.reader.queue})
             self.stopping.wait(PAUSE)
             return []
+        with self._lock:
+            self.in_hand.update(message.receipt for message in received)
+        return received
+
+    def _work_off(self) -> None:
+        while (messages := self._batches.get()) is not None:
+            self._work(messages)
+            self._free.release()
 
     def _work(self, messages: list[Delivery]) -> None:
         again = {message.message_id for message in messages}
@@ -118,16 +161,42 @@ class Consumer:
             # As on Lambda, a function that fails as a whole has handled no message.
             log.exception("the function has failed", extra={"action": "invoke", "queue": self.reader.queue})
         for message in messages:
-            if message.message_id in again:
-                self._forget([message.receipt])
+            self._settle(message, comes_again=message.message_id in again)
+
+    def _work_off_suspects(self, isolated: IsolatedExecutor) -> None:
+        while True:
+            try:
+                suspect = self._suspects.get(timeout=SUSPECTS_PAUSE)
+            except queue.Empty:
+                isolated.end()
+                continue
+            if suspect is None:
+                break
+            about = {"action": "isolate", "message_id": suspect.message_id, "receives": suspect.receives}
+            try:
+                # Others may have been before it, for longer than it was hidden.
+                self.reader.hide([suspect.receipt], until=self.reader.clock() + self.visibility)
+                answer = isolated.handle(event_of([suspect]))
+            except (CrashedError, Unavailable) as error:
+                log.warning(str(error), extra=about)
+                self._settle(suspect, comes_again=True)
             else:
-                self._handled.put(message.receipt)
+                self._settle(suspect, comes_again=bool(answer["batchItemFailures"]))
+        isolated.end()
+
+    def _settle(self, message: Delivery, *, comes_again: bool) -> None:
+        if comes_again:
+            self._forget([message.receipt])
+        else:
+            self._handled.put(message.receipt)
 
     def _delete_handled(self) -> None:
-        """Delete what is handled: one message at once, under load many with one statement."""
+        """Delete what is handled, under load many messages with one statement."""
         ends = False
         while not ends:
             receipts = [self._handled.get()]
+            if receipts[0] is not None:
+                self.stopping.wait(GATHERING)
             while len(receipts) < DELETES and not self._handled.empty():
                 receipts.append(self._handled.get())
             ends = None in receipts
@@ -180,6 +249,7 @@ def run(settings: Settings) -> None:
             batch=1,
             function_seconds=settings.executor_seconds,
             visibility=timedelta(seconds=settings.visibility_seconds),
+            isolated=IsolatedExecutor(settings.executor_seconds),
             **function,
         ),
         Consumer(
@@ -234,21 +304,6 @@ def remove_expired(retention: Retention, stopping: threading.Event) -> None:
             log.info("removed", extra={"action": "remove expired", "records": removed})
         else:
             stopping.wait(RETENTION_PAUSE)
-
-
-def _acquire(free: threading.Semaphore, *, most: int, patient: bool, stop: threading.Event) -> int:
-    """Take the places that are free, at least one unless the worker stops; returns their number.
-
-    If it is `patient`, it waits a moment for more of them: one statement then receives several messages.
-    """
-    while not free.acquire(timeout=PAUSE):
-        if stop.is_set():
-            return 0
-    places = 1
-    ends = time.monotonic() + (GATHERING if patient else 0)
-    while places < most and free.acquire(timeout=max(0.0, ends - time.monotonic())):
-        places += 1
-    return places
 
 
 def _try(action: Callable[[], None]) -> None:

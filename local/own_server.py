@@ -71,7 +71,7 @@ class OwnServer:
     """PostgreSQL, the host, a NATS server, the bridge and the demo target; a context manager.
 
     `settings` are environment variables of the host and the bridge. If they have a DATABASE_URL, that server is used,
-    else one of our own, with its data in `data`.
+    else one of our own, with its data in `data`. The `examples` are loaded where templates can be written.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class OwnServer:
         settings: Mapping[str, str] | None = None,
         directory: Path = PROJECT / ".local",
         data: Path | None = None,
+        examples: bool = True,
     ) -> None:
         self.host_log = directory / "host.log"
         self.bridge_log = directory / "bridge.log"
@@ -90,6 +91,7 @@ class OwnServer:
         self._settings = DEFAULTS | {name: value for name, value in (settings or {}).items() if value}
         self._directory = directory
         self._data = data or directory / "postgres"
+        self._has_examples = examples
         self._children = Children()
         self._held = ExitStack()
         """What stays open while the server runs: the target's socket, so that its clients wait, and a lock."""
@@ -123,7 +125,7 @@ class OwnServer:
         self._start(HOST_PROCESS, "local.hosted", str(temporary))
         self._start(BRIDGE, "local.bridge", str(PROJECT), str(temporary))
         self._await_answer(f"{self.api_url}/readiness", HOST_PROCESS, self.host_log, deadline)
-        if self._settings["TEMPLATE_WRITES"] in ("on", "true"):
+        if self._has_examples and self._settings["TEMPLATE_WRITES"].lower() in ("on", "true"):
             self._seed()
         self._await_answer(f"{self.bridge_url}/health", BRIDGE, self.bridge_log, deadline)
 

@@ -34,13 +34,14 @@ class PostgresQueue:
     name: str
     notifier: Notifier
 
-    SEND = """
-        SELECT pgmq.send(%(queue)s, to_jsonb(%(body)s::text), COALESCE(%(due_at)s::timestamptz, clock_timestamp()))
-    """
-
     def send(self, body: str, *, due_at: datetime | None = None) -> None:
         """Put a text into the queue, to be delivered at `due_at`; durable on return, or with the unit of work."""
-        self.database.rows(self.SEND, {"queue": self.name, "body": body, "due_at": due_at})
+        # As pgmq.send does it, but planned and executed in half the time.
+        statement = f"""
+            INSERT INTO {table_of(self.name)} (vt, message)
+            VALUES (COALESCE(%(due_at)s::timestamptz, clock_timestamp()), to_jsonb(%(body)s::text))
+        """
+        self.database.write(statement, {"body": body, "due_at": due_at})
         self.database.after_commit(lambda: self.notifier.notify(self.name))
 
     SEND_ALL = """

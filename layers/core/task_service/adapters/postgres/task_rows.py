@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from task_service.adapters.postgres.connection import Row
 from task_service.adapters.postgres.values import body_values, read_body, read_optional_time, read_time
+from task_service.domain.history import from_text, to_text
 from task_service.domain.task import State, Task, place_of
 from task_service.domain.template import TaskTemplate
 
@@ -11,9 +12,9 @@ SUMMARY: Final = (
     "id, name, cache_namespace, cache_scope, state, attempt, replay, created_at, expires_at, not_before, lease_until, "
     "holder, started_at, finished_at, response_code, redirects, final_origin, error"
 )
-"""The columns of a task without template and bodies."""
+"""The columns of a task without template, bodies and history."""
 
-COLUMNS: Final = f"{SUMMARY}, template, request, request_key, result, result_key"
+COLUMNS: Final = f"{SUMMARY}, template, request, request_key, result, result_key, attempt_started_at, history"
 """All columns of a task."""
 
 PARAMETERS: Final = ", ".join(f"%({name})s" for name in COLUMNS.split(", "))
@@ -43,6 +44,8 @@ def to_values(task: Task) -> dict[str, Any]:
         "final_origin": task.final_origin,
         **body_values("result", task.result),
         "error": task.error,
+        "attempt_started_at": task.attempt_started_at,
+        "history": to_text(task.earlier) if task.earlier else None,
         "in_list": place_of(task.id) is not None,
     }
 
@@ -55,6 +58,8 @@ def from_row(row: Row) -> Task:
         template=TaskTemplate.from_text(template) if template is not None else None,
         request=read_body(row, "request"),
         result=read_body(row, "result"),
+        attempt_started_at=read_optional_time(row, "attempt_started_at"),
+        earlier=from_text(row["history"]) if row["history"] is not None else (),
     )
 
 

@@ -38,8 +38,7 @@ def in_utc(moment: datetime) -> datetime:
         return moment.astimezone(UTC)
     except OverflowError:
         # The offset leads out of the first or the last year.
-        nearest = datetime.min if moment.year == datetime.min.year else datetime.max
-        return nearest.replace(tzinfo=UTC)
+        return moment.replace(tzinfo=UTC)
 
 
 def read_time(row: Mapping[str, Any], name: str) -> datetime:

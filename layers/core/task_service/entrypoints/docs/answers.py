@@ -1,16 +1,20 @@
 """Models of the bodies that the API answers with. The code writes them as JSON text; only the document needs models."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from task_service.domain.history import MOST
 from task_service.domain.task import State
 from task_service.schemas.event_task import EventTaskSchema
 from task_service.schemas.policy import PolicySchema
 from task_service.schemas.template import TaskListTemplateSchema, TaskTemplateSchema
 
 Next = Annotated[str | None, Field(description="`next` of the next page; null on the last one.")]
+
+_SOME_TIME: Final = datetime.fromtimestamp(0, UTC)
+"""Of a member that may be missing; the document shows no defaults."""
 
 
 class Answer(BaseModel):
@@ -31,8 +35,8 @@ class TaskListCreated(Answer):
     taskListID: Annotated[str, Field(description="Opaque; a UUID at present.")]
 
 
-class TaskStatus(Answer):
-    """The status of a task."""
+class TaskItem(Answer):
+    """A task."""
 
     id: str
     name: Annotated[str, Field(description="The name of its template.")]
@@ -49,10 +53,27 @@ class TaskStatus(Answer):
     finalOrigin: Annotated[str, Field(description="Scheme, host and port that they led to; missing with them.")] = ""
 
 
+class PastAttempt(Answer):
+    """An attempt that has ended."""
+
+    attempt: Annotated[int, Field(ge=1, description="Its number; a replay counts anew.")]
+    startedAt: datetime | None
+    finishedAt: Annotated[datetime | None, Field(description="Null if its executor has crashed.")]
+    responseCode: Annotated[int | None, Field(description="HTTP status of the target's answer, if there was one.")]
+    error: Annotated[str | None, Field(description="Why it failed, in 200 characters; null if it went well.")]
+
+
+class TaskStatus(TaskItem):
+    """The status of a task."""
+
+    history: Annotated[list[PastAttempt], Field(max_length=MOST, description="The last attempts, the oldest first.")]
+
+
 class ListedTask(Answer):
     """A task of a list."""
 
     id: Annotated[str, Field(description="Its status and result are read like those of any other task.")]
+    name: Annotated[str, Field(description="The name of its template; missing in a status of several megabytes.")] = ""
     status: State
 
 
@@ -70,7 +91,12 @@ class TaskListStatus(Answer):
     """The status of a task list, group by group."""
 
     id: str
+    name: Annotated[
+        str, Field(description="The name of its template; missing, as are the times, where tasks' are.")
+    ] = ""
     status: State
+    createdAt: datetime = _SOME_TIME
+    finishedAt: datetime | None = None
     groups: list[GroupStatus]
 
 
@@ -88,10 +114,14 @@ class TaskOrList(RootModel[TaskStatus | TaskListItem]):
     """A task or a task list."""
 
 
+class ReplayedItem(RootModel[TaskItem | TaskListItem]):
+    """A task or a task list, of many."""
+
+
 class TaskPage(Answer):
     """Tasks, the newest first."""
 
-    items: list[TaskStatus]
+    items: list[TaskItem]
     next: Next
 
 
@@ -112,7 +142,7 @@ class SkippedReplay(Answer):
 class Replayed(Answer):
     """The result of replaying a page of failed tasks or lists."""
 
-    items: Annotated[list[TaskOrList], Field(description="Those that start again.")]
+    items: Annotated[list[ReplayedItem], Field(description="Those that start again.")]
     skipped: list[SkippedReplay]
     next: Next
 
