@@ -41,7 +41,7 @@ lint: $(VENV)/dev.stamp .venv-tools/stamp ## style, types, the template
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	PYTHONPATH=layers/core $(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache
+	PYTHONPATH=layers/core:cli $(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache
 	bash tests/lint_template.sh
 
 format: $(VENV)/dev.stamp ## put the code into its one shape
@@ -63,7 +63,7 @@ clean: ## remove what the other targets made
 	rm -rf $(VENV) .venv-tools .build .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/local.stamp: requirements/local.txt requirements/postgres.txt host/requirements.txt layers/core/requirements.txt functions/bridge/requirements.txt
+$(VENV)/local.stamp: requirements/local.txt requirements/postgres.txt host/requirements.txt layers/core/requirements.txt functions/bridge/requirements.txt cli/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/local.txt
 	@touch $@

@@ -76,6 +76,8 @@ class _Unit:
     deferred: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     """Writes that go to the server with the next statement, or with the end."""
     afterwards: list[Callable[[], None]] = field(default_factory=list)
+    failure: Unavailable | None = None
+    """Why one of its statements has failed: nothing of it can be durable then."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,9 +103,23 @@ class Database:
         unit of work it is as durable as the rest.
         """
         unit = self._shared.unit.get()
-        if unit is not None and unit.connection is not None:
-            return _execute(unit.connection, _taken_with(unit, statement, parameters))
-        limits = self.patience.limits(durable=durable or unit is not None)
+        if unit is None:
+            return self._rows(statement, parameters, None, durable=durable)
+        if unit.failure is not None:
+            raise unit.failure
+        try:
+            if unit.connection is not None:
+                return _execute(unit.connection, _taken_with(unit, statement, parameters))
+            return self._rows(statement, parameters, unit, durable=True)
+        except Unavailable as failure:
+            unit.failure = failure
+            raise
+
+    def _rows(
+        self, statement: str, parameters: Mapping[str, Any] | None, unit: _Unit | None, *, durable: bool
+    ) -> list[Row]:
+        """Execute a statement in a transaction of its own, or as the first one of a unit of work."""
+        limits = self.patience.limits(durable=durable)
         if unit is not None:
             limits = self.patience.begin + limits
         for further in reversed(range(self.patience.tries)):
@@ -152,6 +168,9 @@ class Database:
         token = self._shared.unit.set(unit)
         try:
             yield
+            if unit.failure is not None:
+                # PostgreSQL would take a COMMIT now for a ROLLBACK, and not say so.
+                raise unit.failure
             if unit.connection is not None:
                 _execute(unit.connection, _taken_with(unit, "COMMIT"))
         finally:

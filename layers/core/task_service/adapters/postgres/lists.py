@@ -27,7 +27,7 @@ from task_service.ports import ListRecords
 
 COLUMNS: Final = (
     "id, name, plan, plan_key, request, request_key, cache_namespace, cache_scope, state, replay, created_at, "
-    "expires_at, finished_at"
+    "expires_at, not_before, finished_at"
 )
 PARAMETERS: Final = ", ".join(f"%({name})s" for name in COLUMNS.split(", "))
 
@@ -250,6 +250,7 @@ def _to_values(task_list: TaskList) -> dict[str, Any]:
         "replay": task_list.replay,
         "created_at": task_list.created_at,
         "expires_at": task_list.expires_at,
+        "not_before": task_list.not_before,
         "finished_at": task_list.finished_at,
     }
 
@@ -267,6 +268,7 @@ def _from_row(row: Row) -> TaskList:
         state=State(row["state"]),
         created_at=read_time(row, "created_at"),
         expires_at=read_time(row, "expires_at"),
+        not_before=read_optional_time(row, "not_before"),
         finished_at=read_optional_time(row, "finished_at"),
         replay=row["replay"],
     )

@@ -54,6 +54,18 @@ class PostgresQueue:
             self.database.rows(self.SEND_ALL, {"queue": self.name, "bodies": list(bodies)})
             self.database.after_commit(lambda: self.notifier.notify(self.name))
 
+    def send_each(self, bodies: Sequence[tuple[str, datetime | None]]) -> None:
+        """Put texts into the queue in one transaction, each to be delivered at its own time."""
+        if bodies:
+            statement = f"""
+                INSERT INTO {table_of(self.name)} (vt, message)
+                SELECT COALESCE(due_at, clock_timestamp()), to_jsonb(body)
+                FROM unnest(%(bodies)s::text[], %(due_at)s::timestamptz[]) AS given (body, due_at)
+            """
+            values = {"bodies": [body for body, _ in bodies], "due_at": [due_at for _, due_at in bodies]}
+            self.database.rows(statement, values)
+            self.database.after_commit(lambda: self.notifier.notify(self.name))
+
     def replace(self, given: Sequence[tuple[str, str]]) -> None:
         """Put texts into the queue instead of received messages, which are named by their receipts.
 
@@ -107,6 +119,11 @@ class PostgresTaskQueue:
     def send_all(self, messages: Sequence[TaskMessage]) -> None:
         """Put messages into the queue; all are durable on return."""
         self.queue.send_all([to_text(message) for message in messages])
+
+    def send_each(self, messages: Sequence[TaskMessage]) -> Sequence[TaskMessage]:
+        """Put messages into the queue, each to be delivered at its own time; none is left out."""
+        self.queue.send_each([(to_text(message), message.not_before) for message in messages])
+        return ()
 
     def ping(self) -> None:
         """Return where the queue answers."""
