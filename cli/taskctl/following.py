@@ -1,7 +1,7 @@
 """A task or a list as it is now, and following it until it has ended.
 
 A list's status says which state each task has. Attempts, times and errors come from the tasks' own statuses: at most
-DETAILS of them are read a round, those of running and failed tasks first.
+DETAILS of them are read a round, those of running tasks first, and among these the ones that were read least.
 """
 
 import time
@@ -16,6 +16,8 @@ from taskctl.errors import NoAnswer, Refused
 FINAL: Final = frozenset({"done", "failed", "cancelled"})
 DETAILS: Final = 20
 """Statuses of single tasks that are read in one round."""
+LAST_DETAILS: Final = 200
+"""The same in the last round, when the list has ended."""
 SHORTEST_PAUSE: Final = 1
 LONGEST_PAUSE: Final = 5
 """Seconds between two rounds; the pause grows while nothing changes."""
@@ -52,7 +54,9 @@ class Task:
 
     @property
     def last_error(self) -> str | None:
-        """The reason why it has failed, or why its last attempt has."""
+        """The reason why it has failed, or why its last attempt has; None for one that is done."""
+        if self.state == "done":
+            return None
         return self.error or next((str(one["error"]) for one in reversed(self.history) if one.get("error")), None)
 
 
@@ -168,6 +172,7 @@ class Follower:
         self._deadline = deadline
         self._path: str | None = None
         self._known: dict[str, Task] = {}
+        self._reads: dict[str, int] = {}
         self.trouble: str | None = None
         """Why the latest round has had no answer; None: it has had one."""
 
@@ -234,6 +239,7 @@ class Follower:
         shown = list_of(document)
         if self._details:
             for task in self._worth_reading(shown):
+                self._reads[task.id] = self._reads.get(task.id, 0) + 1
                 try:
                     self._known[task.id] = task_of(self._server.get(f"/v1/taskStatus/{segment(task.id)}").object())
                 except Refused as refusal:
@@ -252,7 +258,8 @@ class Follower:
             if task.state in order
             and (task.state == "pending" or task.id not in self._known or self._known[task.id].state != task.state)
         ]
-        return sorted(open_, key=lambda task: order[task.state])[:DETAILS]
+        open_.sort(key=lambda task: (order[task.state], self._reads.get(task.id, 0)))
+        return open_[: LAST_DETAILS if shown.is_final else DETAILS]
 
     def _with_details(self, task: Task) -> Task:
         known = self._known.get(task.id)

@@ -2,11 +2,11 @@
 
 import io
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -24,7 +24,7 @@ COLOURS: Final[Mapping[str, str]] = {
 }
 """Colours of states."""
 
-_QUIET_SECONDS: Final = 1.0
+QUIET_SECONDS: Final = 1.0
 """What takes no longer shows no progress."""
 
 
@@ -102,8 +102,8 @@ class Screen:
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     @contextmanager
-    def progress(self, title: str, total: int | None = None) -> "Iterator[Advance]":
-        """Show the progress of what takes longer than a second."""
+    def progress(self, title: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+        """Show the progress of what takes longer than a second; the action calls what it gets after each step."""
         shown = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -113,29 +113,15 @@ class Screen:
             transient=True,
             disable=not self.err.is_terminal,
         )
-        advance = Advance(shown, title, total)
+        bar = shown.add_task(title, total=total)
+        beginning = threading.Timer(QUIET_SECONDS, shown.start)
+        beginning.start()
         try:
-            yield advance
+            yield lambda steps=1: shown.advance(bar, steps)
         finally:
+            beginning.cancel()
+            beginning.join()
             shown.stop()
-
-
-class Advance:
-    """The progress of one action."""
-
-    def __init__(self, shown: Progress, title: str, total: int | None) -> None:
-        self._shown = shown
-        self._bar = shown.add_task(title, total=total)
-        self._started = time.monotonic()
-        self._is_visible = False
-
-    def __call__(self, steps: int = 1) -> Self:
-        """Go on by so many steps."""
-        self._shown.advance(self._bar, steps)
-        if not self._is_visible and time.monotonic() - self._started > _QUIET_SECONDS:
-            self._is_visible = True
-            self._shown.start()
-        return self
 
 
 def state_text(state: str) -> Text:

@@ -63,12 +63,8 @@ def draw(followed: Task | TaskList, *, height: int | None = None, now: datetime 
     return tree
 
 
-def errors(followed: Task | TaskList) -> Iterator[Text]:
-    """The whole error of each task and group that has one, for below the tree."""
-    if isinstance(followed, Task):
-        if followed.last_error:
-            yield Text(plain(followed.last_error), style="red")
-        return
+def errors(followed: TaskList) -> Iterator[Text]:
+    """The whole error of each task and group that has failed, for below the tree."""
     for number, group in enumerate(followed.groups, 1):
         if group.error:
             yield Text.assemble((f"group {number}: ", "bold"), (plain(group.error), "red"))
@@ -165,7 +161,7 @@ def _task_line(task: Task, width: int, now: datetime | None) -> Text:
     line.append(_fitted(_name(task), width) + "  ")
     line.append(f"{plain(task.state):<{_STATE}}", style=COLOURS.get(task.state, ""))
     line.append(f"  {attempts:>4}  {elapsed(task, now):>7}")
-    if (error := task.last_error) and task.state != "done":
+    if error := task.last_error:
         line.append(f"  {plain(error)}", style="red")
     line.rstrip()
     return line

@@ -1,6 +1,8 @@
 """Waiting for the end of a task or a list, and showing what happens meanwhile."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from rich.console import Group as Lines
@@ -24,7 +26,8 @@ def show_until_end(
     Raises Refused, Denied, NoAnswer, Unfinished.
     """
     follower = Follower(server, followed_id, deadline=_deadline(timeout))
-    shown = _show_live(follower, screen) if screen.is_live else _show_lines(follower, screen)
+    with _goes_on(screen, followed_id):
+        shown = _show_live(follower, screen) if screen.is_live else _show_lines(follower, screen)
     if not shown.is_final:
         raise _unfinished(shown)
     return shown
@@ -35,7 +38,7 @@ def wait_until_end(
 ) -> Task | TaskList:
     """Wait until a task or a list has ended. Raises Refused, Denied, NoAnswer, Unfinished."""
     follower = Follower(server, followed_id, details=False, deadline=_deadline(timeout))
-    with screen.err.status(f"Waiting for {plain(followed_id)}"):
+    with _goes_on(screen, followed_id), screen.err.status(f"Waiting for {plain(followed_id)}"):
         *_, shown = follower.rounds(lambda: _tell_trouble(follower, screen))
     if not shown.is_final:
         raise _unfinished(shown)
@@ -53,6 +56,16 @@ def failure_of(followed: Task | TaskList) -> Failed | None:
     if isinstance(followed, Task) and followed.id.count(".") == 2:
         step = ""
     return Failed(f"the {noun} {plain(label or followed.id)} {has} {plain(followed.state)}{reason}", step)
+
+
+@contextmanager
+def _goes_on(screen: Screen, followed_id: str) -> Iterator[None]:
+    """Say what Ctrl-C does not end."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        screen.note(Text(f"{plain(followed_id)} goes on: taskctl watch or cancel {plain(followed_id)}"))
+        raise
 
 
 def _deadline(timeout: float | None) -> float | None:
@@ -99,6 +112,6 @@ def _show_live(follower: Follower, screen: Screen) -> Task | TaskList:
         for latest in follower.rounds():
             shown = latest
     screen.out.print(draw(shown))
-    for line in errors(shown):
-        screen.say(line)
+    if isinstance(shown, TaskList):
+        screen.say(*errors(shown))
     return shown

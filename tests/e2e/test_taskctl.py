@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -71,6 +72,21 @@ class Cli:
         assert process.returncode == code, written
         return written.decode()
 
+    def interrupted(self, *arguments: str) -> None:
+        """Run a command, and press Ctrl-C when it has written something."""
+        with subprocess.Popen(
+            self._command(arguments),
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate()
+        assert (process.returncode, said.endswith("Interrupted.\n")) == (130, True), said
+
     def _command(self, arguments: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-m", "taskctl", *arguments]
 
@@ -128,8 +144,9 @@ def test_a_task_runs_fails_is_found_and_is_replayed(cli: Cli, target: HttpTarget
     assert [call.body for call in target.calls_to("/pay")] == [b'{"order": 42}'] * 2
 
 
-def test_a_running_task_is_cancelled(cli: Cli) -> None:
-    task_id = cli.run("run", "slow").strip()
+def test_a_running_task_is_cancelled(cli: Cli, api: Api, target: HttpTarget) -> None:
+    api.template(target.on("/endless", hang()), "ctl-endless")
+    task_id = cli.run("run", "ctl-endless").strip()
     assert cli.run("cancel", task_id) == f"{task_id}  cancelled\n"
     cli.run("result", task_id, code=3)
 
@@ -191,6 +208,7 @@ def test_waiting_ends_in_time_and_can_be_taken_up_again(cli: Cli, api: Api, targ
     api.template(target.on("/late", hang(answer())), "ctl-late")
     task_id = cli.run("run", "ctl-late").strip()
     cli.run("watch", task_id, "--timeout", "0.1", code=7)
+    cli.interrupted("watch", task_id)
     target.release()
     cli.run("watch", task_id)
 

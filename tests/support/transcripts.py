@@ -75,7 +75,7 @@ class Transcript:
         environment = {"PATH": f"{programs}:{os.environ['PATH']}", "no_proxy": "*", "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
             ["bash", "-c", _SHELL % curl_options + self._here(script)],
-            env=environment | self._environment,
+            env={**environment, **self._environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

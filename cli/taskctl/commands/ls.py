@@ -119,10 +119,9 @@ def _show_tasks(screen: Screen, found: list[dict[str, Any]]) -> None:
     rows: list[list[str | Text]] = []
     for task in map(task_of, found):
         attempts = "" if task.attempts is None else str(task.attempts)
-        rows.append(
-            [task.id, task.name, state_text(task.state), attempts, _time(task.created), elapsed(task), task.error or ""]
-        )
-    screen.table(["ID", "NAME", "STATE", "ATTEMPTS", "CREATED", "TOOK", "ERROR"], rows)
+        took, error = elapsed(task), task.error or ""
+        rows.append([task.id, task.name, state_text(task.state), _time(task.created), took, attempts, error])
+    screen.table(["ID", "NAME", "STATE", "CREATED", "TOOK", "ATTEMPTS", "ERROR"], rows)
 
 
 def _show_lists(screen: Screen, found: list[dict[str, Any]]) -> None:

@@ -206,6 +206,11 @@ class TestImporting:
         assert ran.out.splitlines()[1] == "refused  taskTemplates/ftp"
         assert "url: " in ran.out.splitlines()[2]
 
+    def test_mongoexport_can_be_piped_into_it(self, service: str) -> None:
+        assert taskctl(service, "import", "-", stdin=json.dumps(CALL)).out == (
+            "taken    taskTemplates/call\n1 taken, 0 changed, 0 refused\n"
+        )
+
     @pytest.mark.parametrize("text", ["[{]", '[{"name": "a"}', "\x00"])
     def test_a_file_that_is_none_of_mongoexport(self, text: str, service: str, tmp_path: Path) -> None:
         file = tmp_path / "taskTemplates.json"
