@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from taskctl.api import Server, checked, member, segment, text_or_none
 from taskctl.errors import NoAnswer, Refused
+from taskctl.hostile import plain
 
 FINAL: Final = frozenset({"done", "failed", "cancelled"})
 DETAILS: Final = 20
@@ -19,7 +20,7 @@ DETAILS: Final = 20
 LAST_DETAILS: Final = 200
 """The same in the last round, when the list has ended."""
 SHORTEST_PAUSE: Final = 1
-LONGEST_PAUSE: Final = 5
+LONGEST_PAUSE: Final = 2
 """Seconds between two rounds; the pause grows while nothing changes."""
 QUIET: Final = 20
 """The same where only the end is of interest: the service answers when it comes."""
@@ -230,7 +231,7 @@ class Follower:
                 self._path = path
                 return self._complete(document)
         raise Refused(
-            f"there is neither a task nor a list {self._id}", "see taskctl ls, or taskctl ls lists", status=404
+            f"there is neither a task nor a list {plain(self._id)}", "see taskctl ls, or taskctl ls lists", status=404
         )
 
     def _complete(self, document: dict[str, Any]) -> Task | TaskList:

@@ -57,13 +57,18 @@ class Screen:
         for line in lines:
             self.out.print(line, soft_wrap=True)
 
+    def write(self, text: str) -> None:
+        """Write a text, which is harmless already, as it is."""
+        self.out.file.write(f"{text}\n")
+        self.out.file.flush()
+
     def emit(self, value: Any) -> None:
         """Write the result as JSON."""
-        self.out.print(Text(dump(value)), soft_wrap=True)
+        self.write(dump(value))
 
     def emit_line(self, value: Any) -> None:
         """Write one result of many as a line of JSON."""
-        self.out.print(Text(dump(value, indent=None)), soft_wrap=True)
+        self.write(dump(value, indent=None))
 
     def note(self, line: str | Text) -> None:
         """Tell the person, not the script."""
@@ -75,7 +80,7 @@ class Screen:
             members = {"error": error.problem, "nextStep": error.next_step or None, "exitCode": int(error.exit_code)}
             self.err.print(Text(dump(members, indent=None)), soft_wrap=True)
         else:
-            self.err.print(Text.assemble(("error: ", "bold red"), f"{error}."), soft_wrap=True)
+            self.err.print(Text.assemble(("error: ", "bold red"), plain(f"{error}.")), soft_wrap=True)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
         """Write a table; a terminal shows what fits into its width, a pipe gets all."""

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from taskctl.api import Server
-from taskctl.errors import Failed, Refused, Unfinished
+from taskctl.errors import Failed, Unfinished
 from taskctl.following import Follower, Task, TaskList
 from taskctl.hostile import plain
 from taskctl.screen import Screen
@@ -86,20 +86,23 @@ def _tell_trouble(follower: Follower, screen: Screen) -> None:
 def _show_lines(follower: Follower, screen: Screen) -> Task | TaskList:
     before: Task | TaskList | None = None
     for shown in follower.rounds(lambda: _tell_trouble(follower, screen)):
-        if screen.is_json:
-            for change in changes(before, shown):
-                screen.emit_line(change)
-        else:
-            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            screen.say(*(Text(f"{now}  {line}") for line in lines(before, shown)))
+        _tell_changes(screen, before, shown)
         before = shown
-    if before is None:
-        raise Refused("there is nothing to show")
-    return before
+    return shown
+
+
+def _tell_changes(screen: Screen, before: Task | TaskList | None, shown: Task | TaskList) -> None:
+    if screen.is_json:
+        for change in changes(before, shown):
+            screen.emit_line(change)
+    else:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        screen.say(*(Text(f"{now}  {line}") for line in lines(before, shown)))
 
 
 def _show_live(follower: Follower, screen: Screen) -> Task | TaskList:
-    shown: Task | TaskList = follower.now()
+    rounds = follower.rounds()
+    shown = next(rounds)
 
     def frame() -> RenderableType:
         height = screen.out.height - 2
@@ -109,7 +112,7 @@ def _show_live(follower: Follower, screen: Screen) -> Task | TaskList:
         return Lines(*parts)
 
     with Live(console=screen.out, get_renderable=frame, refresh_per_second=4, transient=True):
-        for latest in follower.rounds():
+        for latest in rounds:
             shown = latest
     screen.out.print(draw(shown))
     if isinstance(shown, TaskList):

@@ -14,7 +14,7 @@ from taskctl.documents import Document, Kind
 from taskctl.errors import Partly, Refused, WrongUse
 from taskctl.folder import Folder
 from taskctl.hostile import plain
-from taskctl.mongoexport import POLICIES, Entry, Outcome, cross_check, read
+from taskctl.mongoexport import POLICIES, Entry, Outcome, read, refuse_repeated
 from taskctl.plan import Action, plan
 
 _COLLECTIONS: Final = {kind.lower(): kind for kind in (Kind.TASK, Kind.LIST, Kind.EVENT_TASK)}
@@ -41,7 +41,7 @@ def import_(
 ) -> None:
     """Take over the collections of v1.1.0, and report what is taken, changed and refused."""
     entries = [entry for path in _files(paths) for entry in _read(path, repository)]
-    cross_check(entries)
+    refuse_repeated(entries)
     if to is not None and not dry_run:
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
             raise WrongUse(f"{plain(to)} is not an empty folder", "name a new one")

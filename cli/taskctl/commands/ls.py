@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from taskctl.api import PAGE, Server
+from taskctl.api import PAGE_SIZE, Server
 from taskctl.command import Session
 from taskctl.documents import Document, Kind
 from taskctl.errors import WrongUse
@@ -83,11 +83,11 @@ def search(
 ) -> tuple[list[dict[str, Any]], bool]:
     """The first tasks or lists that match, and whether there are no others. Raises Refused, Denied, NoAnswer."""
     found: list[dict[str, Any]] = []
-    for page in server.pages(path, {**filters, "limit": str(min(limit, PAGE))}):
-        found += page
+    for page in server.pages(path, {**filters, "limit": str(min(limit, PAGE_SIZE))}):
+        found += page.items
         step()
-        if len(found) > limit or (len(found) == limit and limit % PAGE):
-            return found[:limit], False
+        if len(found) >= limit:
+            return found[:limit], page.is_last and len(found) == limit
     return found, True
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from taskctl.documents import Kind
-from taskctl.mongoexport import Entry, Outcome, cross_check, read
+from taskctl.mongoexport import Entry, Outcome, read, refuse_repeated
 from tests.unit.cli.conftest import taskctl
 from tests.unit.test_api import World
 
@@ -132,7 +132,7 @@ def test_a_line_that_is_not_json_is_refused_and_the_others_are_taken() -> None:
 
 def test_of_two_with_one_name_the_first_is_taken() -> None:
     entries = read(json.dumps([CALL, CALL | {"url": "https://other.example"}]), "a file")
-    cross_check(entries)
+    refuse_repeated(entries)
     assert [entry.outcome for entry in entries] == [Outcome.TAKEN, Outcome.REFUSED]
 
 
