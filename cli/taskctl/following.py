@@ -6,7 +6,7 @@ DETAILS of them are read a round, those of running tasks first, and among these 
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -43,6 +43,8 @@ class Task:
     created: datetime | None = None
     started: datetime | None = None
     finished: datetime | None = None
+    not_before: datetime | None = None
+    """When it starts, while it waits for that."""
     error: str | None = None
     """Why it has failed, or was cancelled."""
     history: tuple[Mapping[str, Any], ...] = ()
@@ -81,8 +83,8 @@ class TaskList:
     groups: tuple[Group, ...] = ()
     created: datetime | None = None
     finished: datetime | None = None
-    document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """The status as the service shows it."""
+    not_before: datetime | None = None
+    """When it starts, while it waits for that."""
 
     @property
     def is_final(self) -> bool:
@@ -117,6 +119,7 @@ def task_of(document: Mapping[str, Any]) -> Task:
         created=_moment(document, "createdAt"),
         started=_moment(document, "startedAt"),
         finished=_moment(document, "finishedAt"),
+        not_before=_moment(document, "notBefore"),
         error=text_or_none(document, "error"),
         history=tuple(one for one in history if isinstance(one, dict)) if isinstance(history, list) else (),
     )
@@ -132,7 +135,7 @@ def list_of(document: Mapping[str, Any]) -> TaskList:
         groups=tuple(_group_of(checked(group, dict)) for group in groups),
         created=_moment(document, "createdAt"),
         finished=_moment(document, "finishedAt"),
-        document=document,
+        not_before=_moment(document, "notBefore"),
     )
 
 
@@ -202,7 +205,9 @@ class Follower:
                 told()
             else:
                 self.trouble, answered = None, time.monotonic()
-                pause = self._shortest_pause if following != shown else min(pause * 2, self._longest_pause)
+                # What waits for its time changes when that has come.
+                longest = QUIET if following.not_before else self._longest_pause
+                pause = self._shortest_pause if following != shown else min(pause * 2, longest)
                 shown = following
                 yield shown
                 if shown.is_final:

@@ -92,6 +92,23 @@ class TestRunning:
         assert "--idempotency-key makes a repetition safe" in ran.err
         assert len([call for call in scripted.calls if call.method == "POST"]) == 1
 
+    def test_a_task_can_start_later(self, service: str, world: World) -> None:
+        task_id = taskctl(service, "run", "greet", "--delay", "2h").out.strip()
+        moment = world.clock() + timedelta(hours=2)
+        assert world.tasks.records[task_id].not_before == moment
+        assert (
+            f"created  starts {moment:%Y-%m-%dT%H:%M:%SZ}" in taskctl(service, "watch", task_id, "--timeout", "0.1").out
+        )
+
+        taskctl(service, "run", "greet", "--not-before", "2026-01-02T12:00:00+01:00")
+        times = [record.not_before for record in world.tasks.records.values()]
+        assert datetime(2026, 1, 2, 11, tzinfo=UTC) in times
+
+    @pytest.mark.parametrize("arguments", [["--delay", "soon"], ["--delay", "-1s"], ["--not-before", "2h"]])
+    def test_a_time_that_is_none_is_refused(self, arguments: list[str], service: str, world: World) -> None:
+        assert taskctl(service, "run", "greet", *arguments).code == 2
+        assert world.tasks.records == {}
+
     def test_waiting_shows_the_result_or_the_failure(self, scripted: HttpTarget) -> None:
         scripted.on("/v1/task/x", answer(body=b'{"taskID": "t"}'))
         scripted.on(
