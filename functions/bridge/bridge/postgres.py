@@ -52,6 +52,9 @@ class PostgresEventQueue:
             min_size=0,
             max_size=senders,
             timeout=5,
+            # Then each batch makes it try again. The pool doubles its pauses: with more, it would notice minutes late
+            # that a server is back.
+            reconnect_timeout=2,
             open=True,
             check=ConnectionPool.check_connection,
             name="events",

@@ -25,6 +25,10 @@ log: Final = logging.getLogger("task")
 POOL_SIZE: Final = 10
 """The most connections of a process, unless it is told otherwise: as many as a batch has messages."""
 
+RECONNECT: Final = 2.0
+"""Seconds for which the pool itself tries to replace a connection; after that, each statement makes it try again. The
+pool doubles its pauses, so with more it would notice minutes late that a server is back."""
+
 HANGS: Final = 2.0
 """Seconds after the end of its time in which the server has to say so; else it hangs."""
 
@@ -235,6 +239,7 @@ class _Shared:
                     kwargs=SETTINGS,
                     min_size=1,
                     max_size=size,
+                    reconnect_timeout=RECONNECT,
                     open=False,
                     name="task-service",
                 )
