@@ -10,7 +10,7 @@ import pytest
 from task_service.domain.template import StoredTemplate
 from tests.support.behaviours import answer, close, failing, in_turn
 from tests.support.targets import HttpTarget
-from tests.unit.cli.conftest import taskctl
+from tests.support.taskctl import taskctl
 from tests.unit.test_api import World
 
 EXAMPLES = Path(__file__).parents[3] / "local" / "examples"

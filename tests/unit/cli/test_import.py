@@ -8,7 +8,7 @@ import pytest
 
 from taskctl.documents import Kind
 from taskctl.mongoexport import Entry, Outcome, read, refuse_repeated
-from tests.unit.cli.conftest import taskctl
+from tests.support.taskctl import taskctl
 from tests.unit.test_api import World
 
 OID = {"$oid": "63fa2f16b70ed89144e3710e"}

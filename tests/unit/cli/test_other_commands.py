@@ -17,7 +17,7 @@ from taskctl.errors import ExitCode
 from tests.support.api import eventually
 from tests.support.behaviours import answer
 from tests.support.targets import HttpTarget
-from tests.unit.cli.conftest import taskctl
+from tests.support.taskctl import taskctl
 
 COMMANDS = ["apply", "run", "watch", "result", "ls", "cancel", "replay", "export", "import", "publish-event", "open"]
 

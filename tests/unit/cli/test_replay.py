@@ -10,7 +10,7 @@ from task_service.domain.task import State
 from tests.support.behaviours import answer, close, in_turn
 from tests.support.builders import NOW, task
 from tests.support.targets import HttpTarget
-from tests.unit.cli.conftest import taskctl
+from tests.support.taskctl import taskctl
 from tests.unit.test_api import World
 
 

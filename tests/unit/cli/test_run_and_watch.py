@@ -16,7 +16,7 @@ from taskctl.tree import draw, errors, lines
 from tests.support.behaviours import answer, close, in_turn
 from tests.support.builders import list_document, task
 from tests.support.targets import HttpTarget
-from tests.unit.cli.conftest import taskctl
+from tests.support.taskctl import taskctl
 from tests.unit.test_api import World
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
