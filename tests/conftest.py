@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from local.artifacts import locked
 from local.cloud import LocalCloud
 from tests.support.postgres import Server
+from tests.support.runtime import PROJECT, RUNNING, Build
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,3 +37,17 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """The service on this machine, on free ports, with the examples loaded; one for the whole run."""
     with LocalCloud(directory=tmp_path_factory.mktemp("cloud")) as cloud:
         yield cloud
+
+
+@pytest.fixture(scope="session")
+def build(testrun_uid: str) -> Build:
+    """Built once for all workers of a run of tests, by the one that needs it first."""
+    folder = PROJECT / ".build" / f"sam-{RUNNING}"
+    made_by = folder / "testrun"
+    folder.parent.mkdir(exist_ok=True)
+    with locked(folder.parent / f"{folder.name}.lock"):
+        if made_by.is_file() and made_by.read_text() == testrun_uid:
+            return Build(folder=folder)
+        made = Build.make(folder)
+        made_by.write_text(testrun_uid)
+        return made

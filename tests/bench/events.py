@@ -14,7 +14,8 @@ from local.publish import cache_event
 from tests.bench.service import IDLE_SECONDS, cpu_seconds, finished_at
 from tests.bench.table import Row, milliseconds, render
 from tests.support.event_entry import Entry
-from tests.support.nats import Bridge, NatsServer, publish_durably, wait_until
+from tests.support.nats import Bridge, NatsServer, headed, publish_durably, publish_raw, wait_until
+from tests.support.poison import BLOCKS, always_well
 
 EXAMPLE_POLICY = "examples/demo/cacheEvent/1.0"
 RESTARTS = (0.25, 0.5)
@@ -23,7 +24,7 @@ RESTARTS = (0.25, 0.5)
 
 def rows(cloud: LocalCloud, *, single: int = 60, many: int = 10_000) -> list[Row]:
     """One event after the other on the idle cloud, then many at full speed."""
-    return [*_latency(cloud, single), *_restarts(cloud, many)]
+    return [*_latency(cloud, single), *_poisoned(cloud, many), *_restarts(cloud, many)]
 
 
 def _latency(cloud: LocalCloud, count: int) -> list[Row]:
@@ -48,6 +49,37 @@ def _latency(cloud: LocalCloud, count: int) -> list[Row]:
     return [
         Row("event published -> task created", milliseconds(created)),
         Row("event published -> task done", milliseconds(ended), "aim: p50 < 200 ms"),
+    ]
+
+
+def _poisoned(cloud: LocalCloud, count: int) -> list[Row]:
+    """Malformed messages in the middle of events, by core NATS."""
+    entry = Entry(cloud, EXAMPLE_POLICY)
+    events = [
+        b"PUB external %d\r\n%s\r\n" % (len(payload), payload)
+        for _, payload in (entry.event(uuid4().hex) for _ in range(count))
+    ]
+    poison = [headed(block, b"poison") for block in BLOCKS.values()]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        environment = cloud.bridge_environment(cloud.deployed)
+        with (
+            NatsServer(folder, stores=False) as server,
+            Bridge(folder, environment, NATS_ADDR=server.url, NATS_STREAM="") as bridge,
+        ):
+            wait_until(bridge.is_well)
+            started = time.monotonic()
+            with always_well(bridge) as statuses:
+                publish_raw(server.url, *events[: count // 2], *poison, *events[count // 2 :])
+                wait_until(lambda: entry.count() >= count, within=1_200, every=1.0)
+                taken = time.monotonic()
+                wait_until(lambda: bridge.metric("bridge_events_buffered") == 0)
+            dropped = bridge.metric("bridge_events_dropped_total", reason="malformed")
+            tasks = entry.count()
+    return [
+        Row(f"{count} events, {len(poison)} malformed messages in the middle", f"{tasks} tasks", f"aim: {count}"),
+        Row("malformed messages counted", f"{dropped:.0f}", f"aim: {len(poison)}"),
+        Row("answers of health, all of them 200", f"{len(statuses)}", f"in {taken - started:.0f} s"),
     ]
 
 

@@ -113,6 +113,8 @@ def environment(url: str) -> dict[str, str]:
         "UNREADABLE_QUEUE_URL": f"{url}/1/unreadable",
         "BUCKET_NAME": "bucket",
         "EGRESS_ALLOW": "127.0.0.0/8",
+        "AWS_LAMBDA_LOG_FORMAT": "JSON",
+        "AWS_LAMBDA_LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": "task",
         "POWERTOOLS_METRICS_NAMESPACE": "TaskService",
         # Lambda sets it for each invocation, traced or not.

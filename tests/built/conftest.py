@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 
-from local.artifacts import locked
 from local.cloud import LocalCloud
 from tests.support.runtime import PROJECT, RUNNING, Build, BuiltFunction
 
@@ -38,20 +37,6 @@ def sample(name: str) -> dict[str, Any]:
     """An event of events/."""
     event: dict[str, Any] = json.loads((PROJECT / "events" / f"{name}.json").read_bytes())
     return event
-
-
-@pytest.fixture(scope="session")
-def build(testrun_uid: str) -> Build:
-    """Built once for all workers of a run of tests, by the one that needs it first."""
-    folder = PROJECT / ".build" / f"sam-{RUNNING}"
-    made_by = folder / "testrun"
-    folder.parent.mkdir(exist_ok=True)
-    with locked(folder.parent / f"{folder.name}.lock"):
-        if made_by.is_file() and made_by.read_text() == testrun_uid:
-            return Build(folder=folder)
-        made = Build.make(folder)
-        made_by.write_text(testrun_uid)
-        return made
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,29 @@ def test_a_dead_letter_of_a_task_that_nobody_has_started_sends_its_message_again
 
     assert outcome == {"batchItemFailures": []}
     assert json.loads(receive(cloud, resources)) == json.loads(message)
+
+
+@pytest.mark.parametrize("level", ["INFO", "WARNING"])
+def test_a_request_is_one_line_of_the_log_and_carries_its_metrics(
+    build: Build, cloud: LocalCloud, resources: Resources, log: Path, level: str
+) -> None:
+    names = {**resources.by_logical_id(), "LogLevel": level}
+    with BuiltFunction(build, "ApiFunction", endpoint_url=cloud.endpoint_url, resources=names, log=log) as api:
+        template = json.dumps({"name": "hello", "url": "https://example.com", "method": "POST"})
+        events = ({**sample("api-put-template"), "body": template}, sample("api-create-task"))
+        statuses = [api.invoke(event)["statusCode"] for event in events]
+        said = api.said
+
+    assert statuses in ([200, 200], [201, 200])
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    creation = lines[-1]
+    assert len(lines) == (2 if level == "INFO" else 1)
+    assert creation["Created"] == [1.0]
+    if level == "INFO":
+        assert [line["status"] for line in lines] == statuses
+        assert all(datetime.fromisoformat(line["timestamp"]).tzinfo for line in lines)
+    else:
+        assert "level" not in creation
 
 
 def test_an_unreachable_cloud_is_an_error_answer(build: Build, resources: Resources, log: Path) -> None:

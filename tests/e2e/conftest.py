@@ -3,16 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from aws_lambda_powertools import Metrics
 
 from local.cloud import LocalCloud
-from task_service.entrypoints.api import app
-from task_service.wiring.services import from_settings
-from task_service.wiring.settings import Settings
 from tests.support.api import Api
 from tests.support.aws_proxy import AwsProxy
 from tests.support.faulty_cloud import SETTINGS, FaultyCloud
 from tests.support.http_front import HttpFront
+from tests.support.runtime import RUNNING, Build, BuiltFunction
 from tests.support.targets import HttpTarget
 
 
@@ -32,19 +29,22 @@ def api(request: pytest.FixtureRequest, cloud: LocalCloud) -> Api:
 
 
 @pytest.fixture(scope="session")
-def http_api_url(cloud: LocalCloud) -> Iterator[str]:
-    """The address of an HTTP API, whose function runs in this process on the cloud's table, queue and bucket."""
-    names = {"TABLE_NAME": "TableName", "QUEUE_URL": "QueueUrl", "BUCKET_NAME": "BucketName"}
-    settings = Settings({**{name: cloud.outputs[output] for name, output in names.items()}, "TEMPLATE_WRITES": "on"})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", cloud.endpoint_url)
-        patch.setenv("AWS_DEFAULT_REGION", cloud.endpoint.region)
-        patch.setenv("AWS_ACCESS_KEY_ID", cloud.endpoint.access_key)
-        patch.setenv("AWS_SECRET_ACCESS_KEY", cloud.endpoint.secret_key)
-        services = from_settings(settings)
-        function = app.Api(lambda: services, Metrics(namespace="Test", service="task")).resolve
-        with HttpFront(function) as front:
-            yield front.url
+def http_api_url(cloud: LocalCloud, build: Build, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an HTTP API in front of the built function, on the cloud's table, queue and bucket."""
+    outputs = {"Table": "TableName", "TaskQueue": "QueueUrl", "UnreadableQueue": "UnreadableQueueUrl"}
+    names = {name: cloud.outputs[output] for name, output in {**outputs, "Bucket": "BucketName"}.items()}
+    settings = {"TemplateWrites": "on", "PythonRuntime": f"python{RUNNING}"}
+    with (
+        BuiltFunction(
+            build,
+            "ApiFunction",
+            endpoint_url=cloud.endpoint_url,
+            resources={**names, **settings},
+            log=tmp_path_factory.mktemp("http-api") / "function.log",
+        ) as function,
+        HttpFront(function.invoke) as front,
+    ):
+        yield front.url
 
 
 @pytest.fixture

@@ -152,24 +152,30 @@ def test_a_task_that_crashes_every_executor_fails(faulty: FaultyCloud, target: H
 
 
 def test_only_the_task_that_crashes_its_executors_fails(faulty: FaultyCloud, target: HttpTarget) -> None:
+    quick, slow = list[str](), list[str]()
+
     def crash(wire: Wire) -> None:
+        faulty.api.all_ended(quick)
         faulty.kill_executor_on(wire.client_port)
 
     guilty = faulty.api.template(target.on("/guilty", crash))
-    healthy = faulty.api.template(target.on("/healthy", slow_echo))
+    answered = faulty.api.template(target.on("/quick", echo))
+    under_way = faulty.api.template(target.on("/slow", slow_echo))
     with faulty.queue_held():
         culprit = faulty.api.create(guilty)
-        innocent = [faulty.api.create(healthy, f'{{"n":{number}}}') for number in range(9)]
+        quick += [faulty.api.create(answered) for _ in range(5)]
+        slow += [faulty.api.create(under_way) for _ in range(4)]
 
-    ended = faulty.api.all_ended(innocent, seconds=120)
+    ended = faulty.api.all_ended([*quick, *slow], seconds=120)
     failed = faulty.api.ended(culprit, seconds=180)
     faulty.wait_until_queues_are_empty()
 
     assert [status["status"] for status in ended] == ["done"] * 9
     assert (failed["status"], failed["error"]) == ("failed", REASON)
     calls = Counter(call.idempotency_key for call in target.calls)
-    # Once more for the crash that they shared.
-    assert all(1 <= calls[task_id] <= 2 for task_id in innocent)
+    assert [calls[task_id] for task_id in quick] == [1] * 5
+    # Once more where the call was under way when the executor crashed.
+    assert all(1 <= calls[task_id] <= 2 for task_id in slow)
     assert calls[culprit] == MAX_CRASHES
     assert target.most_of_any_key == 1
 

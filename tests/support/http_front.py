@@ -1,20 +1,20 @@
-"""An HTTP server that is to functions what an HTTP API of API Gateway is: it calls them with events of its payload 2.0.
+"""An HTTP server that is to a function what an HTTP API of API Gateway is: it calls it with events of its payload 2.0.
 
-Emulators have REST APIs only. So what the gateway does is done here as AWS documents it, and the functions are real.
+Emulators have REST APIs only. So this does what AWS documents of the gateway, and the function is the built one.
 """
 
 import base64
 import json
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from types import SimpleNamespace, TracebackType
+from threading import Lock, Thread
+from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import parse_qs
 
 from tests.support.gateway import headers_of, of_http_api
 
-Function = Callable[[dict[str, Any], Any], dict[str, Any]]
+Function = Callable[[dict[str, Any]], dict[str, Any]]
 
 LARGEST_EVENT: Final = 6_291_556
 """Bytes of an event; Lambda takes no more (6 MB)."""
@@ -49,6 +49,8 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, function: Function) -> None:
         super().__init__(("127.0.0.1", 0), _Connection)
         self.function = function
+        # An instance of a function takes one event after the other.
+        self.calls = Lock()
 
 
 class _Connection(BaseHTTPRequestHandler):
@@ -60,8 +62,8 @@ class _Connection(BaseHTTPRequestHandler):
         event = of_http_api(self._event(body))
         if len(json.dumps(event, ensure_ascii=False).encode()) > LARGEST_EVENT:
             return self._send(413, {"content-type": "application/json"}, b'{"message":"Request Entity Too Large"}')
-        context = SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 28_000)
-        response = self.server.function(event, context)
+        with self.server.calls:
+            response = self.server.function(event)
         return self._send(response["statusCode"], headers_of(response), response["body"].encode())
 
     do_GET = do_HEAD = do_OPTIONS = do_POST = do_PUT = do_PATCH = do_DELETE = _answer

@@ -88,7 +88,8 @@ class Build:
             if resource["Type"] == "AWS::Serverless::Function":
                 own = resource["Properties"]
                 variables = {**shared["Environment"]["Variables"], **own["Environment"]["Variables"]}
-                functions[name] = {**shared, **own, "Environment": {"Variables": variables}}
+                logs = {**shared["LoggingConfig"], **own["LoggingConfig"]}
+                functions[name] = {**shared, **own, "Environment": {"Variables": variables}, "LoggingConfig": logs}
         return functions
 
     def resolve(self, value: Any, resources: Mapping[str, str]) -> str:
@@ -180,6 +181,8 @@ class BuiltFunction:
             "AWS_LAMBDA_FUNCTION_NAME": self._name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": self._build.resolve(properties["MemorySize"], self._resources),
             "AWS_LAMBDA_FUNCTION_TIMEOUT": self._build.resolve(properties["Timeout"], self._resources),
+            "AWS_LAMBDA_LOG_FORMAT": properties["LoggingConfig"]["LogFormat"],
+            "AWS_LAMBDA_LOG_LEVEL": properties["LoggingConfig"]["ApplicationLogLevel"],
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "test",

@@ -1,43 +1,12 @@
 """Messages that a publisher has malformed: each is counted and dropped, and the events behind it arrive."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from tests.integration.bridge.conftest import BOTH, DURABLE, StartBridge
 from tests.support.events import structured
-from tests.support.nats import Bridge, NatsServer, event_ids, headed, publish, publish_raw, wait_until
+from tests.support.nats import NatsServer, event_ids, headed, publish, publish_raw, wait_until
+from tests.support.poison import BLOCKS, CHANGED, always_well
 from tests.support.sqs_server import SqsServer
-
-BLOCKS = {
-    "one letter": b"X",
-    "no version": b"ce-id: 1\r\n\r\n",
-    "an older version": b"NATS/0.9\r\n\r\n",
-    "the version and more": b"NATS/1.0x\r\n\r\n",
-    "half of the version": b"NATS",
-    "no end of a line": b"NATS/1.0",
-    "one end of a line": b"NATS/1.0\r\n",
-    "no empty line": b"NATS/1.0\r\nce-id: 1\r\n",
-    "lines that end with a line feed": b"NATS/1.0\nce-id: 1\n\n",
-    "bytes that are not UTF-8": b"NATS/1.0\r\nce-id: \xff\xfe\r\n\r\n",
-    "a name that is not UTF-8": b"NATS/1.0\r\n\xff: 1\r\n\r\n",
-    "no colon": b"NATS/1.0\r\nce-id\r\n\r\n",
-    "no name": b"NATS/1.0\r\n: 1\r\n\r\n",
-    "a space in a name": b"NATS/1.0\r\nce id: 1\r\n\r\n",
-    "a line that goes on": b"NATS/1.0\r\nce-id: 1\r\n 2\r\n\r\n",
-    "an empty line between": b"NATS/1.0\r\n\r\nce-id: 1\r\n\r\n",
-    "a zero byte": b"NATS/1.0\r\nce-id: a\0b\r\n\r\n",
-    "a status in words": b"NATS/1.0 \xc2\xb2\r\n\r\n",
-    "a space": b" ",
-    "zero bytes": b"\0" * 12,
-    "a header of the event twice": b"NATS/1.0\r\nce-id: 1\r\nCe-Id: 2\r\n\r\n",
-    "huge": b"x" * 900_000,
-}
-
-CHANGED = ("the version and more", "a status in words", "huge")
-"""What JetStream stores without its header block, or not at all."""
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -131,24 +100,3 @@ def test_a_server_that_answers_nothing_is_told_and_left(
     wait_until(bridge.is_well)
     publish(server.url, [structured("1")])
     sqs.wait_for(1)
-
-
-@contextmanager
-def always_well(bridge: Bridge) -> Iterator[None]:
-    """Ask for the bridge's health all the time; it has to be well each time."""
-    ended, unwell = threading.Event(), list[dict[str, object]]()
-
-    def poll() -> None:
-        while not ended.wait(0.02):
-            status, body = bridge.health()
-            if status != 200:
-                unwell.append(body)
-
-    thread = threading.Thread(target=poll)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-    assert unwell == []

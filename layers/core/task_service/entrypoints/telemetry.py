@@ -6,6 +6,7 @@ their own would be half of what a task logs. Without such a line, as with LOG_LE
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -68,7 +69,10 @@ def _text(members: Mapping[str, Any]) -> str:
     return json.dumps(kept, default=str, separators=(",", ":"))
 
 
-logger = Logger(logger_handler=lines, json_serializer=_text)
+# Lambda takes the time of a line, and with it the level, only from RFC 3339.
+logger = Logger(logger_handler=lines, json_serializer=_text, use_rfc3339=True)
+# Powertools itself would prefer the level below which Lambda drops lines: INFO (LoggingConfig in template.yaml).
+logging.getLogger(logger.name).setLevel(os.environ.get("LOG_LEVEL", "INFO").upper())
 metrics = Metrics()
 
 
