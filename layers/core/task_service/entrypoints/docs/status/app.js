@@ -24,13 +24,13 @@ const main = document.getElementById("main");
 let shown = new AbortController();
 
 /** Show the view of the address. */
-function show({ focus = true } = {}) {
+function show({ focus = true, scroll = focus } = {}) {
   shown.abort();
   shown = new AbortController();
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
   const [name, ...parts] = path.split("/").map(decoded);
   const { view, nav } = VIEWS[name] ?? VIEWS.tasks;
-  const at = { parts, query: new URLSearchParams(query), signal: shown.signal, again: () => show({ focus: false }) };
+  const at = { parts, query: new URLSearchParams(query), signal: shown.signal, again: () => show({ scroll: false }) };
   const heading = h("h1", { tabindex: "-1" });
   const title = (text) => {
     heading.textContent = text;
@@ -48,10 +48,8 @@ function show({ focus = true } = {}) {
     if (link.getAttribute("href") === nav) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (focus) {
-    scrollTo(0, 0);
-    heading.focus({ preventScroll: true });
-  }
+  if (scroll) scrollTo(0, 0);
+  if (focus) heading.focus({ preventScroll: true });
 }
 
 function decoded(text) {

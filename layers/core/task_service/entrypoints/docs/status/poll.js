@@ -1,10 +1,7 @@
 // Looking again, with an end: less often where nothing changes, not at all in a hidden tab, and not for ever.
 
-const FASTEST_MILLISECONDS = 1_000;
-const SLOWEST_MILLISECONDS = 15_000;
-const SLOWEST_AFTER_FAILURE_MILLISECONDS = 30_000;
-const MOST_FAILURES = 8;
-const LONGEST_MILLISECONDS = 30 * 60_000;
+// In milliseconds: between two looks, after a failure, and in all.
+const PACE = { fastest: 1_000, slowest: 15_000, slowestAfterFailure: 30_000, mostFailures: 8, longest: 30 * 60_000 };
 
 /**
  * Call `look` until it returns "done"; after "changed" soon, after "same" later.
@@ -12,15 +9,15 @@ const LONGEST_MILLISECONDS = 30 * 60_000;
  * `report` is told "looking", "hidden", "failing" with the error, and at the end "done", "stopped" with the error, or
  * "tired".
  */
-export async function poll({ look, report, signal }) {
+export async function poll({ look, report, signal, pace = PACE }) {
   const startedAt = Date.now();
-  let delay = FASTEST_MILLISECONDS;
+  let delay = pace.fastest;
   let failures = 0;
   while (!signal.aborted) {
     if (document.hidden) {
       report("hidden");
       await shown(signal);
-      delay = FASTEST_MILLISECONDS;
+      delay = pace.fastest;
       continue;
     }
     try {
@@ -29,15 +26,15 @@ export async function poll({ look, report, signal }) {
       if (outcome === "done") return report("done");
       report("looking");
       failures = 0;
-      delay = outcome === "changed" ? FASTEST_MILLISECONDS : Math.min(delay * 1.5, SLOWEST_MILLISECONDS);
+      delay = outcome === "changed" ? pace.fastest : Math.min(delay * 1.5, pace.slowest);
     } catch (error) {
       if (signal.aborted) return;
       failures += 1;
-      if (error.isFinal || failures >= MOST_FAILURES) return report("stopped", error);
+      if (error.isFinal || failures >= pace.mostFailures) return report("stopped", error);
       report("failing", error);
-      delay = Math.min(Math.max(delay * 2, error.retryAfter ?? 0), SLOWEST_AFTER_FAILURE_MILLISECONDS);
+      delay = Math.min(Math.max(delay * 2, error.retryAfter ?? 0), pace.slowestAfterFailure);
     }
-    if (Date.now() - startedAt > LONGEST_MILLISECONDS) return report("tired");
+    if (Date.now() - startedAt > pace.longest) return report("tired");
     await passed(delay, signal);
   }
 }

@@ -17,7 +17,7 @@ const KINDS = {
       ["State", "is-narrow"],
       ["Task", "is-wide"],
       ["Attempts", "is-number on-wide"],
-      ["Status", "is-number on-wide"],
+      ["HTTP", "is-number on-wide"],
       ["Created", "is-time"],
       ["Took", "is-number on-wide"],
     ],

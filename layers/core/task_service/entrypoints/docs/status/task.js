@@ -12,7 +12,7 @@ const ATTEMPT_COLUMNS = [
   ["Attempt", "is-narrow"],
   ["Started", "is-time"],
   ["Took", "is-number"],
-  ["Status", "is-number"],
+  ["HTTP", "is-number"],
   ["Error", "on-wide"],
 ];
 
@@ -83,7 +83,7 @@ function description(status) {
     ["Took", between(status.startedAt, status.finishedAt)],
     ["Next attempt", moment(status.notBefore)],
     ["Attempts", String(status.attempts)],
-    ["Last status", status.responseCode === null ? null : String(status.responseCode)],
+    ["HTTP status", status.responseCode === null ? null : String(status.responseCode)],
     ["Last error", !isFinal(status.status) && status.error ? status.error : null],
     ["Redirects", status.redirects ? String(status.redirects) : null],
     ["Redirected to", origin],

@@ -183,7 +183,9 @@ function explained(error, isNew) {
           next: "Copy your changes, then discard them to see it as it is now.",
         });
   }
-  if (error.status === 403) return { message: error.message, next: "Templates can be written where the deployment and the token allow it." };
+  if (error.status === 403) {
+    return new ApiError(error.message, { next: "Templates can be written where the deployment and the token allow it." });
+  }
   return error;
 }
 
