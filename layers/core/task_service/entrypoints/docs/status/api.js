@@ -58,20 +58,20 @@ export async function ask(method, relative, { query = {}, body, headers = {}, si
   }
   if (!answer.ok && !accept.includes(answer.status)) throw refusal(answer, text);
   const { status } = answer;
-  return { status, headers: answer.headers, text, json: () => parsed(text, status) };
+  return { status, headers: answer.headers, text, json: (...members) => parsed(text, status, members) };
 }
 
-/** The same, with the answer's JSON value. */
-export async function askJson(method, relative, options) {
-  return (await ask(method, relative, options)).json();
+/** A page of the API's answers. */
+export async function askPage(method, relative, options) {
+  return (await ask(method, relative, options)).json("items", "next");
 }
 
-function parsed(text, status) {
+function parsed(text, status, members) {
   try {
     const value = JSON.parse(text, exactly);
-    if (value !== null && typeof value === "object") return value;
+    if (members.every((member) => Object.hasOwn(value, member))) return value;
   } catch {
-    // Told below, as any other answer that is no object.
+    // Told below, as an answer without these members.
   }
   throw new ApiError(`The answer (status ${status}) is not one of the task service.`, {
     next: "Check the address: something else may answer there.",

@@ -1,6 +1,6 @@
 // How many tasks and lists have failed, by template, and replaying those of one template.
 
-import { askJson } from "./api.js";
+import { askPage } from "./api.js";
 import { announce, confirm, h, row, table } from "./dom.js";
 import { count, time } from "./format.js";
 import { emptyNotice, errorNotice } from "./notice.js";
@@ -83,7 +83,7 @@ async function counted(resource, { since, signal }) {
   const names = new Map();
   let next = null;
   for (let page = 0; page < MOST_PAGES; page += 1) {
-    const answer = await askJson("GET", resource, { query: { state: "failed", since, limit: "100", next }, signal });
+    const answer = await askPage("GET", resource, { query: { state: "failed", since, limit: "100", next }, signal });
     for (const item of answer.items) {
       const before = names.get(item.name) ?? { number: 0, createdAt: item.createdAt, error: item.error };
       names.set(item.name, { ...before, number: before.number + 1 });
@@ -132,7 +132,7 @@ async function replayAll(resource, name, { since, signal }, tell) {
   let skipped = 0;
   for (let page = 0; page < MOST_REPLAY_PAGES; page += 1) {
     const asked = { resource, name, since, until, ...(next ? { next } : {}) };
-    const answer = await askJson("POST", "replays", { body: JSON.stringify(asked), signal });
+    const answer = await askPage("POST", "replays", { body: JSON.stringify(asked), signal });
     replayed += answer.items.length;
     skipped += answer.skipped.length;
     next = answer.next;

@@ -27,7 +27,7 @@ export function list({ parts: [id], title, signal, again }) {
   async function look() {
     const answer = await ask("GET", path("taskListStatus", id), { signal });
     if (answer.text === seen) return FINAL.includes(before) ? "done" : "same";
-    const status = answer.json();
+    const status = answer.json("status", "groups");
     seen = answer.text;
     show(status);
     if (before !== null && before !== status.status) announce(`The list is ${status.status}.`);

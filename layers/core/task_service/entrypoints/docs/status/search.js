@@ -1,6 +1,6 @@
 // Recent tasks, or recent lists: the API's search, with its filters.
 
-import { askJson } from "./api.js";
+import { askPage } from "./api.js";
 import { announce, badge, h, row, table } from "./dom.js";
 import { between, count, time } from "./format.js";
 import { emptyNotice, errorNotice } from "./notice.js";
@@ -68,7 +68,7 @@ export function search(resource, { query, title, signal, again }) {
     more.disabled = true;
     foot.setAttribute("aria-busy", "true");
     try {
-      const page = await askJson("GET", resource, { query: { ...filter, limit: "50", next }, signal });
+      const page = await askPage("GET", resource, { query: { ...filter, limit: "50", next }, signal });
       add(page.items ?? []);
       next = page.next;
       tell();

@@ -32,7 +32,7 @@ export function task({ parts: [id], title, signal, again }) {
   async function look() {
     const answer = await ask("GET", path("taskStatus", id), { signal });
     if (answer.text === seen) return isFinal(before) ? "done" : "same";
-    const status = answer.json();
+    const status = answer.json("name", "status", "attempts");
     seen = answer.text;
     await show(status);
     if (before !== null && before !== status.status) announce(`The task is ${status.status}.`);

@@ -1,6 +1,6 @@
 // Templates of tasks and of lists: shown, and written where the deployment allows it.
 
-import { ApiError, ask, askJson, path } from "./api.js";
+import { ApiError, ask, askPage, path } from "./api.js";
 import { announce, h, row, table } from "./dom.js";
 import { count, indented } from "./format.js";
 import { emptyNotice, errorNotice } from "./notice.js";
@@ -62,7 +62,7 @@ export function templates({ parts: [name], title, signal, again }) {
 
   async function load() {
     try {
-      const page = await askJson("GET", kind.resource, { query: { limit: "100", next }, signal });
+      const page = await askPage("GET", kind.resource, { query: { limit: "100", next }, signal });
       for (const item of page.items) body.append(row(kind.columns, [[named(link, item.name)], ...kind.cells(item).map((cell) => [cell])]));
       next = page.next;
       number += page.items.length;
