@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local.cloud import PROJECT, LocalCloud
 from task_service import VERSION
-from tests.bench import batching, calls, cold_start, cost, dollars, events, handlers, policies, search, service
+from tests.bench import batches, batching, calls, cold_start, cost, dollars, events, handlers, policies, search, service
 from tests.bench.table import Row, render
 
 RESULTS = Path(__file__).with_name("results.txt")
@@ -37,6 +37,7 @@ def main() -> None:
         report(render("Lists on the idle local cloud", service.lists(cloud, client)))
         report(render("Throughput", service.throughput(cloud, client)))
         report(render("A large list", service.large_list(cloud, client)))
+        report(render("Batches", batches.rows(cloud)))
         report(render("Requests", cost.rows(cloud)))
         units = cost.single_task(cloud)
         report(render("Searching", search.rows(cloud, client)))

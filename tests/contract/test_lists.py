@@ -57,6 +57,15 @@ def test_a_list_is_read_as_it_was_written(lists: TaskLists, created: TaskList) -
     assert lists.get(created.id) is None
 
 
+def test_a_list_that_waits_is_read_as_it_was_written(lists: TaskLists) -> None:
+    waiting = builders.task_list(str(uuid4()), not_before=SOON)
+    lists.add(waiting)
+    assert lists.get(waiting.id) == waiting
+    records = lists.records(waiting.id)
+    assert records is not None
+    assert records.task_list == waiting
+
+
 def test_a_list_is_written_once_and_what_has_become_of_it_stays(lists: TaskLists, created: TaskList) -> None:
     lists.end(created, well=True, now=SOON)
     ended = lists.get(created.id)

@@ -46,7 +46,7 @@ class World:
         self.keyed = made.keyed_creator
         self.creation: Any = made.task_creator if self.kind == "task" else made.list_creator
 
-    def create(self, payload: str = "1", *, key: str = "k", name: str = "many", **headers: str) -> str:
+    def create(self, payload: str = "1", *, key: str = "k", name: str = "many", **headers: Any) -> str:
         return self.keyed.create(self.creation, key, self.kind, name, payload, **headers)[0]
 
     @property

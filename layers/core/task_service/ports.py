@@ -91,6 +91,12 @@ class Tasks(Protocol):
     def add(self, task: Task) -> Task | None:
         """Write a task unless there is one of its id, which is returned; None: it is new, and durable."""
 
+    def add_all(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Write tasks with new ids, in as few requests as possible; returns those that may not be written.
+
+        The caller tells no client the id of one of these, and removes it. Raises Unavailable where none is written.
+        """
+
     def remove(self, task_id: str) -> None:
         """Remove a task whose id no client was told."""
 
@@ -249,6 +255,12 @@ class TaskQueue(Protocol):
 
     def send_all(self, messages: Sequence[TaskMessage]) -> None:
         """Put messages into the queue, in as few requests as possible; returns once all are durable."""
+
+    def send_each(self, messages: Sequence[TaskMessage]) -> Sequence[TaskMessage]:
+        """Put messages into the queue, each to be delivered at its own `not_before`, in as few requests as possible.
+
+        Returns those that may not be in it. Raises Unavailable where none is.
+        """
 
     def ping(self) -> None:
         """Return where the queue answers."""

@@ -143,6 +143,8 @@ class TaskList:
     state: State
     created_at: datetime
     expires_at: datetime
+    not_before: datetime | None = None
+    """When it is or was due to start; None: at once."""
     finished_at: datetime | None = None
     replay: int = 0
     """Number of replays so far."""

@@ -1,11 +1,13 @@
 """The tasks in memory."""
 
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
+from task_service.domain.errors import Unavailable
 from task_service.domain.messages import TaskMessage
 from task_service.domain.retry import Done, Failed, Retry
 from task_service.domain.task import Body, State, Task
@@ -35,6 +37,22 @@ class InMemoryTasks:
             return present
 
         return self._change(change)
+
+    def add_all(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Write tasks with new ids; returns those that may not be written, of which some may be."""
+
+        def change(some: Sequence[Task]) -> None:
+            for task in some:
+                self._put(task)
+
+        left: list[Task] = []
+        for start in range(0, len(tasks), 25):
+            some = tasks[start : start + 25]
+            try:
+                self._change(partial(change, some))
+            except Unavailable:
+                left += some
+        return left
 
     def remove(self, task_id: str) -> None:
         """Take a task back."""

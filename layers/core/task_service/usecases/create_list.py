@@ -9,6 +9,7 @@ from uuid import uuid4
 from task_service.domain.errors import NotFound, Unavailable
 from task_service.domain.limits import check_list_size, check_payload
 from task_service.domain.messages import GroupStart
+from task_service.domain.start import AT_ONCE, Start, body_prefix
 from task_service.domain.task import State
 from task_service.domain.task_list import Plan, TaskList, TaskListTemplate
 from task_service.domain.template import TaskTemplate, TemplateKind
@@ -33,17 +34,20 @@ class ListCreator:
     def _withdrawals(self) -> Withdrawals[TaskList]:
         return Withdrawals(records=self.lists, has_started=self.has_started)
 
-    def create(self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "") -> str:
+    def create(
+        self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "", start: Start = AT_ONCE
+    ) -> str:
         """Create a list of the template `name` with the JSON text `payload`; returns its id.
 
         On return the record is in the table and its message in the queue. Raises BadRequest, TooLarge, NotFound,
         and Unavailable, after which the list does not run unless the queue took the message without saying so.
         """
-        task_list = self.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope)(str(uuid4()))
+        draft = self.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, start=start)
+        task_list = draft(str(uuid4()))
         try:
             with self.unit_of_work():
                 self.lists.add(task_list)
-                self.queue.send(self.first_message(task_list))
+                self.queue.send(self.first_message(task_list), due_at=task_list.not_before)
         except Unavailable:
             self._withdrawals.withdraw(task_list.id)
             raise
@@ -58,7 +62,7 @@ class ListCreator:
         return self.lists
 
     def draft(
-        self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = ""
+        self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "", start: Start = AT_ONCE
     ) -> Callable[[str], TaskList]:
         """Check the request; returns what makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
         check_payload(payload)
@@ -66,17 +70,20 @@ class ListCreator:
 
         def task_list(list_id: str) -> TaskList:
             now = self.clock()
+            due_at = start.due_at(now)
+            prefix = body_prefix(due_at)
             return TaskList(
                 id=list_id,
                 name=plan.template.name,
                 # Under a key of its own: a list that exists already keeps its plan.
-                plan=self.bodies.store(f"requests/{list_id}/plan/{uuid4()}", plan.to_text()),
-                request=self.bodies.store(f"requests/{list_id}", payload),
+                plan=self.bodies.store(f"{prefix}/{list_id}/plan/{uuid4()}", plan.to_text()),
+                request=self.bodies.store(f"{prefix}/{list_id}", payload),
                 cache_namespace=cache_namespace or plan.template.cache_namespace,
                 cache_scope=cache_scope or plan.template.cache_scope,
                 state=State.CREATED,
                 created_at=now,
-                expires_at=now + self.retention,
+                expires_at=(due_at or now) + self.retention,
+                not_before=due_at,
             )
 
         return task_list
@@ -90,7 +97,7 @@ class ListCreator:
 
     def first_message(self, task_list: TaskList) -> GroupStart:
         """The message that makes a list start."""
-        return GroupStart(list_id=task_list.id)
+        return GroupStart(list_id=task_list.id, not_before=task_list.not_before)
 
     def _plan(self, name: str) -> Plan:
         """The list template with the task templates it refers to."""

@@ -64,6 +64,8 @@ class ListReader:
             "finishedAt": timestamp(task_list.finished_at),
         }
         status = {"id": task_list.id, "status": overview.state.value, **(described if names else {})}
+        if task_list.not_before and overview.state is State.CREATED:
+            status["notBefore"] = timestamp(task_list.not_before)
         groups = (self._group_text(overview, index, names=names) for index in range(len(overview.plan.groups)))
         return f'{_text(status)[:-1]}, "groups": [{", ".join(groups)}]}}'
 

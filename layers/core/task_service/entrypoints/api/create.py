@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from task_service.domain.errors import BadRequest
 from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
+from task_service.entrypoints.api.later import start_of
 from task_service.entrypoints.api.request import Request
 
 if TYPE_CHECKING:
@@ -19,16 +20,17 @@ def create(
     It is not new if an earlier request with the same idempotency key created it.
     """
     payload = request.payload()
-    cache = {
+    options: dict[str, Any] = {
         "cache_namespace": _cache_name(request, "x-cache-namespace"),
         "cache_scope": _cache_name(request, "x-cache-scope"),
+        "start": start_of(request, services),
     }
     key = request.header("Idempotency-Key")
     if key is None:
-        return creator.create(name, payload, **cache), True
+        return creator.create(name, payload, **options), True
     from task_service.domain.idempotency import key_hash
 
-    return services.keyed_creator.create(creator, key_hash(key, request.caller), resource, name, payload, **cache)
+    return services.keyed_creator.create(creator, key_hash(key, request.caller), resource, name, payload, **options)
 
 
 def _cache_name(request: Request, header: str) -> str:

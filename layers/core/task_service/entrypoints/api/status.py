@@ -25,7 +25,8 @@ def task_status(task: Task) -> dict[str, Any]:
 
 
 def task_item(task: Task) -> dict[str, Any]:
-    """A task, as pages show it; members that do not apply yet are null, those of redirects are left out."""
+    """A task, as pages show it; members that do not apply yet are null, or left out (notBefore, redirects)."""
+    waits = {"notBefore": timestamp(task.not_before)} if task.state is State.CREATED and task.not_before else {}
     redirected = {"redirects": task.redirects, "finalOrigin": task.final_origin} if task.redirects else {}
     return {
         "id": task.id,
@@ -37,6 +38,7 @@ def task_item(task: Task) -> dict[str, Any]:
         "startedAt": timestamp(task.started_at),
         "finishedAt": timestamp(task.finished_at),
         "error": task.error,
+        **waits,
         **redirected,
     }
 

@@ -11,10 +11,10 @@ from task_service.schemas.event_task import EventTaskSchema
 from task_service.schemas.policy import PolicySchema
 from task_service.schemas.template import TaskListTemplateSchema, TaskTemplateSchema
 
-Next = Annotated[str | None, Field(description="`next` of the next page; null on the last one.")]
-
-_SOME_TIME: Final = datetime.fromtimestamp(0, UTC)
+_UNSET: Final = datetime.min.replace(tzinfo=UTC)
 """Of a member that may be missing; the document shows no defaults."""
+
+Next = Annotated[str | None, Field(description="`next` of the next page; null on the last one.")]
 
 
 class Answer(BaseModel):
@@ -35,6 +35,10 @@ class TaskListCreated(Answer):
     taskListID: Annotated[str, Field(description="Opaque; a UUID at present.")]
 
 
+class TasksCreated(RootModel[list[TaskCreated]]):
+    """The ids of new tasks, in the order of the request."""
+
+
 class TaskItem(Answer):
     """A task."""
 
@@ -47,6 +51,9 @@ class TaskItem(Answer):
     startedAt: Annotated[datetime | None, Field(description="When the first attempt started.")]
     finishedAt: datetime | None
     error: Annotated[str | None, Field(description="Why the last attempt failed, or that it was cancelled.")]
+    notBefore: Annotated[
+        datetime, Field(description="When the next attempt is due; missing where none waits for its time.")
+    ] = _UNSET
     redirects: Annotated[
         int, Field(ge=1, description="How many redirects the last attempt followed; missing where there were none.")
     ] = 1
@@ -95,8 +102,9 @@ class TaskListStatus(Answer):
         str, Field(description="The name of its template; missing, as are the times, where tasks' are.")
     ] = ""
     status: State
-    createdAt: datetime = _SOME_TIME
+    createdAt: datetime = _UNSET
     finishedAt: datetime | None = None
+    notBefore: Annotated[datetime, Field(description="When it is due; missing once it has started.")] = _UNSET
     groups: list[GroupStatus]
 
 
@@ -195,3 +203,7 @@ class Problem(Answer):
     title: Annotated[str, Field(description="The name of the HTTP status.")]
     status: Annotated[int, Field(ge=400, le=599)]
     detail: str
+
+
+class TasksCreatedOrNot(RootModel[list[TaskCreated | Problem]]):
+    """The ids of new tasks, and errors in the places of those that were not created."""

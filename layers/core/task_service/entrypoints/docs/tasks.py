@@ -4,12 +4,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from task_service.domain.errors import NotFound
+from task_service.domain.limits import MAX_BATCH
 from task_service.domain.template import TemplateKind
+from task_service.entrypoints.api.batch import refuse_headers
+from task_service.entrypoints.api.problem import members
 from task_service.entrypoints.docs import answers
 from task_service.entrypoints.docs.common import (
     CACHE_HEADERS,
     NAME_RULE,
     PAYLOAD_ERRORS,
+    START_ERRORS,
+    START_HEADERS,
     TASK_ID,
     TASK_LIST_ID,
     TASK_LISTS,
@@ -18,8 +23,10 @@ from task_service.entrypoints.docs.common import (
     UNREADABLE_NAME,
     in_path,
 )
+from task_service.entrypoints.docs.examples import a_request, raised_by
 from task_service.entrypoints.docs.operation import ANY_JSON, Body, Operation, Shape, Success
 from task_service.entrypoints.docs.prefer import FAILED, WAS_CANCELLED, add_list_creation, add_task_creation, add_wait
+from task_service.schemas.batch import TaskOrdersSchema, read_orders
 
 SOME_ID: Final = "a9d7398a-fbfe-48bd-bb64-c5b7a92a5d5a"
 SOME_LIST_ID: Final = "80e7d5e0-70ca-4337-8d78-d770ba98a3f1"
@@ -69,6 +76,7 @@ LIST_ITEM: Final[Mapping[str, Any]] = {
 def operations() -> Iterable[Operation]:
     """Create and read tasks and lists."""
     yield add_task_creation(_create_task())
+    yield _create_tasks()
     yield add_wait(_task_result())
     yield add_wait(_task_status())
     yield add_list_creation(_create_list(), _list_example("failed", "failed"))
@@ -83,8 +91,15 @@ def _create_task() -> Operation:
         id="createTask",
         tag=TASKS,
         summary="Create a task",
-        description="The answer comes once the task is durable. From then on its status can be read.",
-        parameters=(in_path("taskName", f"The name of a task template. {NAME_RULE}", "hello"), *CACHE_HEADERS),
+        description=(
+            "The answer comes once the task is durable. From then on its status can be read. A task that waits for its "
+            "time is `created`, and can be cancelled."
+        ),
+        parameters=(
+            in_path("taskName", f"The name of a task template. {NAME_RULE}", "hello"),
+            *CACHE_HEADERS,
+            *START_HEADERS,
+        ),
         body=_BODY,
         answers={
             200: Success(
@@ -94,7 +109,49 @@ def _create_task() -> Operation:
                 links={"status": link, "result": {**link, "operationId": "readTaskResult"}},
             )
         },
-        errors=(UNREADABLE_NAME, *PAYLOAD_ERRORS, NotFound.template(TemplateKind.TASK), UNAVAILABLE),
+        errors=(UNREADABLE_NAME, *PAYLOAD_ERRORS, *START_ERRORS, NotFound.template(TemplateKind.TASK), UNAVAILABLE),
+    )
+
+
+def _create_tasks() -> Operation:
+    created = {"taskID": SOME_ID}
+    refusal = members(NotFound.template(TemplateKind.TASK), SOME_LIST_ID)
+    return Operation(
+        method="POST",
+        path="/v1/tasks",
+        id="createTasks",
+        tag=TASKS,
+        summary="Create many tasks",
+        description=(
+            "Each task answers for itself, in order: with its id once it is durable, or with its error. If the request "
+            "itself is refused, no task is created."
+        ),
+        body=Body(
+            shape=TaskOrdersSchema,
+            examples={
+                "two tasks": [
+                    {"name": "hello", "body": {"greeting": "hello"}},
+                    {"name": "hello", "body": 42, "idempotencyKey": "order-42", "delaySeconds": 3600},
+                ]
+            },
+        ),
+        answers={
+            200: Success(
+                description="All of them are durable, and will run.", shape=answers.TasksCreated, example=[created]
+            ),
+            207: Success(
+                description="Some are durable, and will run; in the places of the others are their errors.",
+                shape=answers.TasksCreatedOrNot,
+                example=[created, refusal],
+            ),
+        },
+        errors=(
+            *PAYLOAD_ERRORS,
+            raised_by(lambda: read_orders("{}")),
+            raised_by(lambda: read_orders(f"[{','.join('1' * (MAX_BATCH + 1))}]")),
+            raised_by(lambda: refuse_headers(a_request(headers={"Idempotency-Key": "order-42"}))),
+            UNAVAILABLE,
+        ),
     )
 
 
@@ -153,6 +210,7 @@ def _create_list() -> Operation:
         parameters=(
             in_path("taskListName", f"The name of a task list template. {NAME_RULE}", "three-groups"),
             *CACHE_HEADERS,
+            *START_HEADERS,
         ),
         body=_BODY,
         answers={
@@ -166,6 +224,7 @@ def _create_list() -> Operation:
         errors=(
             UNREADABLE_NAME,
             *PAYLOAD_ERRORS,
+            *START_ERRORS,
             NotFound.template(TemplateKind.TASK_LIST),
             NotFound.tasks_of_list(["send-mail"]),
             UNAVAILABLE,

@@ -42,6 +42,8 @@ def task_item(task: Task) -> Item:
         "createdAt": time_value(task.created_at),
         "expiresAt": expiry_value(task.expires_at),
     }
+    if task.not_before is not None:
+        item["notBefore"] = time_value(task.not_before)
     if task.template is not None:
         item["template"] = {"S": task.template.document}
     if task.request is not None:

@@ -12,10 +12,13 @@ claim after a crash, which the refusal of the first claim shows, and the replay.
 the record; the holder's next write then finds that it has lost the task.
 """
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from task_service.adapters.aws.dynamodb.batch_writes import write_many
 from task_service.adapters.aws.dynamodb.records import is_possible, put_new, read
 from task_service.adapters.aws.dynamodb.task_items import (
     SEEN,
@@ -39,7 +42,7 @@ from task_service.adapters.aws.wire import Client, ConditionFailed
 from task_service.domain.messages import TaskMessage
 from task_service.domain.retry import Decision, Done, Failed, Retry
 from task_service.domain.task import Body, State, Task, place_of
-from task_service.ports import Claim
+from task_service.ports import Claim, Pause
 
 _TAKE_LEASE: Final = ("#state = :pending", "#lease = :lease_until", "holder = :holder")
 
@@ -50,11 +53,17 @@ class DynamoDbTasks:
 
     client: Client
     table: str
+    pause: Pause = time.sleep
 
     def add(self, task: Task) -> Task | None:
         """Write a new task; None: it is durable. Returns the task that already has the id, if there is one."""
         item = put_new(self.client, self.table, task_item(task))
         return read_task(item) if item else None
+
+    def add_all(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Write tasks with new ids, 25 with a request; returns those that may not be written."""
+        left = write_many(self.client, self.table, [task_item(task) for task in tasks], pause=self.pause)
+        return [task for task in tasks if task.id in {item["id"]["S"] for item in left}]
 
     def remove(self, task_id: str) -> None:
         """Delete a task that no client has been told about."""
