@@ -163,6 +163,7 @@ def _ready(cloud: LocalCloud, seconds: float) -> str:
 The task service is ready after {seconds:.1f} s.
 
   API               {cloud.api_url}
+  status page       {cloud.api_url}/status/
   Swagger UI        {cloud.api_url}/swagger-ui/
   AWS services      {cloud.endpoint_url}
   demo target       {cloud.target_url}
