@@ -64,7 +64,7 @@ class Meter:
     @property
     def writes(self) -> int:
         """Write requests to the table."""
-        return sum(self.requests[name] for name in ("PutItem", "UpdateItem", "DeleteItem"))
+        return sum(self.requests[name] for name in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"))
 
     @property
     def sends(self) -> int:

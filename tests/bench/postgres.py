@@ -15,6 +15,7 @@ from typing import Final
 from uuid import uuid4
 
 from task_service.adapters.postgres.database import Database
+from task_service.domain.limits import MAX_BATCH
 from task_service.domain.messages import TaskMessage, from_text, message_of
 from task_service.domain.retry import Done
 from task_service.domain.search import Filter
@@ -61,12 +62,18 @@ QUESTIONS: Final = {
 
 def main() -> None:
     """Measure, and print the table."""
+    print(render("PostgreSQL", measured()))
+
+
+def measured() -> list[Row]:
+    """The figures, of a server that is started for them."""
     server = Server()
     try:
         with server.database() as url:
             platform = PostgresPlatform(database=Database(conninfo=url))
-            print(render("PostgreSQL", list(rows(platform))))
+            found = list(rows(platform))
             platform.close()
+            return found
     finally:
         server.stop()
 
@@ -79,6 +86,9 @@ def rows(platform: PostgresPlatform) -> Iterator[Row]:
     yield Row("create, idle: record and message", summary(durations(500, lambda: create(platform))))
     for threads in (1, 4):
         yield Row(f"create, {threads} at once", rate(2_000, side_by_side(threads, 2_000, lambda: create(platform))))
+    yield Row(f"create, in batches of {MAX_BATCH}", rate(10_000, side_by_side(1, 100, lambda: create_many(platform))))
+    platform.database.rows("TRUNCATE pgmq.q_task_service_tasks, task_service.tasks")
+    side_by_side(4, 4_000, lambda: create(platform))
     for threads in (1, 4):
         yield Row(f"receive, claim, finish, delete; {threads} at once", rate(2_000, work_off(platform, threads, 2_000)))
     yield Row("sent until received by a reader that waits", summary(woken(platform, 100)))
@@ -88,8 +98,24 @@ def rows(platform: PostgresPlatform) -> Iterator[Row]:
 
 def create(platform: PostgresPlatform) -> None:
     """Create a task as the api function does."""
+    created = new_task(platform)
+    with platform.unit_of_work():
+        platform.tasks.add(created)
+        platform.queue.send(message_of(created))
+
+
+def create_many(platform: PostgresPlatform) -> None:
+    """Create a batch of tasks as the api function does."""
+    created = [new_task(platform) for _ in range(MAX_BATCH)]
+    with platform.unit_of_work():
+        platform.tasks.add_all(created)
+        platform.queue.send_each([message_of(task) for task in created])
+
+
+def new_task(platform: PostgresPlatform) -> Task:
+    """A task that has not been written."""
     now = platform.clock()
-    created = Task(
+    return Task(
         id=str(uuid4()),
         name="bench-0",
         template=TEMPLATE,
@@ -99,9 +125,6 @@ def create(platform: PostgresPlatform) -> None:
         created_at=now,
         expires_at=now + timedelta(days=30),
     )
-    with platform.unit_of_work():
-        platform.tasks.add(created)
-        platform.queue.send(message_of(created))
 
 
 def work_off(platform: PostgresPlatform, threads: int, tasks: int) -> float:

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,18 @@ class Client:
         """Write a template."""
         self._session.put(f"{self._url}{path}", json=document, timeout=30).raise_for_status()
 
-    def create(self, path: str, body: str = '{"n": 1}') -> str:
+    def create(self, path: str, body: str = '{"n": 1}', headers: Mapping[str, str] | None = None) -> str:
         """Create a task or a list; returns its id."""
-        answer = self._session.post(f"{self._url}{path}", data=body.encode(), timeout=30)
+        answer = self._session.post(f"{self._url}{path}", data=body.encode(), headers=headers, timeout=30)
         answer.raise_for_status()
         (created,) = answer.json().values()
         return str(created)
+
+    def batch(self, items: str) -> Any:
+        """Create the tasks of a JSON array; returns the answer."""
+        answer = self._session.post(f"{self._url}/v1/tasks", data=items.encode(), timeout=30)
+        answer.raise_for_status()
+        return answer.json()
 
     def result(self, path: str, body: str = '{"n": 1}') -> Any:
         """Create a task and wait for its result, which has to come with the answer."""

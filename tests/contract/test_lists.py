@@ -69,6 +69,15 @@ def test_a_list_and_its_tasks_keep_where_they_come_from(lists: TaskLists, tasks:
     assert found.context == CONTEXT
 
 
+def test_a_list_that_waits_is_read_as_it_was_written(lists: TaskLists) -> None:
+    waiting = builders.task_list(str(uuid4()), not_before=SOON)
+    lists.add(waiting)
+    assert lists.get(waiting.id) == waiting
+    records = lists.records(waiting.id)
+    assert records is not None
+    assert records.task_list == waiting
+
+
 def test_a_list_is_written_once_and_what_has_become_of_it_stays(lists: TaskLists, created: TaskList) -> None:
     lists.end(created, well=True, now=SOON)
     ended = lists.get(created.id)

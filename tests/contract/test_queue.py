@@ -35,6 +35,7 @@ def test_a_message_arrives_as_it_was_sent(in_use: QueueInUse, message: TaskMessa
     [
         GroupStart(list_id="l"),
         GroupStart(list_id="l", group=3, failed_before=True, replay=2),
+        GroupStart(list_id="l", not_before=NOW + timedelta(milliseconds=1_234)),
         ListCancel(list_id="l"),
         ListCancel(list_id="l", replay=2),
     ],
@@ -50,6 +51,19 @@ def test_many_messages_all_arrive(in_use: QueueInUse) -> None:
     in_use.queue.send_all(messages)
     arrived = [received.message for received in receive_all(in_use, 25)]
     assert sorted(map(str, arrived)) == sorted(map(str, messages))
+
+
+@QUEUES
+def test_of_many_messages_each_comes_at_its_own_time(in_use: QueueInUse) -> None:
+    later = utc_now() + timedelta(minutes=20)
+    messages = [
+        TaskMessage(task_id=f"t{number}", attempt=1, not_before=None if number % 2 else later) for number in range(24)
+    ]
+    assert list(in_use.queue.send_each(messages)) == []
+    arrived = {received.message for received in receive_all(in_use, 12)}
+    assert arrived == set(messages[1::2])
+    assert in_use.receive() == []
+    assert list(in_use.queue.send_each([])) == []
 
 
 @QUEUES

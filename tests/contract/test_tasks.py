@@ -58,6 +58,17 @@ def test_a_task_keeps_where_it_comes_from(tasks: Tasks) -> None:
     assert claim(tasks, written.id).context == CONTEXT
 
 
+def test_a_task_that_waits_is_cancelled_or_claimed_as_any_other(tasks: Tasks) -> None:
+    waiting, cancelled = (task(str(uuid4()), not_before=SOON) for _ in range(2))
+    for one in (waiting, cancelled):
+        tasks.add(one)
+        assert tasks.get(one.id) == one
+    assert claim(tasks, waiting.id).not_before is None
+    ended = tasks.cancel(cancelled.id, reason="why", now=NOW).task
+    assert ended is not None
+    assert (ended.state, ended.attempts) == (State.CANCELLED, 0)
+
+
 def test_a_task_is_written_once_and_what_has_become_of_it_stays(tasks: Tasks) -> None:
     written = task(str(uuid4()))
     assert tasks.add(written) is None
@@ -74,6 +85,16 @@ def test_of_many_that_write_it_once_one_does(tasks: Tasks) -> None:
         wrote = list(pool.map(lambda _: tasks.add(written), range(16)))
     assert wrote.count(None) == 1
     assert wrote.count(written) == 15
+
+
+def test_many_tasks_are_written_as_each_would_be(tasks: Tasks) -> None:
+    written = [
+        task(str(uuid4()), request=Body(text=f'{{"n": "{number}%s"}}'), not_before=SOON if number % 2 else None)
+        for number in range(60)
+    ]
+    assert list(tasks.add_all(written)) == []
+    assert [tasks.get(one.id) for one in written] == written
+    assert list(tasks.add_all([])) == []
 
 
 def test_an_unknown_task_is_none(tasks: Tasks) -> None:

@@ -382,6 +382,30 @@ def test_a_service_that_is_not_there_is_not_available(aws: AwsServer) -> None:
     assert calls.pauses == [0.05, 0.1]
 
 
+# -- what cannot be repeated
+
+
+@pytest.mark.parametrize("fault", [closed, reset, refused("InternalServerError", status=500), raw(200, b"rubbish")])
+def test_a_write_without_conditions_is_not_repeated(aws: AwsServer, fault: Answering) -> None:
+    calls = Calls(aws)
+    calls.get()
+    aws.answers(fault)
+
+    with pytest.raises(Unavailable, match=r"^dynamodb: "):
+        calls.client.call("BatchWriteItem", RequestItems={"tasks": []})
+
+    assert len(aws.requests) == 2
+
+
+def test_a_write_without_conditions_is_repeated_if_it_was_refused_as_too_many(aws: AwsServer) -> None:
+    calls = Calls(aws)
+    aws.answers(refused("ThrottlingException"), good({"UnprocessedItems": {}}))
+
+    assert calls.client.call("BatchWriteItem", RequestItems={"tasks": []}) == {"UnprocessedItems": {}}
+
+    assert calls.pauses == [0.5]
+
+
 # -- connections that died while they were idle
 
 
@@ -658,5 +682,5 @@ def test_every_operation_that_the_adapters_call_is_known_to_bear_repeating() -> 
         if part.lstrip().startswith('"')
     }
     said = str(wire.__doc__).split("Not here")[0]
-    assert len(called) == 11
+    assert len(called) == 12
     assert {operation for operation in called if operation not in said} == set()

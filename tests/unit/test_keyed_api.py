@@ -56,7 +56,7 @@ def test_the_same_key_with_another_request_is_422(world: World, change: dict[str
     world.templates.records["other"] = stored_template("other")
     create(world)
     answer = create(world, **change)
-    message = "Idempotency-Key: it was used for another request (resource, name, body, cache headers), use a new one"
+    message = "Idempotency-Key: it was used for another request (resource, name, body, headers), use a new one"
     assert_problem(answer, 422, 1, message)
     assert answer.json["title"] == "Unprocessable Content"
     assert len(world.tasks.records) == 1

@@ -91,6 +91,12 @@ class Tasks(Protocol):
     def add(self, task: Task) -> Task | None:
         """Write a task unless there is one of its id, which is returned; None: it is new, and durable."""
 
+    def add_all(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Write tasks with new ids, in as few requests as possible; returns those that may not be written.
+
+        The caller tells no client the id of one of these, and removes it. Raises Unavailable where none is written.
+        """
+
     def remove(self, task_id: str) -> None:
         """Remove a task whose id no client was told."""
 
@@ -105,15 +111,18 @@ class Tasks(Protocol):
     ) -> Claim:
         """Take the lease, if the message's attempt is due or the lease of a crashed holder has ended.
 
-        `holder` is a name that no other claim uses. `birth` is the record of a list's task, which is written when
-        it is first claimed.
+        The attempt of a crashed holder goes into the history. `holder` is a name that no other claim uses. `birth` is
+        the record of a list's task, which is written when it is first claimed.
         """
 
     def finish(self, task: Task, end: Done | Failed, *, result: Body | None, now: datetime) -> bool:
         """End a claimed task. False: the lease was lost, the task is no longer ours."""
 
     def retry(self, task: Task, decision: Retry, *, not_before: datetime) -> bool:
-        """Give a claimed task back for its next attempt. False: the lease was lost."""
+        """Give a claimed task back for its next attempt, which is due `decision.delay` after the end of this one.
+
+        False: the lease was lost.
+        """
 
     def abandon(self, message: TaskMessage, *, error: str, now: datetime) -> Claim:
         """Fail a task whose current attempt is the message's, if the lease of its executor has ended."""
@@ -251,6 +260,12 @@ class TaskQueue(Protocol):
 
     def send_all(self, messages: Sequence[TaskMessage]) -> None:
         """Put messages into the queue, in as few requests as possible; returns once all are durable."""
+
+    def send_each(self, messages: Sequence[TaskMessage]) -> Sequence[TaskMessage]:
+        """Put messages into the queue, each to be delivered at its own `not_before`, in as few requests as possible.
+
+        Returns those that may not be in it. Raises Unavailable where none is.
+        """
 
     def ping(self) -> None:
         """Return where the queue answers."""

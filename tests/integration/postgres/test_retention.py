@@ -7,6 +7,7 @@ import pytest
 from task_service.adapters.postgres import retention as module
 from task_service.domain.idempotency import KeyUse
 from task_service.domain.messages import TaskMessage
+from task_service.domain.task import Body
 from task_service.wiring.postgres import PostgresPlatform
 from tests.support.builders import task, task_list
 
@@ -38,6 +39,16 @@ def test_what_is_past_its_end_goes_and_the_rest_stays(platform: PostgresPlatform
     assert platform.tasks.get("kept") is not None
     assert platform.lists.records("kept") is not None
     assert platform.retention(30 * DAY).remove_some() == 0
+
+
+def test_bodies_of_what_starts_later_are_kept_as_much_longer(platform: PostgresPlatform) -> None:
+    for key in ("later/kept", "later/past", "requests/past", "laterish"):
+        platform.bodies.store(key, "1" * 40_000)
+    aged = "UPDATE task_service.bodies SET stored_at = stored_at - %(age)s WHERE key = ANY (%(keys)s)"
+    platform.database.rows(aged, {"age": 31 * DAY, "keys": ["later/kept", "requests/past", "laterish"]})
+    platform.database.rows(aged, {"age": 61 * DAY, "keys": ["later/past"]})
+    assert platform.retention(30 * DAY).remove_some() == 3
+    assert platform.bodies.load(Body(blob="later/kept"))
 
 
 def test_it_goes_in_small_steps_until_nothing_is_left(

@@ -1,5 +1,7 @@
 """A creation is one transaction: its record and its message are durable together, or neither is there."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +11,7 @@ from task_service.domain.errors import Unavailable
 from task_service.domain.messages import TaskMessage, message_of
 from task_service.domain.template import StoredTemplate
 from task_service.testing import ScriptedOutside
+from task_service.usecases.create_batch import Created, Order
 from task_service.wiring.postgres import PostgresPlatform
 from task_service.wiring.services import Services
 from task_service.wiring.settings import Settings
@@ -75,6 +78,53 @@ def test_a_creation_whose_message_cannot_be_sent_leaves_nothing(
     assert count(platform, "task_service.tasks") == 0
     assert count(platform, "task_service.idempotency_keys") == 0
     assert "record without message stays" not in caplog.text
+
+
+ORDERS = [
+    Order(name="greet", payload=str(number), key_hash=f"k{number}" if number % 3 else None) for number in range(9)
+]
+
+
+def test_a_batch_is_one_transaction(services: Services, platform: PostgresPlatform) -> None:
+    results = services.batch_creator.create([*ORDERS, Order(name="nobody", payload="1")])
+    assert [isinstance(result, Created) for result in results] == [True] * 9 + [False]
+    assert count(platform, "task_service.tasks") == count(platform, QUEUE) == 9
+    writers = platform.database.rows(f"""
+        SELECT xmin::text FROM task_service.tasks UNION SELECT xmin::text FROM {QUEUE}
+        UNION SELECT xmin::text FROM task_service.idempotency_keys
+    """)
+    assert len(writers) == 1
+
+
+@pytest.mark.parametrize("missing", ["tasks", "idempotency_keys", "queue"])
+def test_a_batch_that_cannot_be_written_whole_leaves_nothing(
+    services: Services, platform: PostgresPlatform, missing: str
+) -> None:
+    table = QUEUE if missing == "queue" else f"task_service.{missing}"
+    platform.database.rows(f"ALTER TABLE {table} RENAME TO elsewhere")
+    results = services.batch_creator.create(ORDERS)
+    assert [type(result) for result in results] == [Unavailable] * 9
+    platform.database.rows(f"ALTER TABLE {table.rpartition('.')[0]}.elsewhere RENAME TO {table.rpartition('.')[2]}")
+    assert count(platform, "task_service.tasks") == 0
+    assert count(platform, "task_service.idempotency_keys") == 0
+    assert count(platform, QUEUE) == 0
+    assert all(isinstance(result, Created) for result in services.batch_creator.create(ORDERS))
+
+
+def test_batches_with_the_same_keys_do_not_wait_for_each_other(services: Services, platform: PostgresPlatform) -> None:
+    batches = [ORDERS, ORDERS[::-1]] * 4
+    with ThreadPoolExecutor(len(batches)) as threads:
+        results = list(threads.map(services.batch_creator.create, batches))
+    assert all(isinstance(result, Created) for batch in results for result in batch)
+    assert count(platform, "task_service.idempotency_keys") == 6
+
+
+def test_a_unit_whose_failure_is_passed_over_fails_at_its_end(platform: PostgresPlatform) -> None:
+    with pytest.raises(Unavailable, match="postgresql: UndefinedTable"), platform.unit_of_work():
+        platform.tasks.add(task("t"))
+        with suppress(Unavailable):
+            platform.database.rows("SELECT 1 FROM nowhere")
+    assert platform.tasks.get("t") is None
 
 
 def test_a_unit_that_ends_in_its_middle_leaves_nothing(platform: PostgresPlatform) -> None:

@@ -164,7 +164,7 @@ class PreconditionFailed(TaskServiceError):
 
 
 class KeyReused(TaskServiceError):
-    """Idempotency-Key: it was used for another request (resource, name, body, cache headers), use a new one"""
+    """Idempotency-Key: it was used for another request (resource, name, body, headers), use a new one"""
 
     status = 422
     kind = 1

@@ -32,17 +32,20 @@ class KeyUse:
     """When the key may be used for something else."""
 
 
-def key_hash(header: str, caller: Caller | None) -> str:
-    """The hash under which the key in a header is kept: each caller has keys of its own. Raises BadRequest."""
-    key = parse_key(header)
+def key_hash(header: str, caller: Caller | None, *, field: str = HEADER) -> str:
+    """The hash under which the key in a header is kept: each caller has keys of its own. Raises BadRequest.
+
+    `field` is where the client has written the key.
+    """
+    key = parse_key(header, field)
     if caller is None:
         return _digest(key)
     if caller.subject is None:
-        raise BadRequest(f"{HEADER}: the token has no claim sub, which says whose key it is")
+        raise BadRequest(f"{field}: the token has no claim sub, which says whose key it is")
     return _digest(key, caller.subject)
 
 
-def parse_key(header: str) -> str:
+def parse_key(header: str, field: str = HEADER) -> str:
     """The key in a header: a quoted string or the bare text, which are the same key. Raises BadRequest."""
     text = header.strip(" \t")
     if text.startswith('"'):
@@ -50,14 +53,14 @@ def parse_key(header: str) -> str:
         text = re.sub(r"\\(.)", r"\1", string[1]) if string else ""
     if not _KEY.fullmatch(text):
         raise BadRequest(
-            f"{HEADER}: one key of 1 to 255 visible ASCII characters is expected, with or without quotes around it"
+            f"{field}: one key of 1 to 255 visible ASCII characters is expected, with or without quotes around it"
         )
     return text
 
 
-def fingerprint(resource: str, name: str, payload: str, cache_namespace: str, cache_scope: str) -> str:
-    """A hash of the request, byte for byte."""
-    return _digest(resource, name, payload, cache_namespace, cache_scope)
+def fingerprint(resource: str, name: str, payload: str, cache_namespace: str, cache_scope: str, *others: str) -> str:
+    """A hash of the request, byte for byte; `others` are what few requests have."""
+    return _digest(resource, name, payload, cache_namespace, cache_scope, *others)
 
 
 def _digest(*parts: str) -> str:

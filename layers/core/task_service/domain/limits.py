@@ -12,6 +12,9 @@ MAX_NAME_BYTES: Final = 1_000
 MAX_DOCUMENT_BYTES: Final = 300_000
 """The largest template or policy: a record holds 400 KB."""
 
+MAX_BATCH: Final = 100
+"""The most tasks of one creation."""
+
 MAX_TASKS: Final = 1_000
 """The most tasks of a list, and the most groups."""
 

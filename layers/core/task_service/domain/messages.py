@@ -54,6 +54,8 @@ class GroupStart(Message):
     group: int = 0
     failed_before: bool = False
     """Whether an earlier group has failed."""
+    not_before: datetime | None = None
+    """Earliest start of the list; None: at once."""
     replay: int = 0
     """Number of the list's replay; 0 for the original run."""
     by: str | None = None
@@ -117,6 +119,7 @@ def to_text(message: QueueMessage) -> str:
                 "list": message.list_id,
                 "group": message.group,
                 "failedBefore": message.failed_before,
+                "notBefore": _milliseconds(message.not_before),
                 "replay": message.replay or None,
                 "by": message.by,
             }
@@ -157,6 +160,7 @@ def from_text(text: str) -> QueueMessage:
             list_id=_id(body, "list"),
             group=_number(body, "group"),
             failed_before=_switch(body, "failedBefore"),
+            not_before=_time(body),
             replay=_number(body, "replay", default=0),
             by=_name(body),
             crashes=crashes,

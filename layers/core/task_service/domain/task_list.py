@@ -24,10 +24,7 @@ CHUNK: Final = 150
 """Of a parallel group larger than this, the outstanding tasks are kept in chunks of this size."""
 
 STATUS_BYTES: Final = 128
-"""More than a task, a group without its result, or the list itself takes in a list's status, escaped for transport.
-
-The names of callers are not counted: they take a few kilobytes of the 290 that lie between a text's limit and Lambda's.
-"""
+"""More than a task, a group without its result, or the list itself takes in a list's status, escaped for transport."""
 
 SKIPPED: Final = "not called: a task before it in its group failed"
 CANCELLED: Final = "cancelled on request"
@@ -147,6 +144,8 @@ class TaskList:
     state: State
     created_at: datetime
     expires_at: datetime
+    not_before: datetime | None = None
+    """When it is or was due to start; None: at once."""
     finished_at: datetime | None = None
     replay: int = 0
     """Number of replays so far."""

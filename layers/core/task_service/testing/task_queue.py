@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final, TypeVar
 
+from task_service.domain.errors import Unavailable
 from task_service.domain.messages import QueueMessage, Received, TaskMessage
 from task_service.ports import Clock
 from task_service.testing.clock import FakeClock
@@ -30,7 +31,7 @@ class Sent:
 
 @dataclass
 class InMemoryQueue:
-    """A queue that, like SQS, delays by whole seconds and no longer than a quarter of an hour."""
+    """A queue that, like SQS, delays by whole seconds and no longer than a quarter of an hour at once."""
 
     clock: Clock = field(default_factory=FakeClock)
     sent: list[Sent] = field(default_factory=list)
@@ -42,7 +43,7 @@ class InMemoryQueue:
 
     def send(self, message: QueueMessage, *, due_at: datetime | None = None) -> None:
         """Put a message into the queue."""
-        delay = min(self._seconds_until(due_at), LONGEST_DELAY) if due_at else 0
+        delay = self._delay(due_at)
         self.faults.around(lambda: self.sent.append(Sent(message=message, delay_seconds=delay)))
 
     def send_all(self, messages: Sequence[TaskMessage]) -> None:
@@ -50,6 +51,18 @@ class InMemoryQueue:
         for start in range(0, len(messages), 10):
             batch = messages[start : start + 10]
             self.faults.around(partial(self.sent.extend, [Sent(message=message, delay_seconds=0) for message in batch]))
+
+    def send_each(self, messages: Sequence[TaskMessage]) -> Sequence[TaskMessage]:
+        """Put messages into the queue; returns those that may not be in it, of which some may be."""
+        left: list[TaskMessage] = []
+        for start in range(0, len(messages), 10):
+            some = messages[start : start + 10]
+            sent = [Sent(message=message, delay_seconds=self._delay(message.not_before)) for message in some]
+            try:
+                self.faults.around(partial(self.sent.extend, sent))
+            except Unavailable:
+                left += some
+        return left
 
     def postpone(self, receipt: str, *, until: datetime) -> None:
         """Hide a received message until then."""
@@ -67,6 +80,10 @@ class InMemoryQueue:
     def ping(self) -> None:
         """Return where the queue answers."""
         self.faults.around(lambda: None)
+
+    def _delay(self, due_at: datetime | None) -> int:
+        seconds = self._seconds_until(due_at) if due_at else 0
+        return seconds if seconds <= LONGEST_DELAY else min(seconds - LONGEST_DELAY, LONGEST_DELAY)
 
     def _seconds_until(self, moment: datetime) -> int:
         return max(0, math.ceil((moment - self.clock()).total_seconds()))

@@ -10,6 +10,7 @@ from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.errors import NotFound, Unavailable
 from task_service.domain.limits import check_list_size, check_payload
 from task_service.domain.messages import GroupStart
+from task_service.domain.start import AT_ONCE, Start, body_prefix
 from task_service.domain.task import State
 from task_service.domain.task_list import Plan, TaskList, TaskListTemplate
 from task_service.domain.template import TaskTemplate, TemplateKind
@@ -44,6 +45,7 @@ class ListCreator:
         *,
         cache_namespace: str = "",
         cache_scope: str = "",
+        start: Start = AT_ONCE,
         context: Context = NO_CONTEXT,
     ) -> str:
         """Create a list of the template `name` with the JSON text `payload`; returns its id.
@@ -51,12 +53,14 @@ class ListCreator:
         On return the record is in the table and its message in the queue. Raises BadRequest, TooLarge, NotFound,
         and Unavailable, after which the list does not run unless the queue took the message without saying so.
         """
-        draft = self.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, context=context)
+        draft = self.draft(
+            name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, start=start, context=context
+        )
         task_list = draft(str(uuid4()))
         try:
             with self.unit_of_work():
                 self.lists.add(task_list)
-                self.queue.send(self.first_message(task_list))
+                self.queue.send(self.first_message(task_list), due_at=task_list.not_before)
         except Unavailable:
             self._withdrawals.withdraw(task_list.id)
             raise
@@ -77,6 +81,7 @@ class ListCreator:
         *,
         cache_namespace: str = "",
         cache_scope: str = "",
+        start: Start = AT_ONCE,
         context: Context = NO_CONTEXT,
     ) -> Callable[[str], TaskList]:
         """Check the request; returns what makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
@@ -87,17 +92,20 @@ class ListCreator:
 
         def task_list(list_id: str) -> TaskList:
             now = self.clock()
+            due_at = start.due_at(now)
+            prefix = body_prefix(due_at)
             return TaskList(
                 id=list_id,
                 name=plan.template.name,
                 # Under a key of its own: a list that exists already keeps its plan.
-                plan=self.bodies.store(f"requests/{list_id}/plan/{uuid4()}", plan.to_text()),
-                request=self.bodies.store(f"requests/{list_id}", payload),
+                plan=self.bodies.store(f"{prefix}/{list_id}/plan/{uuid4()}", plan.to_text()),
+                request=self.bodies.store(f"{prefix}/{list_id}", payload),
                 cache_namespace=cache_namespace or plan.template.cache_namespace,
                 cache_scope=cache_scope or plan.template.cache_scope,
                 state=State.CREATED,
                 created_at=now,
-                expires_at=now + self.retention,
+                expires_at=(due_at or now) + self.retention,
+                not_before=due_at,
                 context=context,
             )
 
@@ -112,7 +120,7 @@ class ListCreator:
 
     def first_message(self, task_list: TaskList) -> GroupStart:
         """The message that makes a list start."""
-        return GroupStart(list_id=task_list.id)
+        return GroupStart(list_id=task_list.id, not_before=task_list.not_before)
 
     def _plan(self, name: str) -> Plan:
         """The list template with the task templates it refers to."""

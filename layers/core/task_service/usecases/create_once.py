@@ -16,7 +16,8 @@ from uuid import uuid4
 from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.errors import KeyReused, NotFound
 from task_service.domain.idempotency import KeyUse, fingerprint
-from task_service.domain.messages import QueueMessage
+from task_service.domain.messages import GroupStart, TaskMessage
+from task_service.domain.start import AT_ONCE, Start
 from task_service.domain.trace import work_in
 from task_service.ports import Clock, IdempotencyKeys, TaskQueue, UnitOfWork
 
@@ -52,6 +53,7 @@ class Creator(Protocol[R]):
         *,
         cache_namespace: str = "",
         cache_scope: str = "",
+        start: Start = AT_ONCE,
         context: Context = NO_CONTEXT,
     ) -> str:
         """Create one without a key; returns the id."""
@@ -67,6 +69,7 @@ class Creator(Protocol[R]):
         *,
         cache_namespace: str = "",
         cache_scope: str = "",
+        start: Start = AT_ONCE,
         context: Context = NO_CONTEXT,
     ) -> Callable[[str], R]:
         """Check the request; returns a function that makes the record of an id."""
@@ -74,8 +77,18 @@ class Creator(Protocol[R]):
     def has_started(self, record: R, /) -> bool:
         """Whether an executor has handled the first message of a record that was found."""
 
-    def first_message(self, record: R, /) -> QueueMessage:
+    def first_message(self, record: R, /) -> TaskMessage | GroupStart:
         """The message that makes it start."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """What a key stands for, with its record in the table."""
+
+    id: str
+    is_new: bool
+    message: TaskMessage | GroupStart | None
+    """Its first message, which is to be sent; None: an executor has handled it."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -87,7 +100,7 @@ class KeyedCreator:
     unit_of_work: UnitOfWork
     clock: Clock
     keep: timedelta
-    """How long a key is kept."""
+    """How long a key is kept, counted from the time when what it created is due."""
 
     def create(
         self,
@@ -99,6 +112,7 @@ class KeyedCreator:
         *,
         cache_namespace: str = "",
         cache_scope: str = "",
+        start: Start = AT_ONCE,
         context: Context = NO_CONTEXT,
     ) -> tuple[str, bool]:
         """Create what the key stands for, unless it is there; returns its id, and whether it is new.
@@ -109,31 +123,59 @@ class KeyedCreator:
         TooLarge and NotFound, for which no key is kept, KeyReused, and Unavailable, after which the same request has
         to be sent again.
         """
-        print_of_request = fingerprint(resource, name, payload, cache_namespace, cache_scope)
+        with self.unit_of_work():
+            written = self.write(
+                creation,
+                key_hash,
+                resource,
+                name,
+                payload,
+                cache_namespace=cache_namespace,
+                cache_scope=cache_scope,
+                start=start,
+                context=context,
+            )
+            if written.message is not None:
+                self.queue.send(written.message, due_at=written.message.not_before)
+        return written.id, written.is_new
+
+    def write(
+        self,
+        creation: Creator[R],
+        key_hash: str,
+        resource: str,
+        name: str,
+        payload: str,
+        *,
+        cache_namespace: str = "",
+        cache_scope: str = "",
+        start: Start = AT_ONCE,
+        context: Context = NO_CONTEXT,
+    ) -> Written:
+        """Do the same without sending the message, which the caller has to do before it tells a client the id."""
+        print_of_request = fingerprint(resource, name, payload, cache_namespace, cache_scope, *start.identity)
         try:
             draft = creation.draft(
-                name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, context=context
+                name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, start=start, context=context
             )
         except NotFound as reason:
-            return self._known(creation, key_hash, print_of_request, reason), False
-        with self.unit_of_work():
-            use = self._use(key_hash, print_of_request)
-            record = draft(use.id)
-            present = creation.records.add(record)
-            if present is None:
-                self.queue.send(creation.first_message(record))
-            else:
-                self._start(creation, present)
-        return use.id, present is None
+            return self._known(creation, key_hash, print_of_request, reason)
+        use = self._use(key_hash, print_of_request, start)
+        record = draft(use.id)
+        present = creation.records.add(record)
+        if present is None:
+            return Written(id=use.id, is_new=True, message=creation.first_message(record))
+        return self._found(creation, use.id, present)
 
-    def _use(self, key_hash: str, print_of_request: str) -> KeyUse:
+    def _use(self, key_hash: str, print_of_request: str, start: Start) -> KeyUse:
         """The use of the key, written now or before. Raises KeyReused."""
         now = self.clock()
-        use = KeyUse(key_hash=key_hash, id=str(uuid4()), fingerprint=print_of_request, expires_at=now + self.keep)
+        expires_at = (start.due_at(now) or now) + self.keep
+        use = KeyUse(key_hash=key_hash, id=str(uuid4()), fingerprint=print_of_request, expires_at=expires_at)
         return _same(self.keys.put(use, now=now), print_of_request)
 
-    def _known(self, creation: Creator[R], key_hash: str, print_of_request: str, reason: NotFound) -> str:
-        """The id of a key whose template has been deleted since. Raises `reason` if the key is not in use."""
+    def _known(self, creation: Creator[R], key_hash: str, print_of_request: str, reason: NotFound) -> Written:
+        """What a key stands for whose template has been deleted since. Raises `reason` if the key is not in use."""
         known = self.keys.get(key_hash, now=self.clock())
         if known is None:
             raise reason
@@ -141,14 +183,13 @@ class KeyedCreator:
         if record is None:
             # Its creation stopped before a client was told the id, and cannot be completed without the template.
             raise reason
-        self._start(creation, record)
-        return known.id
+        return self._found(creation, known.id, record)
 
-    def _start(self, creation: Creator[R], record: R) -> None:
-        """Send the first message of a record that was found; a second message does no harm."""
+    def _found(self, creation: Creator[R], record_id: str, record: R) -> Written:
+        """A record that was there already; a second first message does no harm."""
         work_in(record.context.trace)
-        if not creation.has_started(record):
-            self.queue.send(creation.first_message(record))
+        message = None if creation.has_started(record) else creation.first_message(record)
+        return Written(id=record_id, is_new=False, message=message)
 
 
 def _same(use: KeyUse, print_of_request: str) -> KeyUse:

@@ -10,6 +10,7 @@ from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.errors import NotFound, Unavailable
 from task_service.domain.limits import check_payload
 from task_service.domain.messages import TaskMessage, message_of
+from task_service.domain.start import AT_ONCE, Start, body_prefix
 from task_service.domain.task import State, Task
 from task_service.domain.template import TaskTemplate, TemplateKind
 from task_service.domain.trace import work_in
@@ -32,7 +33,8 @@ class TaskCreator:
     """Whether a creation that comes in no trace gets a new one."""
 
     @cached_property
-    def _withdrawals(self) -> Withdrawals[Task]:
+    def withdrawals(self) -> Withdrawals[Task]:
+        """Takes back records whose messages could not be sent."""
         return Withdrawals(records=self.tasks, has_started=self.has_started)
 
     def create(
@@ -42,6 +44,7 @@ class TaskCreator:
         *,
         cache_namespace: str = "",
         cache_scope: str = "",
+        start: Start = AT_ONCE,
         context: Context = NO_CONTEXT,
     ) -> str:
         """Create a task of the template `name` with the JSON text `payload`; returns its id.
@@ -49,16 +52,18 @@ class TaskCreator:
         On return the record is in the table and its message in the queue. Raises BadRequest, TooLarge, NotFound,
         and Unavailable, after which the task does not run unless the queue took the message without saying so.
         """
-        draft = self.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, context=context)
+        draft = self.draft(
+            name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, start=start, context=context
+        )
         task = draft(str(uuid4()))
         try:
             with self.unit_of_work():
                 self.tasks.add(task)
-                self.queue.send(message_of(task))
+                self.queue.send(message_of(task), due_at=task.not_before)
         except Unavailable:
-            self._withdrawals.withdraw(task.id)
+            self.withdrawals.withdraw(task.id)
             raise
-        self._withdrawals.go_on()
+        self.withdrawals.go_on()
         return task.id
 
     def write_once(
@@ -88,6 +93,7 @@ class TaskCreator:
         *,
         cache_namespace: str = "",
         cache_scope: str = "",
+        start: Start = AT_ONCE,
         context: Context = NO_CONTEXT,
     ) -> Callable[[str], Task]:
         """Check the request; returns what makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
@@ -100,17 +106,19 @@ class TaskCreator:
 
         def task(task_id: str) -> Task:
             now = self.clock()
+            due_at = start.due_at(now)
             return Task(
                 id=task_id,
                 name=template.name,
                 template=template,
-                request=self.bodies.store(f"requests/{task_id}", payload),
+                request=self.bodies.store(f"{body_prefix(due_at)}/{task_id}", payload),
                 cache_namespace=cache_namespace or template.cache_namespace,
                 cache_scope=cache_scope or template.cache_scope,
                 state=State.CREATED,
                 attempt=1,
                 created_at=now,
-                expires_at=now + self.retention,
+                expires_at=(due_at or now) + self.retention,
+                not_before=due_at,
                 context=context,
             )
 

@@ -40,6 +40,9 @@ class DeadLetterHandler:
             # Neither calls a target, so both are tried as long as there is a record.
             self.queue.send(replace(message, crashes=0), due_at=self.clock() + PAUSE)
             return Step(handled=Handled.DELETE, outcome=Outcome.RESENT)
+        if isinstance(message, GroupStart) and message.not_before is not None and message.not_before > self.clock():
+            self.queue.send(replace(message, crashes=0), due_at=message.not_before)
+            return Step(handled=Handled.DELETE, outcome=Outcome.RESENT)
         if isinstance(message, GroupStart):
             return self.lists.advance(message, deadline=deadline)
         place = place_of(message.task_id)
@@ -59,6 +62,6 @@ class DeadLetterHandler:
             # Another executor works on a duplicate of the message; the failures function looks again later.
             return Step(handled=Handled.KEEP, outcome=Outcome.LEASED)
         if task.state is State.CREATED and task.replay == message.replay:
-            self.queue.send(message_of(task))
+            self.queue.send(message_of(task), due_at=task.not_before)
             return Step(handled=Handled.DELETE, outcome=Outcome.RESENT)
         return Step(handled=Handled.DELETE, outcome=Outcome.FINISHED)

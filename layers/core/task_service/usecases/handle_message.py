@@ -20,6 +20,12 @@ PACE: Final = timedelta(seconds=1)
 """A message that comes early by more than this is sent again after such a pause: a queue that ignores its delay would
 bring it back at once."""
 
+LONG: Final = timedelta(minutes=15)
+"""A message that comes early by more than this is one of a long wait, one of 2,880 in 30 days. A second of an executor
+costs ten times what such a message costs, so the pause before it is sent again is shorter."""
+
+HOP_PAUSE: Final = timedelta(milliseconds=50)
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MessageHandler:
@@ -42,8 +48,9 @@ class MessageHandler:
         """
         if message.crashes >= MAX_CRASHES:
             return self.dead_letters.handle(message, receipt=receipt, deadline=deadline)
-        if isinstance(message, TaskMessage | CacheWrite) and not self._is_due(message):
-            self.queue.send(message, due_at=message.not_before)
+        if not isinstance(message, ListCancel) and not self._is_due(message):
+            # What waits for its time has crashed no executor.
+            self.queue.send(replace(message, crashes=0), due_at=message.not_before)
             return Step(handled=Handled.DELETE, outcome=Outcome.HOPPED)
         match message:
             case GroupStart():
@@ -58,13 +65,13 @@ class MessageHandler:
                     return self.lists.run(message, place, receipt=receipt, deadline=deadline)
                 return self._run(message, receipt, deadline)
 
-    def _is_due(self, message: TaskMessage | CacheWrite) -> bool:
+    def _is_due(self, message: TaskMessage | GroupStart | CacheWrite) -> bool:
         """Whether the time of a message has come, now or after a short pause."""
         if message.not_before is None:
             return True
         rest = message.not_before - self.clock()
         if rest > timedelta():
-            self.pause(min(rest, PACE).total_seconds())
+            self.pause((min(rest, PACE) if rest <= LONG else HOP_PAUSE).total_seconds())
         return rest <= PACE
 
     def _cancel(self, message: ListCancel, deadline: datetime) -> Step:

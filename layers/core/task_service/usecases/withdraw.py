@@ -8,7 +8,7 @@ as `created` until its retention ends; the log names it.
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final, Generic, Protocol, TypeVar
@@ -49,12 +49,20 @@ class Withdrawals(Generic[R]):
 
     def withdraw(self, record_id: str) -> None:
         """Remove a record, now or later."""
-        try:
-            self.records.remove(record_id)
-        except Unavailable as error:
-            about = {"action": "withdraw", "record_id": record_id, "reason": str(error)}
-            log.warning("record without message stays for now", extra=about)
-            self._remember([record_id])
+        self.withdraw_all([record_id])
+
+    def withdraw_all(self, record_ids: Sequence[str]) -> None:
+        """Remove records, now or later."""
+        for position, record_id in enumerate(record_ids):
+            try:
+                self.records.remove(record_id)
+            except Unavailable as error:
+                left = record_ids[position:]
+                for one in left:
+                    about = {"action": "withdraw", "record_id": one, "reason": str(error)}
+                    log.warning("record without message stays for now", extra=about)
+                self._remember(left)
+                return
 
     def go_on(self) -> None:
         """Remove records that could not be removed before, unless they have started."""
@@ -75,6 +83,6 @@ class Withdrawals(Generic[R]):
         with self._lock:
             return [self._left.popleft() for _ in range(min(len(self._left), AT_ONCE))]
 
-    def _remember(self, record_ids: list[str]) -> None:
+    def _remember(self, record_ids: Sequence[str]) -> None:
         with self._lock:
             self._left.extend(record_ids)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from task_service.ports import Clock, Draw, Pause, PolicyCompiler, Templates
     from task_service.usecases.authorize import Authorizer
     from task_service.usecases.cancel import Canceller
+    from task_service.usecases.create_batch import BatchCreator
     from task_service.usecases.create_list import ListCreator
     from task_service.usecases.create_once import KeyedCreator
     from task_service.usecases.edit_event_tasks import EventTaskEditor
@@ -93,6 +94,13 @@ class Services:
             retention=self.settings.retention,
             starts_traces=self.settings.trace_new,
         )
+
+    @cached_property
+    def batch_creator(self) -> BatchCreator:
+        """Creates many tasks."""
+        from task_service.usecases.create_batch import BatchCreator
+
+        return BatchCreator(creator=self.task_creator, keyed=self.keyed_creator)
 
     @cached_property
     def list_creator(self) -> ListCreator:

@@ -14,6 +14,11 @@ process. Each operation that the adapters call can be repeated:
                                     for one of them
     ChangeMessageVisibility         the later one counts, some seconds later
 
+One cannot, and is not repeated unless the service has refused it as too many:
+
+    BatchWriteItem   has no conditions: one that arrives late would write records anew that have changed since. After an
+                     answer that got lost the adapter gives the records up, and their ids
+
 Not here: proxies.
 """
 
@@ -49,6 +54,7 @@ TOLERATED_SKEW_SECONDS: Final = 240
 
 _TARGETS: Final = {"dynamodb": "DynamoDB_20120810", "sqs": "AmazonSQS"}
 _TRACE_CHARACTERS: Final = "-=;:+&[]{}\"',"
+_ONCE: Final = frozenset({"BatchWriteItem"})
 _WITHOUT_OUTPUT: Final = "ChangeMessageVisibility"
 _CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 _INVALID: Final = "ValidationException"
@@ -101,12 +107,13 @@ class WireClient:
         Raises ConditionFailed, Unavailable, and ValueError for a request that is never valid.
         """
         body = json.dumps(parameters).encode()
+        is_once = operation in _ONCE
         cured: set[str] = set()
         tries = 0
         while True:
             keys = self.credentials.current()
             try:
-                return _output(operation, self._exchange(self._request(operation, body, keys)))
+                return _output(operation, self._exchange(self._request(operation, body, keys), is_once=is_once))
             except _Refused as refused:
                 if refused.code == _CONDITION_FAILED:
                     raise ConditionFailed(refused.body.get("Item")) from None
@@ -117,13 +124,15 @@ class WireClient:
                 if refused.code == _INVALID:
                     # The same request is never valid: this is no outage, but a fault of ours or of a message.
                     raise ValueError(f"{self.service} refused {operation} as not valid") from None
-                if not refused.passes:
+                if not refused.passes or (is_once and not refused.throttles):
                     raise self._unavailable(refused.code) from None
                 fault, longest = refused.code, THROTTLED_PAUSE_SECONDS if refused.throttles else PAUSE_SECONDS
             except (OSError, HTTPException) as error:
                 fault, longest = type(error).__name__, PAUSE_SECONDS
                 # The idle connections may have met the same.
                 self.close()
+                if is_once:
+                    raise self._unavailable(fault) from None
             tries += 1
             if tries == self.patience.tries:
                 raise self._unavailable(fault)
@@ -158,7 +167,7 @@ class WireClient:
             lines.append(f"x-amzn-trace-id: {quote(trace, safe=_TRACE_CHARACTERS)}")
         return "\r\n".join([*lines, "", ""]).encode() + body
 
-    def _exchange(self, request: bytes) -> Answer:
+    def _exchange(self, request: bytes, *, is_once: bool) -> Answer:
         """The answer to a request. A kept connection that has died is replaced at once. Raises OSError, HTTPException.
 
         The service closes idle connections, and all of them while the process is frozen.
@@ -168,6 +177,8 @@ class WireClient:
                 try:
                     return self._ask(kept, request)
                 except ConnectionDied:
+                    if is_once:
+                        raise
                     break
             kept.close()
         return self._ask(Connection(self.endpoint, seconds=self.patience.connect_seconds), request)

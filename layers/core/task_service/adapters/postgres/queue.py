@@ -34,13 +34,14 @@ class PostgresQueue:
     name: str
     notifier: Notifier
 
-    SEND = """
-        SELECT pgmq.send(%(queue)s, to_jsonb(%(body)s::text), COALESCE(%(due_at)s::timestamptz, clock_timestamp()))
-    """
-
     def send(self, body: str, *, due_at: datetime | None = None) -> None:
         """Put a text into the queue, to be delivered at `due_at`; durable on return, or with the unit of work."""
-        self.database.rows(self.SEND, {"queue": self.name, "body": body, "due_at": due_at})
+        # As pgmq.send does it, but planned and executed in half the time.
+        statement = f"""
+            INSERT INTO {table_of(self.name)} (vt, message)
+            VALUES (COALESCE(%(due_at)s::timestamptz, clock_timestamp()), to_jsonb(%(body)s::text))
+        """
+        self.database.write(statement, {"body": body, "due_at": due_at})
         self.database.after_commit(lambda: self.notifier.notify(self.name))
 
     SEND_ALL = """
@@ -51,6 +52,18 @@ class PostgresQueue:
         """Put texts into the queue in one transaction."""
         if bodies:
             self.database.rows(self.SEND_ALL, {"queue": self.name, "bodies": list(bodies)})
+            self.database.after_commit(lambda: self.notifier.notify(self.name))
+
+    def send_each(self, bodies: Sequence[tuple[str, datetime | None]]) -> None:
+        """Put texts into the queue in one transaction, each to be delivered at its own time."""
+        if bodies:
+            statement = f"""
+                INSERT INTO {table_of(self.name)} (vt, message)
+                SELECT COALESCE(due_at, clock_timestamp()), to_jsonb(body)
+                FROM unnest(%(bodies)s::text[], %(due_at)s::timestamptz[]) AS given (body, due_at)
+            """
+            values = {"bodies": [body for body, _ in bodies], "due_at": [due_at for _, due_at in bodies]}
+            self.database.rows(statement, values)
             self.database.after_commit(lambda: self.notifier.notify(self.name))
 
     def replace(self, given: Sequence[tuple[str, str]]) -> None:
@@ -106,6 +119,11 @@ class PostgresTaskQueue:
     def send_all(self, messages: Sequence[TaskMessage]) -> None:
         """Put messages into the queue; all are durable on return."""
         self.queue.send_all([to_text(message) for message in messages])
+
+    def send_each(self, messages: Sequence[TaskMessage]) -> Sequence[TaskMessage]:
+        """Put messages into the queue, each to be delivered at its own time; none is left out."""
+        self.queue.send_each([(to_text(message), message.not_before) for message in messages])
+        return ()
 
     def ping(self) -> None:
         """Return where the queue answers."""

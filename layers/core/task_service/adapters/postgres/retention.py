@@ -14,6 +14,7 @@ from typing import Final
 
 from task_service.adapters.postgres.database import Database
 from task_service.adapters.postgres.queue import DEAD_EVENTS, UNREADABLE, table_of
+from task_service.domain.start import LATER, MAX_WAIT
 
 LOCK: Final = 0x7461_736C
 """Number of the advisory lock."""
@@ -36,7 +37,11 @@ _WHAT: Final = {
     "task_service.lists": HAS_EXPIRED,
     "task_service.groups": HAS_EXPIRED,
     "task_service.idempotency_keys": HAS_EXPIRED,
-    "task_service.bodies": "stored_at <= clock_timestamp() - %(bodies_kept)s",
+    # The bodies of what starts later are kept for as much longer.
+    "task_service.bodies": (
+        "stored_at <= clock_timestamp() - %(bodies_kept)s "
+        "AND (NOT starts_with(key, %(later)s) OR stored_at <= clock_timestamp() - %(bodies_kept)s - %(longest_wait)s)"
+    ),
     table_of(DEAD_EVENTS): IS_OLD,
     table_of(UNREADABLE): IS_OLD,
 }
@@ -60,7 +65,13 @@ class Retention:
         return sum(self._remove(table, condition) for table, condition in _WHAT.items())
 
     def _remove(self, table: str, condition: str) -> int:
-        values = {"bodies_kept": self.keep + BODIES_LONGER, "dead_kept": DEAD_KEPT, "lock": LOCK}
+        values = {
+            "bodies_kept": self.keep + BODIES_LONGER,
+            "later": f"{LATER}/",
+            "longest_wait": MAX_WAIT,
+            "dead_kept": DEAD_KEPT,
+            "lock": LOCK,
+        }
         with self.database.unit_of_work():
             [row] = self.database.rows(self.IS_MINE, values)
             if not row["is_mine"]:

@@ -5,6 +5,7 @@ from typing import Any, Final
 from task_service.adapters.postgres.connection import Row
 from task_service.adapters.postgres.values import body_values, read_body, read_optional_time, read_time
 from task_service.domain.context import Context
+from task_service.domain.history import from_text, to_text
 from task_service.domain.task import State, Task, place_of
 from task_service.domain.template import TaskTemplate
 
@@ -13,9 +14,9 @@ SUMMARY: Final = (
     "holder, started_at, finished_at, response_code, redirects, final_origin, error, context, "
     "cancelled_by, replayed_by"
 )
-"""The columns of a task without template and bodies."""
+"""The columns of a task without template, bodies and history."""
 
-COLUMNS: Final = f"{SUMMARY}, template, request, request_key, result, result_key"
+COLUMNS: Final = f"{SUMMARY}, template, request, request_key, result, result_key, attempt_started_at, history"
 """All columns of a task."""
 
 PARAMETERS: Final = ", ".join(f"%({name})s" for name in COLUMNS.split(", "))
@@ -48,6 +49,8 @@ def to_values(task: Task) -> dict[str, Any]:
         "context": task.context.to_text(),
         "cancelled_by": task.cancelled_by,
         "replayed_by": task.replayed_by,
+        "attempt_started_at": task.attempt_started_at,
+        "history": to_text(task.earlier) if task.earlier else None,
         "in_list": place_of(task.id) is not None,
     }
 
@@ -60,6 +63,8 @@ def from_row(row: Row) -> Task:
         template=TaskTemplate.from_text(template) if template is not None else None,
         request=read_body(row, "request"),
         result=read_body(row, "result"),
+        attempt_started_at=read_optional_time(row, "attempt_started_at"),
+        earlier=from_text(row["history"]) if row["history"] is not None else (),
     )
 
 

@@ -12,7 +12,7 @@ from task_service.domain.task_list import TaskList
 from task_service.entrypoints.api.parameters import search_filter
 from task_service.entrypoints.api.request import Request
 from task_service.entrypoints.api.response import Response
-from task_service.entrypoints.api.status import list_summary, task_status
+from task_service.entrypoints.api.status import list_summary, task_item, task_status
 from task_service.usecases.replay_many import Replays
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def replay_many(request: Request, services: "Services") -> Response:
     page, replayer, by = PageRequest(limit=asked.limit, after=after), services.bulk_replayer, request.caller_name
     if asked.resource == "taskLists":
         return _page(collection, "ListsReplayed", replayer.lists(wanted, page, by=by), list_summary)
-    return _page(collection, "Replayed", replayer.tasks(wanted, page, by=by), task_status)
+    return _page(collection, "Replayed", replayer.tasks(wanted, page, by=by), task_item)
 
 
 def _task(metric: str, task: Task) -> Response:

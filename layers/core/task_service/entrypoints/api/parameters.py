@@ -42,7 +42,8 @@ def search_request(request: Request) -> tuple[Filter, PageRequest]:
 
 def search_filter(*, name: str | None, since: str | None, until: str | None, state: str | None = None) -> Filter:
     """The filter in these texts, None for those that are not sent. Raises BadRequest."""
-    earliest, before = _moment("since", since), _moment("until", until)
+    earliest = None if since is None else moment("since", since)
+    before = None if until is None else moment("until", until)
     if earliest is not None and before is not None and earliest > before:
         raise BadRequest("since: it is after until")
     if name == "":
@@ -75,9 +76,8 @@ def _parsed(found: re.Match[str]) -> datetime:
     return following
 
 
-def _moment(name: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
+def moment(name: str, text: str) -> datetime:
+    """The time in the text of a field. Raises BadRequest."""
     if (found := _TIME.fullmatch(text)) is not None:
         with suppress(ValueError, OverflowError):
             return _parsed(found)

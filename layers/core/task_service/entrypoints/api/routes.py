@@ -36,6 +36,7 @@ ROUTES: Final = (
     Route("/v1/taskResult/{taskID}", "GET", "tasks:read_task_result"),
     Route("/v1/taskStatus/{taskID}", "GET", "tasks:read_task_status"),
     Route("/v1/tasks", "GET", "search:search_tasks"),
+    Route("/v1/tasks", "POST", "batch:create_tasks"),
     Route("/v1/taskList/{taskListName}", "POST", "task_lists:create_task_list"),
     Route("/v1/taskListStatus/{taskListID}", "GET", "task_lists:read_task_list_status"),
     Route("/v1/taskLists", "GET", "search:search_task_lists"),

@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from task_service.ports import Clock
     from task_service.usecases.authorize import Authorizer
     from task_service.usecases.cancel import Canceller
     from task_service.usecases.check_readiness import ReadinessCheck
+    from task_service.usecases.create_batch import BatchCreator
     from task_service.usecases.create_list import ListCreator
     from task_service.usecases.create_once import KeyedCreator
     from task_service.usecases.create_task import TaskCreator
@@ -27,8 +29,16 @@ class Services(Protocol):
         """Admits callers; None if authentication is off."""
 
     @property
+    def clock(self) -> "Clock":
+        """The current time."""
+
+    @property
     def task_creator(self) -> "TaskCreator":
         """Creates tasks."""
+
+    @property
+    def batch_creator(self) -> "BatchCreator":
+        """Creates many tasks."""
 
     @property
     def list_creator(self) -> "ListCreator":

@@ -1,14 +1,18 @@
 """Models of the bodies that the API answers with. The code writes them as JSON text; only the document needs models."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from task_service.domain.history import MOST
 from task_service.domain.task import State
 from task_service.schemas.event_task import EventTaskSchema
 from task_service.schemas.policy import PolicySchema
 from task_service.schemas.template import TaskListTemplateSchema, TaskTemplateSchema
+
+_UNSET: Final = datetime.min.replace(tzinfo=UTC)
+"""Of a member that may be missing; the document shows no defaults."""
 
 Next = Annotated[str | None, Field(description="`next` of the next page; null on the last one.")]
 
@@ -31,6 +35,10 @@ class TaskListCreated(Answer):
     taskListID: Annotated[str, Field(description="Opaque; a UUID at present.")]
 
 
+class TasksCreated(RootModel[list[TaskCreated]]):
+    """The ids of new tasks, in the order of the request."""
+
+
 TraceId = Annotated[
     str, Field(pattern="^[0-9a-f]{32}$", description="The trace that it belongs to; missing if it belongs to none.")
 ]
@@ -39,8 +47,8 @@ CancelledBy = Annotated[str, Field(description="The same of the caller who cance
 ReplayedBy = Annotated[str, Field(description="The same of the caller who asked for its last replay.")]
 
 
-class TaskStatus(Answer):
-    """The status of a task."""
+class TaskItem(Answer):
+    """A task."""
 
     id: str
     name: Annotated[str, Field(description="The name of its template.")]
@@ -51,6 +59,9 @@ class TaskStatus(Answer):
     startedAt: Annotated[datetime | None, Field(description="When the first attempt started.")]
     finishedAt: datetime | None
     error: Annotated[str | None, Field(description="Why the last attempt failed, or that it was cancelled.")]
+    notBefore: Annotated[
+        datetime, Field(description="When the next attempt is due; missing where none waits for its time.")
+    ] = _UNSET
     redirects: Annotated[
         int, Field(ge=1, description="How many redirects the last attempt followed; missing where there were none.")
     ] = 1
@@ -61,10 +72,27 @@ class TaskStatus(Answer):
     replayedBy: ReplayedBy = ""
 
 
+class PastAttempt(Answer):
+    """An attempt that has ended."""
+
+    attempt: Annotated[int, Field(ge=1, description="Its number; a replay counts anew.")]
+    startedAt: datetime | None
+    finishedAt: Annotated[datetime | None, Field(description="Null if its executor has crashed.")]
+    responseCode: Annotated[int | None, Field(description="HTTP status of the target's answer, if there was one.")]
+    error: Annotated[str | None, Field(description="Why it failed, in 200 characters; null if it went well.")]
+
+
+class TaskStatus(TaskItem):
+    """The status of a task."""
+
+    history: Annotated[list[PastAttempt], Field(max_length=MOST, description="The last attempts, the oldest first.")]
+
+
 class ListedTask(Answer):
     """A task of a list."""
 
     id: Annotated[str, Field(description="Its status and result are read like those of any other task.")]
+    name: Annotated[str, Field(description="The name of its template; missing in a status of several megabytes.")] = ""
     status: State
 
 
@@ -82,7 +110,13 @@ class TaskListStatus(Answer):
     """The status of a task list, group by group."""
 
     id: str
+    name: Annotated[
+        str, Field(description="The name of its template; missing, as are the times, where tasks' are.")
+    ] = ""
     status: State
+    createdAt: datetime = _UNSET
+    finishedAt: datetime | None = None
+    notBefore: Annotated[datetime, Field(description="When it is due; missing once it has started.")] = _UNSET
     groups: list[GroupStatus]
     traceId: TraceId = ""
     createdBy: CreatedBy = ""
@@ -108,10 +142,14 @@ class TaskOrList(RootModel[TaskStatus | TaskListItem]):
     """A task or a task list."""
 
 
+class ReplayedItem(RootModel[TaskItem | TaskListItem]):
+    """A task or a task list, of many."""
+
+
 class TaskPage(Answer):
     """Tasks, the newest first."""
 
-    items: list[TaskStatus]
+    items: list[TaskItem]
     next: Next
 
 
@@ -132,7 +170,7 @@ class SkippedReplay(Answer):
 class Replayed(Answer):
     """The result of replaying a page of failed tasks or lists."""
 
-    items: Annotated[list[TaskOrList], Field(description="Those that start again.")]
+    items: Annotated[list[ReplayedItem], Field(description="Those that start again.")]
     skipped: list[SkippedReplay]
     next: Next
 
@@ -185,3 +223,7 @@ class Problem(Answer):
     title: Annotated[str, Field(description="The name of the HTTP status.")]
     status: Annotated[int, Field(ge=400, le=599)]
     detail: str
+
+
+class TasksCreatedOrNot(RootModel[list[TaskCreated | Problem]]):
+    """The ids of new tasks, and errors in the places of those that were not created."""

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from task_service.domain.errors import InsufficientScope, InternalError, TurnedOff, Unauthenticated, Unavailable
 from task_service.domain.json_text import MAX_BYTES
 from task_service.domain.limits import check_payload
 from task_service.domain.paging import DEFAULT_LIMIT, MAX_LIMIT
+from task_service.domain.start import MAX_WAIT
+from task_service.entrypoints.api import later
 from task_service.entrypoints.docs.examples import a_request, raised_by
 from task_service.entrypoints.docs.operation import Header, Parameter, Tag
 
@@ -44,6 +48,35 @@ TASK_LIST_ID: Final = in_path("taskListID", "The `taskListID` in the answer to i
 CACHE_HEADERS: Final = (
     header("x-cache-namespace", "Namespace of the result in the cache service; overrides the template's."),
     header("x-cache-scope", "Scope of the result in the cache service; overrides the template's."),
+)
+
+START_HEADERS: Final = (
+    Parameter(
+        name=later.HEADERS.delay,
+        where="header",
+        description=(
+            f"Seconds from the creation to the start, at most {int(MAX_WAIT.total_seconds())}; "
+            "not together with `x-task-not-before`."
+        ),
+        schema={"type": "string", "pattern": "^[0-9]{1,7}$"},
+    ),
+    Parameter(
+        name=later.HEADERS.not_before,
+        where="header",
+        description=(
+            f"Time of the start (RFC 3339), at most {MAX_WAIT.days} days ahead; not together with `x-task-delay`."
+        ),
+        schema={"type": "string", "format": "date-time"},
+    ),
+)
+START_ERRORS: Final = tuple(
+    raised_by(partial(later.parse_start, later.HEADERS, delay, not_before, datetime(2026, 1, 1, tzinfo=UTC)))
+    for delay, not_before in (
+        (-1, None),
+        (None, "tomorrow"),
+        (None, "2026-02-01T12:00:00Z"),
+        (60, "2026-01-01T12:00:00Z"),
+    )
 )
 
 TRACE_HEADERS: Final = (

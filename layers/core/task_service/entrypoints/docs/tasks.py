@@ -4,12 +4,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from task_service.domain.errors import NotFound
+from task_service.domain.limits import MAX_BATCH
 from task_service.domain.template import TemplateKind
+from task_service.entrypoints.api.batch import refuse_headers
+from task_service.entrypoints.api.problem import members
 from task_service.entrypoints.docs import answers
 from task_service.entrypoints.docs.common import (
     CACHE_HEADERS,
     NAME_RULE,
     PAYLOAD_ERRORS,
+    START_ERRORS,
+    START_HEADERS,
     TASK_ID,
     TASK_LIST_ID,
     TASK_LISTS,
@@ -19,8 +24,10 @@ from task_service.entrypoints.docs.common import (
     UNREADABLE_NAME,
     in_path,
 )
+from task_service.entrypoints.docs.examples import a_request, raised_by
 from task_service.entrypoints.docs.operation import ANY_JSON, Body, Operation, Shape, Success
 from task_service.entrypoints.docs.prefer import FAILED, WAS_CANCELLED, add_list_creation, add_task_creation, add_wait
+from task_service.schemas.batch import TaskOrdersSchema, read_orders
 
 SOME_ID: Final = "a9d7398a-fbfe-48bd-bb64-c5b7a92a5d5a"
 SOME_LIST_ID: Final = "80e7d5e0-70ca-4337-8d78-d770ba98a3f1"
@@ -54,6 +61,10 @@ TASK_FAILED: Final = {
     "error": "the target answered 404",
 }
 
+PAST_ATTEMPT: Final = {"attempt": 1} | {
+    name: TASK_FAILED[name] for name in ("startedAt", "finishedAt", "responseCode", "error")
+}
+
 LIST_ITEM: Final[Mapping[str, Any]] = {
     "id": SOME_LIST_ID,
     "name": "three-groups",
@@ -66,6 +77,7 @@ LIST_ITEM: Final[Mapping[str, Any]] = {
 def operations() -> Iterable[Operation]:
     """Create and read tasks and lists."""
     yield add_task_creation(_create_task())
+    yield _create_tasks()
     yield add_wait(_task_result())
     yield add_wait(_task_status())
     yield add_list_creation(_create_list(), _list_example("failed", "failed"))
@@ -80,10 +92,14 @@ def _create_task() -> Operation:
         id="createTask",
         tag=TASKS,
         summary="Create a task",
-        description="The answer comes once the task is durable. From then on its status can be read.",
+        description=(
+            "The answer comes once the task is durable. From then on its status can be read. A task that waits for its "
+            "time is `created`, and can be cancelled."
+        ),
         parameters=(
             in_path("taskName", f"The name of a task template. {NAME_RULE}", "hello"),
             *CACHE_HEADERS,
+            *START_HEADERS,
             *TRACE_HEADERS,
         ),
         body=_BODY,
@@ -95,7 +111,49 @@ def _create_task() -> Operation:
                 links={"status": link, "result": {**link, "operationId": "readTaskResult"}},
             )
         },
-        errors=(UNREADABLE_NAME, *PAYLOAD_ERRORS, NotFound.template(TemplateKind.TASK), UNAVAILABLE),
+        errors=(UNREADABLE_NAME, *PAYLOAD_ERRORS, *START_ERRORS, NotFound.template(TemplateKind.TASK), UNAVAILABLE),
+    )
+
+
+def _create_tasks() -> Operation:
+    created = {"taskID": SOME_ID}
+    refusal = members(NotFound.template(TemplateKind.TASK), SOME_LIST_ID)
+    return Operation(
+        method="POST",
+        path="/v1/tasks",
+        id="createTasks",
+        tag=TASKS,
+        summary="Create many tasks",
+        description=(
+            "Each task answers for itself, in order: with its id once it is durable, or with its error. If the request "
+            "itself is refused, no task is created."
+        ),
+        body=Body(
+            shape=TaskOrdersSchema,
+            examples={
+                "two tasks": [
+                    {"name": "hello", "body": {"greeting": "hello"}},
+                    {"name": "hello", "body": 42, "idempotencyKey": "order-42", "delaySeconds": 3600},
+                ]
+            },
+        ),
+        answers={
+            200: Success(
+                description="All of them are durable, and will run.", shape=answers.TasksCreated, example=[created]
+            ),
+            207: Success(
+                description="Some are durable, and will run; in the places of the others are their errors.",
+                shape=answers.TasksCreatedOrNot,
+                example=[created, refusal],
+            ),
+        },
+        errors=(
+            *PAYLOAD_ERRORS,
+            raised_by(lambda: read_orders("{}")),
+            raised_by(lambda: read_orders(f"[{','.join('1' * (MAX_BATCH + 1))}]")),
+            raised_by(lambda: refuse_headers(a_request(headers={"Idempotency-Key": "order-42"}))),
+            UNAVAILABLE,
+        ),
     )
 
 
@@ -122,10 +180,10 @@ def _task_result() -> Operation:
 
 def _task_status() -> Operation:
     examples = {
-        200: TASK_DONE,
-        201: TASK_CREATED,
-        202: {**TASK_CREATED, **_STARTED},
-        207: TASK_FAILED,
+        200: {**TASK_DONE, "history": [{**PAST_ATTEMPT, "responseCode": 200, "error": None}]},
+        201: {**TASK_CREATED, "history": []},
+        202: {**TASK_CREATED, **_STARTED, "history": []},
+        207: {**TASK_FAILED, "history": [PAST_ATTEMPT]},
     }
     return Operation(
         method="GET",
@@ -154,6 +212,7 @@ def _create_list() -> Operation:
         parameters=(
             in_path("taskListName", f"The name of a task list template. {NAME_RULE}", "three-groups"),
             *CACHE_HEADERS,
+            *START_HEADERS,
             *TRACE_HEADERS,
         ),
         body=_BODY,
@@ -168,6 +227,7 @@ def _create_list() -> Operation:
         errors=(
             UNREADABLE_NAME,
             *PAYLOAD_ERRORS,
+            *START_ERRORS,
             NotFound.template(TemplateKind.TASK_LIST),
             NotFound.tasks_of_list(["send-mail"]),
             UNAVAILABLE,
@@ -196,9 +256,10 @@ def _list_status() -> Operation:
 
 
 def _list_example(list_status: str, task_status: str) -> Any:
-    tasks = [{"id": f"{SOME_LIST_ID}.0.0", "status": task_status}]
+    tasks = [{"id": f"{SOME_LIST_ID}.0.0", "name": "send-mail", "status": task_status}]
     groups = [{"id": f"{SOME_LIST_ID}.0", "status": list_status, "tasks": tasks}]
-    return {"id": SOME_LIST_ID, "status": list_status, "groups": groups}
+    finished = {"finishedAt": "2026-11-24T06:00:41.310Z"} if list_status in ("done", "failed") else {}
+    return {**LIST_ITEM, "status": list_status, **finished, "groups": groups}
 
 
 def by_state(shape: Shape, examples: Mapping[int, Any]) -> dict[int, Success]:

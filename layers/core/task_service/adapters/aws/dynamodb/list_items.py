@@ -52,6 +52,7 @@ def outstanding_attributes(numbers: range) -> Item:
 
 def list_item(task_list: TaskList) -> Item:
     """The record of a new list."""
+    waits = {"notBefore": time_value(task_list.not_before)} if task_list.not_before is not None else {}
     return {
         **list_key(task_list.id),
         **listed_values("LIST", task_list.id, task_list.created_at),
@@ -65,6 +66,7 @@ def list_item(task_list: TaskList) -> Item:
         "createdAt": time_value(task_list.created_at),
         "expiresAt": expiry_value(task_list.expires_at),
         **context_attribute(task_list.context),
+        **waits,
     }
 
 
@@ -81,6 +83,7 @@ def read_list(item: Item) -> TaskList:
         state=State(item["state"]["S"]),
         created_at=read_time(item["createdAt"]),
         expires_at=read_expiry(item["expiresAt"]),
+        not_before=read_time(item["notBefore"]) if "notBefore" in item else None,
         finished_at=read_time(item["finishedAt"]) if "finishedAt" in item else None,
         replay=read_number(item, "replay"),
         context=read_context(item),

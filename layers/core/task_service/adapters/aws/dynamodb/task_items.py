@@ -17,6 +17,7 @@ from task_service.adapters.aws.dynamodb.values import (
     read_time,
     time_value,
 )
+from task_service.domain.history import History, from_text, to_text
 from task_service.domain.retry import Decision
 from task_service.domain.task import State, Task, place_of
 from task_service.domain.template import TaskTemplate
@@ -45,6 +46,8 @@ def task_item(task: Task) -> Item:
         "expiresAt": expiry_value(task.expires_at),
         **context_attribute(task.context),
     }
+    if task.not_before is not None:
+        item["notBefore"] = time_value(task.not_before)
     if task.template is not None:
         item["template"] = {"S": task.template.document}
     if task.request is not None:
@@ -79,6 +82,11 @@ def seen_attributes(decision: Decision) -> Item:
     return seen
 
 
+def history_value(history: History) -> Item:
+    """The attempts that have ended."""
+    return {"S": to_text(history)}
+
+
 def read_task(item: Item) -> Task:
     """The task of a record."""
     return Task(
@@ -96,6 +104,7 @@ def read_task(item: Item) -> Task:
         lease_until=read_time(item["lease"]) if "lease" in item else None,
         holder=item["holder"]["S"] if "holder" in item else None,
         started_at=read_time(item["startedAt"]) if "startedAt" in item else None,
+        attempt_started_at=read_time(item["attemptStartedAt"]) if "attemptStartedAt" in item else None,
         finished_at=read_time(item["finishedAt"]) if "finishedAt" in item else None,
         response_code=int(item["responseCode"]["N"]) if "responseCode" in item else None,
         redirects=read_number(item, "redirects"),
@@ -106,4 +115,5 @@ def read_task(item: Item) -> Task:
         context=read_context(item),
         cancelled_by=read_text(item, "cancelledBy"),
         replayed_by=read_text(item, "replayedBy"),
+        earlier=from_text(item["history"]["S"]) if "history" in item else (),
     )

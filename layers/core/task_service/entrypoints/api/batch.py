@@ -1,0 +1,100 @@
+"""The route that creates many tasks."""
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from task_service.domain.errors import BadRequest, TaskServiceError
+from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
+from task_service.domain.trace import work_in
+from task_service.entrypoints.api import later
+from task_service.entrypoints.api.create import context_of
+from task_service.entrypoints.api.problem import problem
+from task_service.entrypoints.api.request import Request
+from task_service.entrypoints.api.response import Response
+
+if TYPE_CHECKING:
+    from task_service.entrypoints.api.services import Services
+    from task_service.schemas.batch import OrderText
+    from task_service.usecases.create_batch import Order, Result
+
+_KEY: Final = "idempotencyKey"
+
+OF_ITEMS: Final = {
+    "Idempotency-Key": _KEY,
+    later.HEADERS.delay: later.MEMBERS.delay,
+    later.HEADERS.not_before: later.MEMBERS.not_before,
+    "x-cache-namespace": "cacheNamespace",
+    "x-cache-scope": "cacheScope",
+}
+"""Headers of a single creation, and the members that say the same of each task of a batch."""
+
+
+def create_tasks(request: Request, services: "Services") -> Response:
+    """Create many tasks; answer with the id of each, or with its error, in order."""
+    from task_service.schemas.batch import read_orders
+
+    refuse_headers(request)
+    results: list[Result | None] = []
+    orders: dict[int, Order] = {}
+    for index, item in enumerate(read_orders(request.payload())):
+        try:
+            if isinstance(item, BadRequest):
+                raise item
+            orders[index] = _order(item, request, services)
+            results.append(None)
+        except BadRequest as refusal:
+            results.append(refusal)
+    created = services.batch_creator.create(list(orders.values())) if orders else []
+    # What follows is about all of them.
+    work_in(context_of(request).trace)
+    for index, result in zip(orders, created, strict=True):
+        results[index] = result
+    return _response([result for result in results if result is not None])
+
+
+def refuse_headers(request: Request) -> None:
+    """Refuse headers that would seem to count for every task. Raises BadRequest."""
+    for name, member in OF_ITEMS.items():
+        if request.header(name) is not None:
+            raise BadRequest(f"{name}: is not a header of a batch; each task has it as its member {member}")
+
+
+def _order(item: "OrderText", request: Request, services: "Services") -> "Order":
+    """The order of an item. Raises BadRequest."""
+    from task_service.domain.idempotency import key_hash
+    from task_service.usecases.create_batch import Order
+
+    order, key = item.order, item.order.idempotencyKey
+    return Order(
+        name=order.name,
+        payload=item.body,
+        key_hash=None if key is None else key_hash(key, request.caller, field=_KEY),
+        cache_namespace=_cache_name("cacheNamespace", order.cacheNamespace),
+        cache_scope=_cache_name("cacheScope", order.cacheScope),
+        start=later.parse_start(later.MEMBERS, order.delaySeconds, order.notBefore, services.clock()),
+        context=context_of(request),
+    )
+
+
+def _cache_name(name: str, value: str | None) -> str:
+    if value is not None and not is_cache_name(value):
+        raise BadRequest(f"{name}: {CACHE_NAME_RULE}")
+    return value or ""
+
+
+def _response(results: "list[Result]") -> Response:
+    texts: list[str] = []
+    new: list[str] = []
+    refused = 0
+    for result in results:
+        if isinstance(result, TaskServiceError):
+            texts.append(problem(result).body)
+            refused += 1
+        else:
+            texts.append(json.dumps({"taskID": result.task_id}))
+            new += [result.task_id] if result.is_new else []
+    response = Response.json(f"[{', '.join(texts)}]", status=207 if refused else 200)
+    response = response.adding(log_fields={"tasks": len(results), "refused": refused})
+    if not new:
+        return response
+    return response.adding(log_fields={"ids": new}, counts={"Created": len(new)}, audit="created")

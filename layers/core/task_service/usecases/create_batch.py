@@ -1,0 +1,203 @@
+"""Creating many tasks at once, with few requests; each answers for itself.
+
+    look the templates up ──► write the records of new ids ──► write keys and their records ──► send the messages
+                              many with a request                                               many with a request
+
+Where records and queue are in one database all of it is one transaction. Elsewhere a record whose message is not taken
+is removed again, unless it has an idempotency key: then the client's next request with the key completes it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+from uuid import uuid4
+
+from task_service.domain.context import NO_CONTEXT, Context
+from task_service.domain.errors import TaskServiceError, Unavailable
+from task_service.domain.messages import TaskMessage, message_of
+from task_service.domain.start import AT_ONCE, Start
+from task_service.domain.task import Task
+from task_service.domain.template import TaskTemplate
+from task_service.ports import CachedTemplates
+from task_service.usecases.create_once import KeyedCreator
+from task_service.usecases.create_task import TaskCreator
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """A task that a client wants created."""
+
+    name: str
+    """Name of its template."""
+    payload: str
+    """JSON text of its body."""
+    key_hash: str | None = None
+    """Of its idempotency key; None: it has none."""
+    cache_namespace: str = ""
+    cache_scope: str = ""
+    start: Start = AT_ONCE
+    context: Context = NO_CONTEXT
+
+
+class Created(NamedTuple):
+    """A task that is durable, and will run."""
+
+    task_id: str
+    is_new: bool
+    """Whether this request has created it, not an earlier one with the same key."""
+
+
+Result = Created | TaskServiceError
+"""What an order came to."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BatchCreator:
+    """Creates many tasks."""
+
+    creator: TaskCreator
+    keyed: KeyedCreator
+
+    def create(self, orders: Sequence[Order]) -> list[Result]:
+        """Create the tasks of `orders`; returns the result of each, in order.
+
+        A task that is created is in the table, and its message in the queue. Raises Unavailable where none was written.
+        """
+        templates = _Templates(self.creator.templates)
+        templates.look_up(order.name for order in orders)
+        batch = _Batch(orders=orders, creator=replace(self.creator, templates=templates), keyed=self.keyed)
+        try:
+            with self.creator.unit_of_work():
+                batch.write_new()
+                batch.write_keyed()
+                batch.send()
+        except Unavailable as reason:
+            batch.give_up(reason)
+        self.creator.withdrawals.withdraw_all(batch.without_message)
+        if any(isinstance(result, Created) for result in batch.results.values()):
+            self.creator.withdrawals.go_on()
+        return [batch.results[index] for index in range(len(orders))]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class _Batch:
+    """The orders of one request, on their way to their results."""
+
+    orders: Sequence[Order]
+    creator: TaskCreator
+    keyed: KeyedCreator
+    results: dict[int, Result] = field(default_factory=dict)
+    """By the positions of the orders."""
+    new: dict[int, Task] = field(default_factory=dict)
+    """The records of orders without a key."""
+    messages: dict[int, TaskMessage] = field(default_factory=dict)
+    """Messages that are to be sent."""
+
+    def write_new(self) -> None:
+        """Write the records of the orders without a key."""
+        for index, order in enumerate(self.orders):
+            if order.key_hash is not None:
+                continue
+            try:
+                self.new[index] = self._draft(order)
+            except Unavailable:
+                # Nothing is written yet.
+                raise
+            except TaskServiceError as refusal:
+                self.results[index] = refusal
+        left = {task.id for task in self.creator.tasks.add_all(list(self.new.values()))}
+        for index, task in self.new.items():
+            if task.id in left:
+                self.results[index] = Unavailable("the task was not written")
+            else:
+                self._is_written(index, Created(task.id, is_new=True), message_of(task))
+
+    def write_keyed(self) -> None:
+        """Write the keys and the records of the orders with a key."""
+        keyed = [(order.key_hash, index) for index, order in enumerate(self.orders) if order.key_hash is not None]
+        unavailable: Unavailable | None = None
+        # In the order of the keys, so that two batches with the same keys do not wait for each other.
+        for key_hash, index in sorted(keyed):
+            if unavailable is not None:
+                self.results[index] = unavailable
+                continue
+            order = self.orders[index]
+            try:
+                written = self.keyed.write(
+                    self.creator,
+                    key_hash,
+                    "task",
+                    order.name,
+                    order.payload,
+                    cache_namespace=order.cache_namespace,
+                    cache_scope=order.cache_scope,
+                    start=order.start,
+                    context=order.context,
+                )
+            except Unavailable as reason:
+                # The table does not answer. Asking again for each key would take longer than a client waits.
+                unavailable = self.results[index] = reason
+            except TaskServiceError as refusal:
+                self.results[index] = refusal
+            else:
+                message = written.message if isinstance(written.message, TaskMessage) else None
+                self._is_written(index, Created(written.id, written.is_new), message)
+
+    def send(self) -> None:
+        """Send the messages of the records that are written."""
+        unsent = self.creator.queue.send_each(list(self.messages.values()))
+        for index, message in self.messages.items():
+            if message in unsent:
+                self.results[index] = Unavailable("the task's message was not sent")
+
+    def give_up(self, reason: Unavailable) -> None:
+        """None of the tasks is durable, whatever was written."""
+        for index in range(len(self.orders)):
+            result = self.results.get(index)
+            if result is None or isinstance(result, Created):
+                self.results[index] = reason
+
+    @property
+    def without_message(self) -> list[str]:
+        """The ids of new records that may be there, and whose messages may not."""
+        return [task.id for index, task in self.new.items() if not isinstance(self.results[index], Created)]
+
+    def _draft(self, order: Order) -> Task:
+        draft = self.creator.draft(
+            order.name,
+            order.payload,
+            cache_namespace=order.cache_namespace,
+            cache_scope=order.cache_scope,
+            start=order.start,
+            context=order.context,
+        )
+        return draft(str(uuid4()))
+
+    def _is_written(self, index: int, created: Created, message: TaskMessage | None) -> None:
+        self.results[index] = created
+        if message is not None:
+            self.messages[index] = message
+
+
+class _Templates:
+    """The templates of a batch, each read once, also one that there is not."""
+
+    def __init__(self, templates: CachedTemplates[TaskTemplate]) -> None:
+        self._templates = templates
+        self._found: dict[str, TaskTemplate | None] = {}
+
+    def look_up(self, names: Iterable[str]) -> None:
+        """Read the templates of these names. Raises Unavailable."""
+        for name in names:
+            self.get(name)
+
+    def get(self, name: str) -> TaskTemplate | None:
+        """The template of that name."""
+        if name not in self._found:
+            self._found[name] = self._templates.get(name)
+        return self._found[name]
+
+    def forget(self, name: str) -> None:
+        """Read it anew next time."""
+        self._found.pop(name, None)
+        self._templates.forget(name)
