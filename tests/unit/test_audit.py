@@ -152,6 +152,16 @@ class TestAuditLines:
         ask(world, "POST", "/v1/replays", body='{"name": "greet"}')
         assert audited(caplog) == []
 
+    def test_a_batch_names_what_it_has_created(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO, logger="task")
+        orders = [{"name": "greet", "body": 1}, {"name": "nothing", "body": 1}, {"name": "greet", "body": 2}]
+        first, _, last = ask(world, "POST", "/v1/tasks", body=json.dumps(orders)).json
+        [line] = audited(caplog)
+        assert (line["audit"], line["sub"], line["ids"]) == ("created", "ada", [first["taskID"], last["taskID"]])
+        assert {record.context for record in world.tasks.records.values()} == {Context(created_by="ada")}
+        ask(world, "POST", "/v1/tasks", body=json.dumps(orders[1:2]))
+        assert audited(caplog) == []
+
     def test_a_creation_that_is_repeated_has_none(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO, logger="task")
         for _ in range(2):

@@ -168,7 +168,15 @@ class World:
     def write(self, name: str, **members: Any) -> None:
         self.platform.task_templates.records[name] = stored_template(name, **members)
 
-    def ask(self, method: str, resource: str, headers: dict[str, str] | None = None, **segments: str) -> Any:
+    def ask(
+        self,
+        method: str,
+        resource: str,
+        headers: dict[str, str] | None = None,
+        *,
+        extra: dict[str, Any] | None = None,
+        **segments: str,
+    ) -> Any:
         """The answer's body; headers that are repeated are joined, as gateways do."""
         event = {
             "httpMethod": method,
@@ -180,7 +188,7 @@ class World:
         }
         context = SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 28_000)
         metrics = Metrics(namespace="Test", service="task")
-        answer = Api(lambda: self.services, metrics).resolve(event, context)
+        answer = Api(lambda: self.services, metrics).resolve(event | (extra or {}), context)
         metrics.clear_metrics()
         return json.loads(answer["body"])
 
@@ -275,6 +283,14 @@ class TestTasks:
         again = world.create(traceparent=OTHER, Idempotency_Key="k")
         assert first == again
         assert world.platform.tasks.records[first].context.trace == Trace.of(TRACEPARENT)
+        assert _id() == TRACE_ID
+
+    @pytest.mark.parametrize("key", [{}, {"idempotencyKey": "k"}], ids=["without keys", "with a key"])
+    def test_the_tasks_of_a_batch_are_in_the_trace_of_the_request(self, world: World, key: dict[str, str]) -> None:
+        orders = [{"name": "greet", "body": 1, **key}, {"name": "greet", "body": 2}]
+        headers = {"traceparent": TRACEPARENT, "tracestate": TRACESTATE}
+        world.ask("POST", "/v1/tasks", headers, extra={"body": json.dumps(orders)})
+        assert [task.context for task in world.platform.tasks.records.values()] == [CONTEXT, CONTEXT]
         assert _id() == TRACE_ID
 
     def test_two_traceparents_are_none(self, world: World) -> None:

@@ -128,6 +128,7 @@ def _create_tasks() -> Operation:
             "Each task answers for itself, in order: with its id once it is durable, or with its error. If the request "
             "itself is refused, no task is created."
         ),
+        parameters=TRACE_HEADERS,
         body=Body(
             shape=TaskOrdersSchema,
             examples={
