@@ -357,11 +357,11 @@ class TestAnswers:
         cursor = base64.b64encode(b"greet").decode()
         assert_problem(self.ask(world, path, next=cursor), 400, 1, "next: not a cursor that this service has given")
 
-    @pytest.mark.parametrize("path", ["/v1/tasks", "/v1/taskLists"])
-    def test_they_are_only_read(self, world: World, path: str) -> None:
-        answer = world.ask("POST", path, body="{}")
+    @pytest.mark.parametrize(("path", "allowed"), [("/v1/tasks", "GET, POST"), ("/v1/taskLists", "GET")])
+    def test_other_methods_are_refused(self, world: World, path: str, allowed: str) -> None:
+        answer = world.ask("PUT", path, body="{}")
         assert_problem(answer, 405, 0, "method not allowed")
-        assert answer.headers["Allow"] == "GET"
+        assert answer.headers["Allow"] == allowed
 
 
 @pytest.fixture
