@@ -9,13 +9,16 @@ unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY = 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run publish sam-local test unit lint format bench deploy docs build clean
+.PHONY: help run serve publish sam-local test unit lint format bench deploy docs build clean
 
 help: ## what this Makefile can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/local.stamp ## the whole service on this machine, until Ctrl-C
 	@exec $(BIN)/python -m local run
+
+serve: $(VENV)/local.stamp ## the service on PostgreSQL, as own servers run it, until Ctrl-C; what is created stays
+	@exec $(BIN)/python -m local serve
 
 deploy: $(VENV)/local.stamp ## template.yaml into the running local cloud, or whatever answers at AWS_ENDPOINT_URL
 	@exec $(BIN)/python -m local deploy
@@ -38,7 +41,7 @@ lint: $(VENV)/dev.stamp .venv-tools/stamp ## style, types, the template
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	PYTHONPATH=layers/core $(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache
+	PYTHONPATH=layers/core:cli $(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache
 	bash tests/lint_template.sh
 
 format: $(VENV)/dev.stamp ## put the code into its one shape
@@ -60,7 +63,7 @@ clean: ## remove what the other targets made
 	rm -rf $(VENV) .venv-tools .build .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/local.stamp: requirements/local.txt requirements/postgres.txt layers/core/requirements.txt functions/bridge/requirements.txt
+$(VENV)/local.stamp: requirements/local.txt requirements/postgres.txt host/requirements.txt layers/core/requirements.txt functions/bridge/requirements.txt cli/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/local.txt
 	@touch $@

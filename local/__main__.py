@@ -2,6 +2,7 @@
 
     python -m local run       start it, with template.yaml deployed, until Ctrl-C
     python -m local deploy    deploy template.yaml into the running local cloud, or into what AWS_ENDPOINT_URL names
+    python -m local serve     start the service as own servers run it, on PostgreSQL, until Ctrl-C
     python -m local publish key,namespace,scope
                               publish an event as the cache service does
     python -m local sam-local write what `sam local` needs to run the built functions on the running local cloud
@@ -10,6 +11,9 @@ TASK_PORT, CLOUD_PORT, TARGET_PORT, NATS_PORT and BRIDGE_PORT choose the ports; 
 the AWS services and the demo target answer, for containers. Any other setting of the service
 (LOG_LEVEL, ...) overrides the template's parameter of that name; NATS_SUBJECT is the bridge's, OAUTH_CLIENT_SECRET goes
 into the cloud's Secrets Manager.
+
+`serve` takes TASK_PORT, METRICS_PORT, TARGET_PORT, NATS_PORT, BRIDGE_PORT, and each setting of own servers by its name;
+DATABASE_URL names a server to use instead of one of its own.
 """
 
 import argparse
@@ -25,6 +29,7 @@ from pathlib import Path
 from types import FrameType
 
 from botocore.exceptions import BotoCoreError, ClientError
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from local.artifacts import Workshop
 from local.aws import Endpoint
@@ -33,6 +38,7 @@ from local.cloud import PROJECT, LocalCloud
 from local.deployment import deploy, prepare
 from local.environment import build_environment
 from local.errors import LocalCloudError
+from local.own_server import OwnPorts, OwnServer
 from local.ports import HOST, Ports, parse_host, parse_port
 from local.publish import cache_event, publish
 from local.sam_local import FROM_CONTAINERS, prepare_sam_local
@@ -50,6 +56,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="start it, deploy template.yaml, serve until Ctrl-C")
     commands.add_parser("deploy", help="template.yaml into the running cloud, or what AWS_ENDPOINT_URL names")
+    commands.add_parser("serve", help="start it as own servers run it, on PostgreSQL, until Ctrl-C")
     commands.add_parser("sam-local", help="write what `sam local` needs to run the functions on the running cloud")
     publishing = commands.add_parser("publish", help="publish an event as the cache service does")
     publishing.add_argument("entry", help="key[,namespace[,scope]], or a JSON object with these three")
@@ -57,6 +64,7 @@ def main() -> int:
     publish_this = partial(publish_once, getattr(arguments, "entry", ""))
     known: dict[str, Callable[[], None]] = {
         "run": run,
+        "serve": serve,
         "deploy": deploy_once,
         "publish": publish_this,
         "sam-local": write_for_sam,
@@ -71,7 +79,7 @@ def main() -> int:
         return 1
     except _Stop:
         print("\nStopped.")
-        return 0 if command is run else 130
+        return 0 if command in (run, serve) else 130
     return 0
 
 
@@ -90,6 +98,22 @@ def run() -> None:
             time.sleep(CHECK_SECONDS)
     finally:
         cloud.stop()
+
+
+def serve() -> None:
+    """Serve on PostgreSQL until stopped."""
+    begun = time.monotonic()
+    server = OwnServer(ports=_own_ports(), settings=os.environ)
+    try:
+        print("Starting PostgreSQL and the host ...", flush=True)
+        server.start()
+        print(_served(server, time.monotonic() - begun), flush=True)
+        while True:
+            for line in server.supervise():
+                print(line, flush=True)
+            time.sleep(CHECK_SECONDS)
+    finally:
+        server.stop()
 
 
 def deploy_once() -> None:
@@ -157,6 +181,37 @@ or in a browser, with "Try it out" of POST /v1/task/{{taskName}}: {cloud.api_url
 What you edit takes effect with `{_with_ports("CLOUD_PORT", "TASK_PORT")}make deploy`. Ctrl-C stops it."""
 
 
+def _served(server: OwnServer, seconds: float) -> str:
+    token = ' -H "Authorization: Bearer $TOKEN"' if server.wants_tokens else ""
+    return f"""
+The task service is ready after {seconds:.1f} s, on PostgreSQL.
+
+  API               {server.api_url}
+  Swagger UI        {server.api_url}/swagger-ui/
+  database          {_without_password(server.database_url)}
+  demo target       {server.target_url}
+  NATS server       {server.nats_url}
+  bridge            {server.bridge_url}/health
+  metrics           {server.metrics_url}
+  functions' logs   {os.path.relpath(server.host_log)}
+
+Try it:
+
+  curl{token} -d '{{"greeting": "hello"}}' {server.api_url}/v1/task/hello
+  curl{token} {server.api_url}/v1/taskResult/<the taskID of the answer>
+  {_with_ports("NATS_PORT")}make publish KEY=did:web:example.com,Login,Administration
+
+or in a browser, with "Try it out" of POST /v1/task/{{taskName}}: {server.api_url}/swagger-ui/
+
+Ctrl-C stops it. What was created is there when it starts again; `make clean` removes it."""
+
+
+def _without_password(url: str) -> str:
+    known = conninfo_to_dict(url)
+    known.pop("password", None)
+    return make_conninfo("", **known)
+
+
 def _with_ports(*variables: str) -> str:
     """What another shell has to set to find these ports, where they are not the usual ones."""
     return "".join(f"{name}={value} " for name in variables if (value := os.environ.get(name)))
@@ -175,6 +230,21 @@ def _ports() -> Ports:
         )
     }
     return Ports(**chosen)
+
+
+def _own_ports() -> OwnPorts:
+    default = OwnPorts()
+    chosen = {
+        name: parse_port(os.environ.get(variable) or str(port), variable)
+        for name, variable, port in (
+            ("task", "TASK_PORT", default.task),
+            ("metrics", "METRICS_PORT", default.metrics),
+            ("target", "TARGET_PORT", default.target),
+            ("nats", "NATS_PORT", default.nats),
+            ("bridge", "BRIDGE_PORT", default.bridge),
+        )
+    }
+    return OwnPorts(**chosen)
 
 
 def _listen_host() -> str | None:

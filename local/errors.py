@@ -12,5 +12,13 @@ class PortInUseError(LocalCloudError):
         super().__init__(f"port {port} is in use: stop what listens there, or choose another with {variable}=<port>")
 
 
+class RefusedError(LocalCloudError):
+    """A server has answered, and not well."""
+
+    def __init__(self, method: str, url: str, status: int, reason: str) -> None:
+        super().__init__(f"{method} {url} is answered with {status}: {reason}")
+        self.status = status
+
+
 class DeploymentError(LocalCloudError):
     """The cloud did not take the template."""

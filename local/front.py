@@ -19,8 +19,8 @@ from botocore.exceptions import BotoCoreError
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from host.content_coding import DecodedTooLargeError, UndecodableError, decode
 from local.aws import Endpoint
-from local.content_coding import DecodedTooLargeError, UndecodableError, decode
 from local.deployment import gateway_path, stack_at
 from local.patience import REQUEST_SECONDS, read_body
 

@@ -60,6 +60,14 @@ class Child:
             self._process.stdin.close()
         return exit_code
 
+    def end(self, *, within: float) -> None:
+        """Ask the process to end, and kill it, with all that it started, if it has not after so many seconds."""
+        if self.exit_code() is None:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(within)
+        self.kill()
+
     def kill(self) -> None:
         """End the process and all that it started. They keep nothing that a kill could damage."""
         with contextlib.suppress(ProcessLookupError):

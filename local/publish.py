@@ -43,7 +43,9 @@ def publish(server: str, subject: str, event: dict[str, object]) -> None:
     try:
         asyncio.run(_publish(server, subject, json.dumps(event).encode()))
     except (nats.errors.Error, OSError) as error:
-        raise LocalCloudError(f"NATS does not answer at {server}: {error}; `make run` starts one") from error
+        raise LocalCloudError(
+            f"NATS does not answer at {server}: {error}; `make run` starts one, and `make serve`"
+        ) from error
 
 
 async def _publish(server: str, subject: str, payload: bytes) -> None:

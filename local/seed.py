@@ -1,21 +1,23 @@
 """The examples: policies and templates, written through the API as anybody would write them.
 
-    python -m local.seed TARGET_URL
+    python -m local.seed TARGET_URL [--keep]
 
-writes them past the gateway, with the API in this process and the stack's table: where the API wants a token, there is
-nobody here to give one.
+writes them past the gateway, with the API in this process and the stack's table, or the database: where the API wants a
+token, there is nobody here to give one. What is there already is written again, unless it is to be kept.
 """
 
 import json
 import sys
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from string import Template
 from types import SimpleNamespace
+from typing import Final
 from urllib.parse import quote
 
 from local.client import call
-from local.errors import LocalCloudError
+from local.errors import LocalCloudError, RefusedError
 
 EXAMPLES = Path(__file__).with_name("examples")
 
@@ -47,17 +49,17 @@ def seed(write: Write, target_url: str) -> None:
 
 def through(api_url: str) -> Write:
     """Writes through the API at this address."""
-
-    def write(resource: str, parameters: Mapping[str, str], body: str) -> None:
-        path = resource.format_map({name: quote(value, safe="") for name, value in parameters.items()})
-        call("PUT", api_url + path, body.encode())
-
-    return write
+    return _through(api_url, {})
 
 
-def in_this_process() -> Write:
+def through_where_new(api_url: str) -> Write:
+    """The same, for what is not there yet."""
+    return _where_new(_through(api_url, _IF_NEW))
+
+
+def in_this_process(headers: Mapping[str, str] | None = None) -> Write:
     """Writes with the API in this process, on what the environment names."""
-    ask = api_in_this_process()
+    ask = api_in_this_process(headers)
 
     def write(resource: str, parameters: Mapping[str, str], body: str) -> None:
         ask("PUT", resource, parameters, body)
@@ -65,7 +67,29 @@ def in_this_process() -> Write:
     return write
 
 
-def api_in_this_process() -> Ask:
+_IF_NEW: Final = {"If-None-Match": "*"}
+
+
+def _through(api_url: str, headers: Mapping[str, str]) -> Write:
+    def write(resource: str, parameters: Mapping[str, str], body: str) -> None:
+        path = resource.format_map({name: quote(value, safe="") for name, value in parameters.items()})
+        call("PUT", api_url + path, body.encode(), headers)
+
+    return write
+
+
+def _where_new(write: Write) -> Write:
+    def write_new(resource: str, parameters: Mapping[str, str], body: str) -> None:
+        try:
+            write(resource, parameters, body)
+        except RefusedError as error:
+            if error.status != HTTPStatus.PRECONDITION_FAILED:
+                raise
+
+    return write_new
+
+
+def api_in_this_process(headers: Mapping[str, str] | None = None) -> Ask:
     """The API in this process, on what the environment names."""
     from aws_lambda_powertools import Metrics
 
@@ -81,13 +105,13 @@ def api_in_this_process() -> Ask:
             "path": resource,
             "pathParameters": {name: quote(value, safe="") for name, value in parameters.items()},
             "headers": {},
-            "multiValueHeaders": {},
+            "multiValueHeaders": {name: [value] for name, value in (headers or {}).items()},
             "requestContext": {},
             "body": body,
         }
         answer = api.resolve(event, SimpleNamespace())
         if answer["statusCode"] >= 300:
-            raise LocalCloudError(f"{method} {resource} is answered with {answer['statusCode']}: {answer['body']}")
+            raise RefusedError(method, resource, answer["statusCode"], answer["body"])
         said: str = answer["body"]
         return said
 
@@ -96,6 +120,7 @@ def api_in_this_process() -> Ask:
 
 if __name__ == "__main__":
     try:
-        seed(in_this_process(), sys.argv[1])
+        keeps = sys.argv[2:] == ["--keep"]
+        seed(_where_new(in_this_process(_IF_NEW)) if keeps else in_this_process(), sys.argv[1])
     except LocalCloudError as error:
         sys.exit(str(error))

@@ -56,6 +56,16 @@ class Children:
             one.child, one.started_at = one.start(), self.clock()
             yield name, exit_code
 
+    def end(self, name: str, *, within: float) -> None:
+        """Ask a process to end, if there is one of that name, and wait for it."""
+        one = self._known.pop(name, None)
+        if one is not None:
+            one.child.end(within=within)
+
+    def pids(self) -> dict[str, int]:
+        """The processes' numbers, by name."""
+        return {name: one.child.pid for name, one in self._known.items()}
+
     def kill(self) -> None:
         """End every process."""
         for one in self._known.values():

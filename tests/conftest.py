@@ -6,6 +6,7 @@ import pytest
 
 from local.artifacts import locked
 from local.cloud import LocalCloud
+from local.own_server import OwnServer
 from tests.support.postgres import Server
 from tests.support.runtime import PROJECT, RUNNING, Build
 
@@ -37,6 +38,17 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """The service on this machine, on free ports, with the examples loaded; one for the whole run."""
     with LocalCloud(directory=tmp_path_factory.mktemp("cloud")) as cloud:
         yield cloud
+
+
+@pytest.fixture(scope="session")
+def own_server(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
+    """The service as own servers run it, on free ports, with the examples loaded; one for the whole run."""
+    directory = tmp_path_factory.mktemp("own-server")
+    with (
+        postgres_server.database(migrated=False) as url,
+        OwnServer(directory=directory, settings={"DATABASE_URL": url}) as server,
+    ):
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -187,7 +187,7 @@ def test_a_replayed_task_is_as_if_created(tasks: Tasks, created: Task) -> None:
     replay = tasks.replay(created.id, number=1)
     assert replay.won
     assert replay.task is not None
-    assert replace(replay.task, holder=None) == replace(created, replay=1)
+    assert replace(replay.task, holder=None, earlier=()) == replace(created, replay=1)
     done = claim(tasks, first(created.id, replay=1))
     assert tasks.finish(done, Done(result="1", response_code=200), result=Body(text="1"), now=SOON)
     assert read(tasks, created.id).state is State.DONE

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -145,6 +145,14 @@ def test_since_is_included_and_until_is_not(world: World) -> None:
     assert world.ids(since=until, until=until) == []
     finer = timedelta(microseconds=1)
     assert len(world.ids(since=since + finer, until=until + finer)) == 2
+
+
+@pytest.mark.parametrize("offset", [timedelta(hours=23, minutes=34), -timedelta(hours=17, minutes=33)])
+def test_a_time_with_any_offset_is_understood(world: World, offset: timedelta) -> None:
+    created, odd = world.task(), timezone(offset)
+    assert world.ids(since=world.day.astimezone(odd), until=(world.day + LATER).astimezone(odd)) == [created.id]
+    for edge in (datetime(1, 1, 1, tzinfo=odd), datetime(9999, 12, 31, 23, tzinfo=odd)):
+        assert world.ids(since=edge, until=edge) == []
 
 
 def test_those_of_one_name_are_found(world: World) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.cloud import LocalCloud
+from local.own_server import OwnServer
 from tests.support.api import Api
 from tests.support.aws_proxy import AwsProxy
 from tests.support.faulty_cloud import SETTINGS, FaultyCloud
@@ -12,20 +13,36 @@ from tests.support.http_front import HttpFront
 from tests.support.runtime import RUNNING, Build, BuiltFunction
 from tests.support.targets import HttpTarget
 
+REST, HTTP, OWN_SERVERS = "REST", "HTTP", "own servers"
+"""The API behind API Gateway, of both of its kinds, and behind the host."""
+
+ON_BOTH_PLATFORMS = ("test_cancel_and_replay", "test_idempotency", "test_lists", "test_search", "test_waiting")
+"""The modules beside those of the contract whose cases run on both platforms."""
+
+OF_AWS = frozenset({"cloud", "faulty"})
+"""Fixtures with which a case asks for something of AWS."""
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the contract's cases with both kinds of API, except where a case names one."""
+    """Run the contract's cases with each API, and others on both platforms, except where a case names one."""
     named = {mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")}
-    if "test_contract_" in metafunc.module.__name__ and "api" in metafunc.fixturenames and "api" not in named:
-        metafunc.parametrize("api", ["REST", "HTTP"], indirect=True, scope="session")
+    if "api" not in metafunc.fixturenames or "api" in named or OF_AWS & set(metafunc.fixturenames):
+        return
+    module = metafunc.module.__name__.rpartition(".")[2]
+    if module.startswith("test_contract_"):
+        metafunc.parametrize("api", [REST, HTTP, OWN_SERVERS], indirect=True, scope="session")
+    elif module in ON_BOTH_PLATFORMS:
+        metafunc.parametrize("api", [REST, OWN_SERVERS], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
-def api(request: pytest.FixtureRequest, cloud: LocalCloud) -> Api:
-    """The API of the cloud that all tests share."""
-    if getattr(request, "param", "REST") == "HTTP":
+def api(request: pytest.FixtureRequest) -> Api:
+    """The API that all tests share."""
+    chosen = getattr(request, "param", REST)
+    if chosen == HTTP:
         return Api(request.getfixturevalue("http_api_url"))
-    return Api(cloud.api_url)
+    service: LocalCloud | OwnServer = request.getfixturevalue("own_server" if chosen == OWN_SERVERS else "cloud")
+    return Api(service.api_url)
 
 
 @pytest.fixture(scope="session")

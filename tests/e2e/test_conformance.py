@@ -11,7 +11,9 @@ from typing import Any, Final
 import pytest
 
 from local.cloud import LocalCloud
+from local.own_server import OwnServer
 from tests.support.api import Api
+from tests.support.postgres import Server
 
 pytestmark = pytest.mark.slow
 
@@ -20,24 +22,33 @@ WITHIN_SECONDS: Final = 600
 LEAST_REQUESTS: Final = 2_000
 
 
-@pytest.fixture(scope="module")
-def own_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """A cloud that is full of nonsense afterwards."""
-    with LocalCloud(directory=tmp_path_factory.mktemp("conformance")) as cloud:
-        yield cloud
+@pytest.fixture(params=["cloud", "own servers"])
+def service(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres_server: Server
+) -> Iterator[LocalCloud | OwnServer]:
+    """A service that is full of nonsense afterwards, on each platform in turn."""
+    if request.param == "cloud":
+        with LocalCloud(directory=tmp_path / "cloud") as cloud:
+            yield cloud
+        return
+    with (
+        postgres_server.database(migrated=False) as url,
+        OwnServer(directory=tmp_path / "own-server", settings={"DATABASE_URL": url}) as server,
+    ):
+        yield server
 
 
 def test_every_answer_is_one_that_the_document_describes(
-    own_cloud: LocalCloud, tmp_path: Path, record_property: Callable[[str, object], None]
+    service: LocalCloud | OwnServer, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     document = tmp_path / "openapi.json"
-    document.write_text(json.dumps(prepared(own_cloud)))
+    document.write_text(json.dumps(prepared(service)))
     events = tmp_path / "events.ndjson"
 
     run = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", CONFIGURATION),
-            *("run", document, "--url", own_cloud.api_url, "--report-ndjson-path", events),
+            *("run", document, "--url", service.api_url, "--report-ndjson-path", events),
         ],
         cwd=tmp_path,
         capture_output=True,
@@ -54,10 +65,10 @@ def test_every_answer_is_one_that_the_document_describes(
     assert [operation for operation, statuses in answers.items() if not min(statuses) < 400] == []
 
 
-def prepared(cloud: LocalCloud) -> Any:
-    """The document as it is served, with names and ids in it that exist in this cloud."""
-    api = Api(cloud.api_url)
-    tasks, lists = populated(api, cloud.target_url)
+def prepared(service: LocalCloud | OwnServer) -> Any:
+    """The document as it is served, with names and ids in it that exist there."""
+    api = Api(service.api_url)
+    tasks, lists = populated(api, service.target_url)
     known = {
         "taskName": ["hello", "greeting"],
         "taskListName": ["small"],
@@ -77,7 +88,7 @@ def prepared(cloud: LocalCloud) -> Any:
     fixed = {"repository": ["examples"], "group": ["example"], "version": ["1.0"]}
     text = api.call("GET", "/swagger-ui/openapi.json").body.decode()
     # Calls stay on this machine.
-    document = json.loads(text.replace("https://payments.example.com/", f"{cloud.target_url}/"))
+    document = json.loads(text.replace("https://payments.example.com/", f"{service.target_url}/"))
     for path, methods in document["paths"].items():
         for operation in methods.values():
             for parameter in operation.get("parameters", []):

@@ -14,7 +14,7 @@ from tests.support.targets import HttpTarget
 
 MEMBERS: Final = {
     *("id", "name", "status", "attempts", "responseCode"),
-    *("createdAt", "startedAt", "finishedAt", "error"),
+    *("createdAt", "startedAt", "finishedAt", "error", "history"),
 }
 
 

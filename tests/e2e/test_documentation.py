@@ -1,5 +1,6 @@
 """The commands of README.md and docs/, run as a reader would run them, against the local cloud."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,13 @@ def transcript(cloud: LocalCloud) -> Transcript:
             f"{HOST}:{usual.target}": cloud.target_url.removeprefix("http://"),
             f"http://{HOST}:{usual.bridge}": cloud.bridge_url,
             f"http://{HOST}:{usual.cloud}": cloud.endpoint_url,
-        }
+        },
+        environment={
+            "TASKCTL_URL": cloud.api_url,
+            "NATS_ADDR": cloud.nats_url,
+            "TASKCTL_CONFIG": os.devnull,
+            "COLUMNS": "80",
+        },
     )
 
 

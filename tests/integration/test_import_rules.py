@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "layers" / "core" / "task_service"
+TASKCTL = ROOT / "cli" / "taskctl"
 CONTRACTS = [
     contract["name"]
     for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
@@ -35,13 +36,16 @@ OFFENCES = [
     ("usecases/create_task.py", "import requests", "domain, ports and use cases reach nothing outside"),
     ("domain/task.py", "import pydantic", "domain, ports and use cases reach nothing outside"),
     ("entrypoints/telemetry.py", "import botocore", "entry points know no library of a platform"),
+    ("../taskctl/documents.py", "import task_service.domain.template", "taskctl is a client"),
+    ("../taskctl/screen.py", "import local.errors", "taskctl is a client"),
 ]
 
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """A copy of the package, with the rules beside it."""
-    shutil.copytree(PACKAGE, tmp_path / "task_service", ignore=shutil.ignore_patterns("__pycache__"))
+    """A copy of the package, with taskctl and the rules beside it."""
+    for copied in (PACKAGE, TASKCTL):
+        shutil.copytree(copied, tmp_path / copied.name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path / "task_service"
 

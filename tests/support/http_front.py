@@ -55,6 +55,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body are two packets, and the second one would wait for the client's delayed acknowledgement.
+    disable_nagle_algorithm = True
     server: _Server
 
     def _answer(self) -> None:

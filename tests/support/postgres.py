@@ -57,11 +57,16 @@ class Server:
             with psycopg.connect(self.url(), autocommit=True) as connection:
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def kill(self) -> None:
-        """Kill the server and all that serve its connections, as the kernel does when memory runs out."""
+    @property
+    def pid(self) -> int:
+        """The server's first process."""
         pid = self._server.get_pid()
         assert pid is not None
-        postmaster = psutil.Process(pid)
+        return pid
+
+    def kill(self) -> None:
+        """Kill the server and all that serve its connections, as the kernel does when memory runs out."""
+        postmaster = psutil.Process(self.pid)
         processes = [postmaster, *postmaster.children(recursive=True)]
         for process in processes:
             with suppress(psutil.NoSuchProcess):

@@ -4,7 +4,9 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from tests.support.api import eventually
@@ -15,8 +17,10 @@ SECONDS: Final = 60.0
 
 _ID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _TIME: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+_SHORT_TIME: Final = r"\d\d-\d\d \d\d:\d\d:\d\d"
+_DURATION: Final = r"\d+\.\d s"
 _ANY: Final = '"…"'
-_VARYING: Final = re.compile(f"({_ID}|{_TIME}|{_ANY})")
+_VARYING: Final = re.compile(f"({_ID}|{_TIME}|{_SHORT_TIME}|{_DURATION}|{_ANY})")
 
 # What a person has configured for curl, and proxies, are not part of the document.
 _SHELL: Final = 'set -euo pipefail; curl() { command curl -q --silent --show-error %s "$@"; }\n'
@@ -29,15 +33,22 @@ class CommandFailed(AssertionError):
 class Transcript:
     """A document's commands in order; remembers which ids of this run stand for which of the document."""
 
-    def __init__(self, addresses: Mapping[str, str], *, patience: float = SECONDS) -> None:
+    def __init__(
+        self,
+        addresses: Mapping[str, str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        patience: float = SECONDS,
+    ) -> None:
         self._addresses = addresses
+        self._environment = environment or {}
         self._patience = patience
         self._ids: dict[str, str] = {}
 
     def run(self, block: Block) -> None:
         """Run the commands of a block. Raises CommandFailed."""
         if block.language == "sh":
-            _shell(self._here(block.text), "--fail-with-body", block)
+            self._shell(block.text, "--fail-with-body", block)
             return
         for command in block.commands:
             self._run(command, block)
@@ -47,7 +58,7 @@ class Transcript:
         seen: list[str] = []
 
         def printed_as_shown() -> bool:
-            seen.append(_shell(self._here(command.text), "", block))
+            seen.append(self._shell(command.text, "", block))
             return self._is(seen[-1], command.printed or "")
 
         if command.only_reads:
@@ -57,6 +68,23 @@ class Transcript:
                 raise CommandFailed(_difference(command, block, seen[-1])) from None
         elif not printed_as_shown():
             raise CommandFailed(_difference(command, block, seen[-1]))
+
+    def _shell(self, script: str, curl_options: str, block: Block) -> str:
+        """What a script of the document prints, its errors too. Raises CommandFailed where it fails."""
+        programs = Path(sys.executable).parent
+        environment = {"PATH": f"{programs}:{os.environ['PATH']}", "no_proxy": "*", "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(
+            ["bash", "-c", _SHELL % curl_options + self._here(script)],
+            env={**environment, **self._environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        if done.returncode:
+            raise CommandFailed(f"{block}: exit code {done.returncode}\n{self._here(script)}\n{done.stdout}")
+        return done.stdout
 
     def _here(self, text: str) -> str:
         """A text of the document with this run's addresses and ids."""
@@ -75,8 +103,8 @@ class Transcript:
                 else:
                     groups[part] = f"id{len(groups)}"
                     pattern += f"(?P<{groups[part]}>{_ID})"
-            elif re.fullmatch(_TIME, part):
-                pattern += _TIME
+            elif form := next((form for form in (_TIME, _SHORT_TIME, _DURATION) if re.fullmatch(form, part)), None):
+                pattern += form
             elif part == _ANY:
                 pattern += r'"[^"]*"'
             else:
@@ -93,22 +121,6 @@ def _canonical(text: str) -> str:
         return json.dumps(json.loads(text), ensure_ascii=False, sort_keys=True)
     except ValueError:
         return " ".join(text.split())
-
-
-def _shell(script: str, curl_options: str, block: Block) -> str:
-    """What a script prints. Raises CommandFailed where it fails."""
-    environment = {"PATH": os.environ["PATH"], "no_proxy": "*", "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(
-        ["bash", "-c", _SHELL % curl_options + script],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        raise CommandFailed(f"{block}: exit code {done.returncode}\n{script}\n{done.stdout}\n{done.stderr}")
-    return done.stdout
 
 
 def _difference(command: Command, block: Block, printed: str) -> str:

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import pytest
@@ -259,7 +259,13 @@ class TestReading:
     def test_the_status_says_where_a_task_stands(self, world: World, state: State, status: int) -> None:
         started = None if state is State.CREATED else NOW
         world.tasks.records["t"] = task(
-            "t", state=state, attempt=2, started_at=started, response_code=503, error="the target answered 503"
+            "t",
+            state=state,
+            attempt=2,
+            started_at=started,
+            holder="a",
+            response_code=503,
+            error="the target answered 503",
         )
         answer = world.ask("GET", "/v1/taskStatus/t")
         assert answer.status == status
@@ -273,7 +279,16 @@ class TestReading:
             "startedAt": "2026-01-01T00:00:00.000Z" if started else None,
             "finishedAt": None,
             "error": "the target answered 503",
+            "history": [self.LAST] if state.is_final else [],
         }
+
+    LAST: ClassVar = {
+        "attempt": 2,
+        "startedAt": "2026-01-01T00:00:00.000Z",
+        "finishedAt": None,
+        "responseCode": 503,
+        "error": "the target answered 503",
+    }
 
     def test_the_status_tells_of_redirects_where_there_were_any(self, world: World) -> None:
         world.tasks.records["t"] = task("t", state=State.DONE, redirects=3, final_origin="https://login.example")

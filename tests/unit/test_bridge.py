@@ -13,9 +13,9 @@ from bridge.buffer import Buffer, Event
 from bridge.envelope import MAX_BYTES
 from bridge.forwarder import Forwarder
 from bridge.metrics import Metrics
+from bridge.refusal import Refusal
 from bridge.settings import Settings, SettingsError
 from bridge.source import FLUSH_SECONDS
-from bridge.sqs import Refusal
 
 NEEDED = {"EVENT_QUEUE_URL": "http://127.0.0.1:9/q"}
 DOWN = Refusal("ServiceUnavailable")
@@ -160,7 +160,7 @@ async def test_what_the_queue_will_never_take_is_dropped_and_holds_up_nothing() 
     await bridge.forwarder.receive("b", good)
     await bridge.run_until_empty()
     assert (bad.words, good.words) == (["dropped"], ["accepted"])
-    assert bridge.dropped("refused_by_sqs") == 1
+    assert bridge.dropped("refused_by_queue") == 1
 
 
 @pytest.mark.parametrize("bound", [{"max_events": 3}, {"max_bytes": 3}])

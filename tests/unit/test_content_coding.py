@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.content_coding import DecodedTooLargeError, UndecodableError, decode
+from host.content_coding import DecodedTooLargeError, UndecodableError, decode
 from tests.support.codings import gzipped
 
 BODY = b'{"a": 1}'

@@ -23,7 +23,7 @@ from tests.support.transcripts import CommandFailed, Transcript
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
-RUNNABLE = {"curl"}
+RUNNABLE = {"curl", "taskctl", ".venv/bin/taskctl"}
 """Programs that tests/e2e/test_documentation.py starts; a block with another one has to say why no test runs it."""
 
 
@@ -159,6 +159,8 @@ def run(tmp_path: Path, text: str) -> None:
         ("""echo '"2026-11-24T06:00:39.051Z"'""", '"2025-01-02T03:04:05.678Z"'),
         ("""echo '{"next": "abc"}'""", '{"next": "…"}'),
         ("echo shown:1", "shown:1"),
+        ("echo took 12.3 s at 11-26 08:12:46", "took 0.1 s at 01-01 00:00:00"),
+        ("echo wrong >&2", "wrong"),
     ],
 )
 def test_a_transcript_accepts_what_is_the_same(command: str, printed: str, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from prometheus_client import disable_created_metrics
@@ -18,8 +19,11 @@ from bridge.logs import write_logs
 from bridge.metrics import Metrics
 from bridge.settings import Settings, SettingsError
 from bridge.source import Source
-from bridge.sqs import EventQueue
 from bridge.web import Health, application
+
+if TYPE_CHECKING:
+    from bridge.postgres import PostgresEventQueue
+    from bridge.sqs import EventQueue
 
 log = logging.getLogger("bridge")
 
@@ -33,13 +37,13 @@ async def serve(settings: Settings) -> None:
 
     metrics = Metrics()
     buffer = Buffer(max_events=settings.buffer_events, max_bytes=settings.buffer_bytes)
-    queue = EventQueue(settings.queue_url, metrics, region=settings.region, senders=SENDERS)
+    queue = _queue(settings, metrics)
     forwarder = Forwarder(buffer, queue, metrics)
     source = Source(settings.nats, forwarder, metrics)
     metrics.watch(buffered=lambda: len(buffer), connected=lambda: source.delivers)
 
     def health() -> Health:
-        return Health(nats_fault=source.fault, sqs_fault=queue.fault, buffered=len(buffer))
+        return Health(nats_fault=source.fault, queue_fault=queue.fault, buffered=len(buffer))
 
     runner = web.AppRunner(application(health, metrics), access_log=None)
     await runner.setup()
@@ -65,6 +69,17 @@ async def serve(settings: Settings) -> None:
         log.info("stopped", extra={"action": "stop"})
 
 
+def _queue(settings: Settings, metrics: Metrics) -> "EventQueue | PostgresEventQueue":
+    """The event queue: PostgreSQL's where there is a database, else SQS's. Each needs libraries of its own."""
+    if settings.database_url:
+        from bridge.postgres import PostgresEventQueue
+
+        return PostgresEventQueue(settings.database_url, metrics, senders=SENDERS)
+    from bridge.sqs import EventQueue
+
+    return EventQueue(settings.queue_url, metrics, region=settings.region, senders=SENDERS)
+
+
 async def _finish(settings: Settings, source: Source, buffer: Buffer) -> None:
     """Take what is on its way here, and send it."""
     try:
@@ -72,7 +87,7 @@ async def _finish(settings: Settings, source: Source, buffer: Buffer) -> None:
             await source.stop()
             await buffer.empty()
     except TimeoutError:
-        log.warning("SQS does not take everything in time", extra={"action": "stop", "events": len(buffer)})
+        log.warning("the event queue does not take everything in time", extra={"action": "stop", "events": len(buffer)})
 
 
 async def _cancel(task: "asyncio.Task[object]") -> None:

@@ -1,4 +1,4 @@
-"""Events that NATS has delivered and SQS does not have yet, within bounds."""
+"""Events that NATS has delivered and the event queue does not have yet, within bounds."""
 
 import asyncio
 from collections import deque
@@ -8,14 +8,14 @@ from typing import Protocol
 from bridge.envelope import MAX_BYTES
 
 BATCH = 10
-"""The most messages of one request to SQS."""
+"""The most messages of one request to the event queue."""
 
 
 class Delivery(Protocol):
     """How NATS delivered an event, and how NATS is told its end."""
 
     async def accept(self) -> None:
-        """SQS has the event."""
+        """The event queue has the event."""
 
     async def give_back(self, seconds: float) -> bool:
         """Have NATS deliver the event again after that time; False where NATS cannot."""

@@ -1,4 +1,4 @@
-"""Moves events from the buffer into the event queue, until SQS has them."""
+"""Moves events from the buffer into the event queue, until the queue has them."""
 
 import asyncio
 import logging
@@ -9,12 +9,12 @@ from typing import Protocol
 from bridge.buffer import BATCH, Buffer, Delivery, Event
 from bridge.envelope import MAX_BYTES
 from bridge.metrics import BUFFER_FULL, MALFORMED, REFUSED, STOPPED, TOO_LARGE, Metrics
-from bridge.sqs import Refusal
+from bridge.refusal import Refusal
 
 log = logging.getLogger("bridge")
 
 SENDERS = 4
-"""Requests to SQS at the same time."""
+"""Requests to the queue at the same time."""
 PROBES = SENDERS * BATCH
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
@@ -47,12 +47,12 @@ class Forwarder:
         event = Event(body, delivery)
         self._metrics.received.inc()
         if len(body) > MAX_BYTES:
-            await self._drop(delivery, TOO_LARGE, f"{len(body)} bytes as a message, SQS takes {MAX_BYTES}")
+            await self._drop(delivery, TOO_LARGE, f"{len(body)} bytes as a message, the queue takes {MAX_BYTES}")
         elif self._pause and len(self._buffer) >= PROBES and await self._give_back(event, self._pause):
-            # While SQS refuses, JetStream keeps the events; a few in the buffer show when SQS takes them again.
+            # While the queue refuses, JetStream keeps the events; a few in the buffer show when it takes them again.
             return
         elif not self._buffer.offer(event) and not await self._give_back(event, FIRST_PAUSE):
-            await self._drop(delivery, BUFFER_FULL, "SQS takes none, and the buffer is full")
+            await self._drop(delivery, BUFFER_FULL, "the queue takes none, and the buffer is full")
 
     async def refuse(self, delivery: Delivery, fault: str) -> None:
         """Drop a message that no event can be read from, now or later."""
@@ -67,7 +67,7 @@ class Forwarder:
                 lost += 1
         if lost:
             self._metrics.dropped.labels(STOPPED).inc(lost)
-            log.error("events are lost: SQS takes none", extra={"action": "stop", "events": lost})
+            log.error("events are lost: the queue takes none", extra={"action": "stop", "events": lost})
 
     async def _send_all(self) -> None:
         while True:

@@ -49,7 +49,7 @@ class JetStreamDelivery:
     message: Msg
 
     async def accept(self) -> None:
-        """SQS has the event."""
+        """The event queue has the event."""
         with suppress(nats.errors.Error):
             await self.message.ack()
 

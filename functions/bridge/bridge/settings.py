@@ -36,7 +36,10 @@ class NatsSettings:
 class Settings:
     """What a bridge is started with."""
 
-    queue_url: str
+    queue_url: str = ""
+    """The event queue in SQS."""
+    database_url: str = field(default="", repr=False)
+    """The database of the event queue in PostgreSQL; empty: the queue is SQS's."""
     nats: NatsSettings = NatsSettings()
     region: str | None = None
     host: str = "127.0.0.1"
@@ -52,13 +55,19 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """The settings of this process. Raises SettingsError."""
         given = {name: value for name, value in environment.items() if value}
-        if "EVENT_QUEUE_URL" not in given:
-            raise SettingsError("EVENT_QUEUE_URL is not set: the event queue's URL (output EventQueueUrl of the stack)")
+        if "EVENT_QUEUE_URL" not in given and "DATABASE_URL" not in given:
+            raise SettingsError(
+                "EVENT_QUEUE_URL is not set: the event queue's URL (output EventQueueUrl of the stack),"
+                " or DATABASE_URL where the queue is in PostgreSQL"
+            )
+        if "EVENT_QUEUE_URL" in given and "DATABASE_URL" in given:
+            raise SettingsError("EVENT_QUEUE_URL and DATABASE_URL are set; one of them is expected")
         level = given.get("LOG_LEVEL", "INFO").upper()
         if level not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
             raise SettingsError(f"LOG_LEVEL is {level!r}; DEBUG, INFO, WARNING, ERROR or CRITICAL is expected")
         return cls(
-            queue_url=given["EVENT_QUEUE_URL"],
+            queue_url=given.get("EVENT_QUEUE_URL", ""),
+            database_url=given.get("DATABASE_URL", ""),
             nats=_nats(given),
             region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
             host=given.get("BRIDGE_HOST", "127.0.0.1"),

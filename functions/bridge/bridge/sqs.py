@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import botocore.session
@@ -13,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from bridge.metrics import Metrics
+from bridge.refusal import Refusal
 from bridge.settings import SettingsError
 
 log = logging.getLogger("bridge")
@@ -27,14 +27,6 @@ _CONFIG = Config(
 )
 _HOPELESS = frozenset({"InvalidMessageContents", "InvalidParameterValue"})
 """The codes with which SQS refuses a message for good. Other refusals may be mended: permissions, keys, the queue."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The reason why SQS does not have a message."""
-
-    code: str
-    is_hopeless: bool = False
 
 
 class EventQueue:
@@ -59,7 +51,7 @@ class EventQueue:
         self._metrics.send_seconds.observe(time.monotonic() - begun)
         codes = [refusal.code for refusal in refusals if refusal is not None]
         for code in codes:
-            self._metrics.sqs_errors.labels(code).inc()
+            self._metrics.queue_errors.labels(code).inc()
         fault = next((refusal.code for refusal in refusals if refusal and not refusal.is_hopeless), None)
         if fault != self.fault:
             log.warning("SQS: %s", fault or "takes events again", extra={"action": "send", "code": fault})

@@ -1,7 +1,7 @@
 """The bridge's HTTP interface.
 
 - `/live`: 200 as long as the process works;
-- `/health`: 200 while NATS delivers and SQS takes events, 503 with the reason while not;
+- `/health`: 200 while NATS delivers and the event queue takes events, 503 with the reason while not;
 - `/metrics`: for Prometheus.
 """
 
@@ -18,13 +18,13 @@ class Health:
     """The state of the bridge."""
 
     nats_fault: str | None
-    sqs_fault: str | None
+    queue_fault: str | None
     buffered: int
 
     @property
     def is_good(self) -> bool:
         """Whether events can arrive and be sent on."""
-        return self.nats_fault is None and self.sqs_fault is None
+        return self.nats_fault is None and self.queue_fault is None
 
 
 def application(health: Callable[[], Health], metrics: Metrics) -> web.Application:
@@ -39,7 +39,7 @@ def application(health: Callable[[], Health], metrics: Metrics) -> web.Applicati
             "service": "bridge",
             "status": "up" if now.is_good else "down",
             "nats": {"delivers": now.nats_fault is None, "fault": now.nats_fault},
-            "sqs": {"takes": now.sqs_fault is None, "fault": now.sqs_fault},
+            "queue": {"takes": now.queue_fault is None, "fault": now.queue_fault},
             "buffered": now.buffered,
         }
         return web.json_response(body, status=200 if now.is_good else 503)

@@ -111,15 +111,18 @@ class Tasks(Protocol):
     ) -> Claim:
         """Take the lease, if the message's attempt is due or the lease of a crashed holder has ended.
 
-        `holder` is a name that no other claim uses. `birth` is the record of a list's task, which is written when
-        it is first claimed.
+        The attempt of a crashed holder goes into the history. `holder` is a name that no other claim uses. `birth` is
+        the record of a list's task, which is written when it is first claimed.
         """
 
     def finish(self, task: Task, end: Done | Failed, *, result: Body | None, now: datetime) -> bool:
         """End a claimed task. False: the lease was lost, the task is no longer ours."""
 
     def retry(self, task: Task, decision: Retry, *, not_before: datetime) -> bool:
-        """Give a claimed task back for its next attempt. False: the lease was lost."""
+        """Give a claimed task back for its next attempt, which is due `decision.delay` after the end of this one.
+
+        False: the lease was lost.
+        """
 
     def abandon(self, message: TaskMessage, *, error: str, now: datetime) -> Claim:
         """Fail a task whose current attempt is the message's, if the lease of its executor has ended."""

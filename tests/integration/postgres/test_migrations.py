@@ -99,7 +99,7 @@ def test_a_host_is_not_ready_before_the_schema_is(postgres_server: Server, monke
             platform.tasks.ping()
         with pytest.raises(Unavailable, match="postgresql: UndefinedTable"):
             platform.tasks.add(task("t"))
-        with pytest.raises(Unavailable, match=r"postgresql: (UndefinedFunction|InvalidSchemaName)"):
+        with pytest.raises(Unavailable, match=r"postgresql: (UndefinedTable|InvalidSchemaName)"):
             platform.queue.send(TaskMessage(task_id="t", attempt=1))
         migrate(platform.database)
         platform.tasks.ping()

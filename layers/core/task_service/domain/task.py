@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from task_service.domain.history import CRASHED, History, PastAttempt, extended
 from task_service.domain.template import TaskTemplate
 from task_service.domain.turns import group_of
 
@@ -101,6 +102,8 @@ class Task:
     """Name of the claim that holds the lease, or held it last."""
     started_at: datetime | None = None
     """When its first attempt started."""
+    attempt_started_at: datetime | None = None
+    """When the current or last attempt started; None: with the first one, at `started_at`."""
     finished_at: datetime | None = None
     response_code: int | None = None
     """HTTP status of the target's last answer."""
@@ -115,6 +118,8 @@ class Task:
     """Number of replays so far."""
     queue_group: str = ""
     """The group that its client or its list has named; empty: that of its template."""
+    earlier: History = ()
+    """The attempts before the current or last one. A task whose first attempt ends well never writes any."""
 
     @property
     def turn(self) -> str:
@@ -131,3 +136,41 @@ class Task:
     def shown_state(self) -> State:
         """The state that clients see: a task that waits for a retry is pending."""
         return State.PENDING if self.state is State.CREATED and self.started_at is not None else self.state
+
+    @property
+    def history(self) -> History:
+        """The last attempts that have ended. What is known of the last one is in the record's own members."""
+        is_under_way_or_waits = not self.state.is_final
+        never_started = self.started_at is None or self.not_before is not None
+        if is_under_way_or_waits or never_started:
+            return self.earlier
+        # A client that cancels a task takes it from its holder, as the end of a dead letter does: what the target has
+        # answered to this attempt is not known then.
+        has_answer = self.holder is not None
+        return self._with_end(self.finished_at, self.response_code if has_answer else None, self.error)
+
+    def history_after_retry(self, *, finished_at: datetime, response_code: int | None, error: str) -> History:
+        """The history once the attempt under way has failed and another one will follow."""
+        return self._with_end(finished_at, response_code, error)
+
+    def history_after_crash(self) -> History:
+        """The history once another executor takes over the attempt under way."""
+        return self._with_end(None, None, CRASHED)
+
+    def lease_has_ended(self, now: datetime) -> bool:
+        """Whether the holder had to end its work before now: it has crashed."""
+        return self.state is State.PENDING and self.lease_until is not None and self.lease_until < now
+
+    def waits_for_replay(self, number: int) -> bool:
+        """Whether it has failed, and that replay has not reached it yet."""
+        return self.state is State.FAILED and self.replay < number
+
+    def _with_end(self, finished_at: datetime | None, response_code: int | None, error: str | None) -> History:
+        past = PastAttempt(
+            attempt=self.attempt,
+            started_at=self.attempt_started_at or self.started_at,
+            finished_at=finished_at,
+            response_code=response_code,
+            error=error,
+        )
+        return extended(self.earlier, past)

@@ -8,7 +8,8 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
 from typing import Any, Final
 
@@ -76,20 +77,31 @@ logging.getLogger(logger.name).setLevel(os.environ.get("LOG_LEVEL", "INFO").uppe
 metrics = Metrics()
 
 
+@contextmanager
+def _observe(context: Any) -> Iterator[None]:
+    """Observe an invocation of a process that has one at a time."""
+    logger.append_keys(request_id=context.aws_request_id)
+    lines.hold()
+    try:
+        yield
+    finally:
+        lines.finish(_taken_metrics)
+        # Powertools warns of an invocation without metrics, which is nothing unusual here.
+        if metrics.metric_set:
+            metrics.flush_metrics()
+
+
+observe: Callable[[Any], AbstractContextManager[None]] = _observe
+"""Observes an invocation, given its context. A host whose threads run handlers side by side has its own."""
+
+
 def observed(handler: Handler) -> Handler:
     """A Lambda handler whose log lines carry the request's id, and whose metrics are written when it returns."""
 
     @wraps(handler)
     def observed_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        logger.append_keys(request_id=context.aws_request_id)
-        lines.hold()
-        try:
+        with observe(context):
             return handler(event, context)
-        finally:
-            lines.finish(_taken_metrics)
-            # Powertools warns of an invocation without metrics, which is nothing unusual here.
-            if metrics.metric_set:
-                metrics.flush_metrics()
 
     return observed_handler
 

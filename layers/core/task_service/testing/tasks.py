@@ -76,7 +76,8 @@ class InMemoryTasks:
             if task is None or (task is birth and message.attempt != birth.attempt):
                 return Claim(won=False, task=None)
             due = task.state is State.CREATED and _is_the_attempt(task, message)
-            if not (due or _lease_has_ended(task, now)):
+            has_crashed = task.lease_has_ended(now)
+            if not (due or has_crashed):
                 return Claim(won=task.state is State.PENDING and task.holder == holder, task=task)
             return Claim(
                 won=True,
@@ -87,7 +88,9 @@ class InMemoryTasks:
                         lease_until=lease_until,
                         holder=holder,
                         started_at=task.started_at or now,
+                        attempt_started_at=now if has_crashed or message.attempt > 1 else None,
                         not_before=None,
+                        earlier=task.history_after_crash() if has_crashed else task.earlier,
                     )
                 ),
             )
@@ -126,6 +129,9 @@ class InMemoryTasks:
                 response_code=decision.response_code,
                 redirects=decision.redirects,
                 final_origin=decision.final_origin,
+                earlier=record.history_after_retry(
+                    finished_at=not_before - decision.delay, response_code=decision.response_code, error=decision.error
+                ),
             ),
         )
 
@@ -134,7 +140,7 @@ class InMemoryTasks:
 
         def change() -> Claim:
             task = self.records.get(message.task_id)
-            if task is None or not _lease_has_ended(task, now) or not _is_the_attempt(task, message):
+            if task is None or not task.lease_has_ended(now) or not _is_the_attempt(task, message):
                 return Claim(won=False, task=task)
             failed = replace(
                 task,
@@ -173,7 +179,7 @@ class InMemoryTasks:
 
         def change() -> Claim:
             task = self.records.get(task_id)
-            if task is None or task.state is not State.FAILED or task.replay >= number:
+            if task is None or not task.waits_for_replay(number):
                 return Claim(won=False, task=task)
             again = replace(
                 task,
@@ -182,7 +188,9 @@ class InMemoryTasks:
                 replay=number,
                 not_before=None,
                 started_at=None,
+                attempt_started_at=None,
                 finished_at=None,
+                earlier=task.history,
                 response_code=None,
                 redirects=0,
                 final_origin=None,
@@ -215,7 +223,3 @@ class InMemoryTasks:
 
 def _is_the_attempt(task: Task, message: TaskMessage) -> bool:
     return task.attempt == message.attempt and task.replay == message.replay
-
-
-def _lease_has_ended(task: Task, now: datetime) -> bool:
-    return task.state is State.PENDING and task.lease_until is not None and task.lease_until < now

@@ -4,10 +4,11 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from task_service.domain import rfc3339
+from task_service.domain import json_text
 from task_service.domain.errors import NotFound
 from task_service.domain.task import Place, State, Task
 from task_service.domain.task_list import CANCELLED, SKIPPED, Overview, Plan, TaskList
+from task_service.domain.timestamp import timestamp
 from task_service.ports import Bodies, Clock, TaskLists
 
 
@@ -48,33 +49,43 @@ class ListReader:
             return None
 
     def status_text(self, overview: Overview) -> str:
-        """A list's status as the JSON text that the API answers with."""
-        list_id = overview.task_list.id
-        groups: list[str] = []
-        for index in range(len(overview.plan.groups)):
-            group: dict[str, Any] = {"id": f"{list_id}.{index}", "status": overview.group_state(index).value}
-            states = overview.task_states(index)
-            if states:
-                group["tasks"] = [
-                    {"id": f"{list_id}.{index}.{position}", "status": state.value}
-                    for position, state in enumerate(states)
-                ]
-            written = overview.groups.get(index)
-            if written is not None and written.error is not None and group["status"] == State.FAILED:
-                group["error"] = written.error
-            text = json.dumps(group)
-            if written is not None and written.result is not None:
-                # A result is a JSON text already.
-                text = f'{text[:-1]}, "result": {self.bodies.load(written.result)}}}'
-            groups.append(text)
-        not_before = overview.task_list.not_before
-        waits = (
-            f'"notBefore": "{rfc3339.to_text(not_before)}", ' if not_before and overview.state is State.CREATED else ""
-        )
-        return (
-            f'{{"id": {json.dumps(list_id)}, "status": "{overview.state.value}", {waits}'
-            f'"groups": [{", ".join(groups)}]}}'
-        )
+        """A list's status as the JSON text that the API answers with.
+
+        Names and times are left out where the status would be too large to be carried with them.
+        """
+        text = self._status_text(overview, names=True)
+        return text if json_text.too_large(text) is None else self._status_text(overview, names=False)
+
+    def _status_text(self, overview: Overview, *, names: bool) -> str:
+        task_list = overview.task_list
+        described = {
+            "name": task_list.name,
+            "createdAt": timestamp(task_list.created_at),
+            "finishedAt": timestamp(task_list.finished_at),
+        }
+        status = {"id": task_list.id, "status": overview.state.value, **(described if names else {})}
+        if task_list.not_before and overview.state is State.CREATED:
+            status["notBefore"] = timestamp(task_list.not_before)
+        groups = (self._group_text(overview, index, names=names) for index in range(len(overview.plan.groups)))
+        return f'{_text(status)[:-1]}, "groups": [{", ".join(groups)}]}}'
+
+    def _group_text(self, overview: Overview, index: int, *, names: bool) -> str:
+        group_id = f"{overview.task_list.id}.{index}"
+        group: dict[str, Any] = {"id": group_id, "status": overview.group_state(index).value}
+        states = overview.task_states(index)
+        if states:
+            group["tasks"] = [
+                {"id": f"{group_id}.{position}", **({"name": name} if names else {}), "status": state.value}
+                for position, (name, state) in enumerate(zip(overview.plan.groups[index].tasks, states, strict=True))
+            ]
+        written = overview.groups.get(index)
+        if written is not None and written.error is not None and group["status"] == State.FAILED:
+            group["error"] = written.error
+        text = _text(group)
+        if written is not None and written.result is not None:
+            # A result is a JSON text already.
+            text = f'{text[:-1]}, "result": {self.bodies.load(written.result)}}}'
+        return text
 
     def unstarted(self, place: Place) -> Task | None:
         """A list's task that has no record because it has not started; None: there is no such task."""
@@ -93,3 +104,7 @@ class ListReader:
     def _has_expired(self, task_list: TaskList) -> bool:
         """Whether its retention has ended; the table may remove expired records days later."""
         return task_list.expires_at <= self.clock()
+
+
+def _text(members: dict[str, Any]) -> str:
+    return json.dumps(members, ensure_ascii=False)

@@ -6,13 +6,14 @@ depends on no setting of a session, of which PgBouncer in transaction mode keeps
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import psycopg
+from psycopg.pq import ExecStatus
 from psycopg_pool import ConnectionPool
 
 from task_service.adapters.postgres.connection import SETTINGS, Connection, Conninfo, Row, connect, resolve
@@ -23,6 +24,10 @@ log: Final = logging.getLogger("task")
 
 POOL_SIZE: Final = 10
 """The most connections of a process, unless it is told otherwise: as many as a batch has messages."""
+
+RECONNECT: Final = 2.0
+"""Seconds for which the pool itself tries to replace a connection; after that, each statement makes it try again. The
+pool doubles its pauses, so with more it would notice minutes late that a server is back."""
 
 HANGS: Final = 2.0
 """Seconds after the end of its time in which the server has to say so; else it hangs."""
@@ -68,6 +73,8 @@ class _Unit:
     """A transaction of several statements; its connection is taken for the first of them."""
 
     connection: Connection | None = None
+    deferred: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    """Writes that go to the server with the next statement, or with the end."""
     afterwards: list[Callable[[], None]] = field(default_factory=list)
     failure: Unavailable | None = None
     """Why one of its statements has failed: nothing of it can be durable then."""
@@ -102,7 +109,7 @@ class Database:
             raise unit.failure
         try:
             if unit.connection is not None:
-                return _execute(unit.connection, statement, parameters)
+                return _execute(unit.connection, _taken_with(unit, statement, parameters))
             return self._rows(statement, parameters, unit, durable=True)
         except Unavailable as failure:
             unit.failure = failure
@@ -119,7 +126,7 @@ class Database:
             connection = self._take()
             keep = False
             try:
-                rows = _execute(connection, limits + statement, parameters)
+                rows = _execute(connection, [(limits + statement, parameters)])
                 keep = unit is not None
                 if unit is not None:
                     unit.connection = connection
@@ -135,10 +142,18 @@ class Database:
             self._pool.check()
         raise AssertionError("the last try returns or raises")
 
-    def row(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Row | None:
+    def row(self, statement: str, parameters: Mapping[str, Any] | None = None, *, durable: bool = True) -> Row | None:
         """The one row of a statement's result; None: it has none."""
-        rows = self.rows(statement, parameters)
+        rows = self.rows(statement, parameters, durable=durable)
         return rows[0] if rows else None
+
+    def write(self, statement: str, parameters: Mapping[str, Any]) -> None:
+        """Execute a statement for its effect only; in a unit of work, on the way to the server with what follows it."""
+        unit = self._shared.unit.get()
+        if unit is not None and unit.connection is not None:
+            unit.deferred.append((statement, parameters))
+        else:
+            self.rows(statement, parameters)
 
     @contextmanager
     def unit_of_work(self) -> Iterator[None]:
@@ -157,7 +172,7 @@ class Database:
                 # PostgreSQL would take a COMMIT now for a ROLLBACK, and not say so.
                 raise unit.failure
             if unit.connection is not None:
-                _execute(unit.connection, "COMMIT")
+                _execute(unit.connection, _taken_with(unit, "COMMIT"))
         finally:
             self._shared.unit.reset(token)
             if unit.connection is not None:
@@ -224,6 +239,7 @@ class _Shared:
                     kwargs=SETTINGS,
                     min_size=1,
                     max_size=size,
+                    reconnect_timeout=RECONNECT,
                     open=False,
                     name="task-service",
                 )
@@ -237,13 +253,29 @@ class _Shared:
                 self._pool = None
 
 
-def _execute(connection: Connection, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
-    """The rows of the last of these statements."""
+_Statement = tuple[str, Mapping[str, Any] | None]
+"""A statement, and its parameters."""
+
+
+def _taken_with(unit: _Unit, statement: str, parameters: Mapping[str, Any] | None = None) -> list[_Statement]:
+    """A statement with those before it that were deferred."""
+    taken: list[_Statement] = [*unit.deferred, (statement, parameters)]
+    unit.deferred.clear()
+    return taken
+
+
+def _execute(connection: Connection, statements: Sequence[_Statement]) -> list[Row]:
+    """The rows of the last of these statements, which go to the server in one message."""
     try:
-        cursor = connection.execute(statement, parameters)
-        while cursor.nextset():
-            pass
-        return cursor.fetchall() if cursor.description is not None else []
+        cursor = connection.cursor()
+        assert isinstance(cursor, psycopg.ClientCursor)
+        if len(statements) == 1:
+            cursor.execute(*statements[0])
+        else:
+            cursor.execute("; ".join(cursor.mogrify(*statement) for statement in statements))
+        cursor.set_result(-1)
+        result = cursor.pgresult
+        return cursor.fetchall() if result is not None and result.status == ExecStatus.TUPLES_OK else []
     except psycopg.Error as error:
         failure = unavailable(error)
         if failure is None:

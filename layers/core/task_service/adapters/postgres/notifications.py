@@ -11,9 +11,13 @@ import threading
 from typing import Final
 
 from task_service.adapters.postgres.database import Database
+from task_service.adapters.postgres.pace import Pace
 from task_service.domain.errors import Unavailable
 
 log: Final = logging.getLogger("task")
+
+MOST_A_SECOND: Final = 100
+"""Under load a notification tells of all messages of some milliseconds."""
 
 NOTIFY: Final = "SELECT pg_notify(%(channel)s, '')"
 
@@ -25,6 +29,7 @@ class Notifier:
         self._database = database.impatient()
         self._condition = threading.Condition()
         self._channels: set[str] = set()
+        self._pace = Pace(MOST_A_SECOND)
         self._thread: threading.Thread | None = None
         self._stopped = False
 
@@ -58,5 +63,7 @@ class Notifier:
         """The channels to notify, once there are any; empty: it is stopped and nothing is left."""
         with self._condition:
             self._condition.wait_for(lambda: self._channels or self._stopped)
+        self._pace.keep()
+        with self._condition:
             channels, self._channels = self._channels, set()
             return channels

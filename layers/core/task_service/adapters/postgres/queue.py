@@ -47,17 +47,17 @@ class PostgresQueue:
     name: str
     notifier: Notifier
 
-    SEND = """
-        SELECT pgmq.send(
-            %(queue)s, to_jsonb(%(body)s::text), jsonb_build_object(%(of_group)s, NULLIF(%(group)s, '')),
-            COALESCE(%(due_at)s::timestamptz, clock_timestamp())
-        )
-    """
-
     def send(self, body: str, *, due_at: datetime | None = None, group: str = "") -> None:
         """Put a text into the queue, to be delivered at `due_at`; durable on return, or with the unit of work."""
-        values = {"queue": self.name, "body": body, "due_at": due_at, "of_group": GROUP, "group": group}
-        self.database.rows(self.SEND, values)
+        # As pgmq.send does it, but planned and executed in half the time.
+        statement = f"""
+            INSERT INTO {table_of(self.name)} (vt, message, headers)
+            VALUES (
+                COALESCE(%(due_at)s::timestamptz, clock_timestamp()), to_jsonb(%(body)s::text),
+                jsonb_build_object(%(of_group)s, NULLIF(%(group)s, ''))
+            )
+        """
+        self.database.write(statement, {"body": body, "due_at": due_at, "of_group": GROUP, "group": group})
         self.database.after_commit(lambda: self.notifier.notify(self.name))
 
     def send_all(self, texts: Sequence[Text]) -> None:

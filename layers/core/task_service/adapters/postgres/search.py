@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from task_service.adapters.postgres.connection import Row
 from task_service.adapters.postgres.database import Database
 from task_service.adapters.postgres.task_rows import SUMMARY, from_summary
-from task_service.adapters.postgres.values import is_possible, read_optional_time, read_time
+from task_service.adapters.postgres.values import in_utc, is_possible, read_optional_time, read_time
 from task_service.domain.paging import id_of, milliseconds_of, sort_key
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import State, Task
@@ -79,8 +79,8 @@ class PostgresSearch:
             conditions.append(IS_OF_ANY_NAME)
         for condition, name, value in (
             (IS_OF_NAME, "name", wanted.name),
-            (IS_SINCE, "since", wanted.since),
-            (IS_UNTIL, "until", wanted.until),
+            (IS_SINCE, "since", in_utc(wanted.since) if wanted.since else None),
+            (IS_UNTIL, "until", in_utc(wanted.until) if wanted.until else None),
         ):
             if value is not None:
                 conditions.append(condition)

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from task_service.adapters.postgres.connection import Row
 from task_service.adapters.postgres.values import body_values, read_body, read_optional_time, read_time
+from task_service.domain.history import from_text, to_text
 from task_service.domain.task import State, Task, place_of
 from task_service.domain.template import TaskTemplate
 
@@ -12,9 +13,9 @@ SUMMARY: Final = (
     "holder, started_at, finished_at, response_code, redirects, final_origin, error, "
     "queue_group"
 )
-"""The columns of a task without template and bodies."""
+"""The columns of a task without template, bodies and history."""
 
-COLUMNS: Final = f"{SUMMARY}, template, request, request_key, result, result_key"
+COLUMNS: Final = f"{SUMMARY}, template, request, request_key, result, result_key, attempt_started_at, history"
 """All columns of a task."""
 
 PARAMETERS: Final = ", ".join(f"%({name})s" for name in COLUMNS.split(", "))
@@ -45,6 +46,8 @@ def to_values(task: Task) -> dict[str, Any]:
         **body_values("result", task.result),
         "error": task.error,
         "queue_group": task.queue_group,
+        "attempt_started_at": task.attempt_started_at,
+        "history": to_text(task.earlier) if task.earlier else None,
         "in_list": place_of(task.id) is not None,
     }
 
@@ -57,6 +60,8 @@ def from_row(row: Row) -> Task:
         template=TaskTemplate.from_text(template) if template is not None else None,
         request=read_body(row, "request"),
         result=read_body(row, "result"),
+        attempt_started_at=read_optional_time(row, "attempt_started_at"),
+        earlier=from_text(row["history"]) if row["history"] is not None else (),
     )
 
 

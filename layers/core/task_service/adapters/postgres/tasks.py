@@ -8,7 +8,8 @@
          on it
 
 Every change is one UPDATE whose WHERE names what it has seen. Of two that see the same, the second waits for the first,
-looks at the row again, and finds that its condition does not hold any more. `now` and `lease_until` are times of the
+looks at the row again, and finds that its condition does not hold any more. The claim after a crash and the replay read
+the row first, because they write what they have seen of it into its history. `now` and `lease_until` are times of the
 database (`clock`).
 """
 
@@ -21,6 +22,7 @@ from task_service.adapters.postgres.database import Database
 from task_service.adapters.postgres.migrate import check_schema
 from task_service.adapters.postgres.task_rows import COLUMNS, PARAMETERS, from_row, to_values
 from task_service.adapters.postgres.values import body_values, is_possible, storable
+from task_service.domain.history import to_text
 from task_service.domain.messages import TaskMessage
 from task_service.domain.retry import Decision, Done, Failed, Retry
 from task_service.domain.task import Body, State, Task
@@ -34,6 +36,9 @@ ATTEMPT_IS_DUE: Final = "tasks.state = 'created' AND tasks.attempt = %(due_attem
 HOLDER_HAS_CRASHED: Final = "tasks.state = 'pending' AND tasks.lease_until < %(now)s"
 """Its executor has neither ended it nor given it back while it was allowed to work on it."""
 
+HOLDER_IS_AS_SEEN: Final = "tasks.holder = %(seen_holder)s"
+"""No other executor has taken it over: that would be another attempt to write down."""
+
 LEASE_IS_OURS: Final = "tasks.state = 'pending' AND tasks.holder = %(holder)s"
 """No other executor has taken it over, and no client has cancelled it."""
 
@@ -42,6 +47,9 @@ IS_THE_ATTEMPT: Final = "tasks.attempt = %(due_attempt)s AND tasks.replay = %(du
 
 HAS_NOT_ENDED: Final = "tasks.state IN ('created', 'pending')"
 
+END_IS_AS_SEEN: Final = "tasks.state = 'failed' AND tasks.replay = %(seen_replay)s"
+"""What the history says of its end still holds, and no other executor has opened it for a replay."""
+
 WAITS_FOR_REPLAY: Final = "tasks.state = 'failed' AND tasks.replay < %(running_replay)s"
 """It failed before the running replay, which has not come to it yet: so it has not ended."""
 
@@ -49,7 +57,7 @@ WAITS_FOR_REPLAY: Final = "tasks.state = 'failed' AND tasks.replay < %(running_r
 
 TAKE_LEASE: Final = """
     state = 'pending', lease_until = %(lease_until)s, holder = %(holder)s,
-    started_at = COALESCE(tasks.started_at, %(now)s), not_before = NULL
+    started_at = COALESCE(tasks.started_at, %(now)s), attempt_started_at = %(attempt_started_at)s, not_before = NULL
 """
 
 # Its holder is taken out, so the executor that works on it finds that it has lost its lease.
@@ -113,13 +121,18 @@ class PostgresTasks:
 
     CLAIM = f"""
         UPDATE task_service.tasks SET {TAKE_LEASE}
-        WHERE id = %(id)s AND (({ATTEMPT_IS_DUE}) OR ({HOLDER_HAS_CRASHED}))
+        WHERE id = %(id)s AND {ATTEMPT_IS_DUE}
         RETURNING {COLUMNS}
     """
     # A list's task has no record before it is first claimed; one that has is claimed like any other.
     CLAIM_BIRTH = f"""
         {_INSERT}
-        ON CONFLICT (id) DO UPDATE SET {TAKE_LEASE} WHERE ({ATTEMPT_IS_DUE}) OR ({HOLDER_HAS_CRASHED})
+        ON CONFLICT (id) DO UPDATE SET {TAKE_LEASE} WHERE {ATTEMPT_IS_DUE}
+        RETURNING {COLUMNS}
+    """
+    TAKE_OVER = f"""
+        UPDATE task_service.tasks SET {TAKE_LEASE}, history = %(history)s
+        WHERE id = %(id)s AND {HOLDER_HAS_CRASHED} AND {HOLDER_IS_AS_SEEN}
         RETURNING {COLUMNS}
     """
 
@@ -127,13 +140,19 @@ class PostgresTasks:
         self, message: TaskMessage, *, now: datetime, lease_until: datetime, holder: str, birth: Task | None = None
     ) -> Claim:
         """Take the lease, if the message's attempt is due or the lease of a crashed holder has ended."""
-        values = {"now": now, "lease_until": lease_until, "holder": holder, **_due(message)}
+        lease = {"now": now, "lease_until": lease_until, "holder": holder, "attempt_started_at": now}
+        # A task whose first attempt ends well has one start.
+        values = {**lease, "attempt_started_at": None if message.attempt == 1 else now, **_due(message)}
         # Only a first attempt starts without a record.
         if birth is not None and message.attempt == birth.attempt:
             started = replace(birth, state=State.PENDING, lease_until=lease_until, holder=holder, started_at=now)
             claim = self._change(message.task_id, self.CLAIM_BIRTH, {**to_values(started), **values})
         else:
             claim = self._change(message.task_id, self.CLAIM, values)
+        seen = claim.task
+        if not claim.won and seen is not None and seen.lease_has_ended(now):
+            history = to_text(seen.history_after_crash())
+            claim = self._change(seen.id, self.TAKE_OVER, {**lease, "seen_holder": seen.holder, "history": history})
         # A claim whose answer got lost on the way is repeated, and then meets itself.
         met_itself = claim.task is not None and claim.task.state is State.PENDING and claim.task.holder == holder
         return replace(claim, won=claim.won or met_itself)
@@ -163,7 +182,7 @@ class PostgresTasks:
     RETRY = f"""
         UPDATE task_service.tasks
         SET state = 'created', attempt = %(next)s, not_before = %(not_before)s, lease_until = NULL,
-            error = %(error)s, {SEEN}
+            error = %(error)s, history = %(history)s, {SEEN}
         WHERE id = %(id)s AND {LEASE_IS_OURS}
         RETURNING id
     """
@@ -177,6 +196,13 @@ class PostgresTasks:
                 "next": task.attempt + 1,
                 "not_before": not_before,
                 "error": storable(decision.error),
+                "history": to_text(
+                    task.history_after_retry(
+                        finished_at=not_before - decision.delay,
+                        response_code=decision.response_code,
+                        error=decision.error,
+                    )
+                ),
                 **_seen(decision),
             },
         )
@@ -213,15 +239,20 @@ class PostgresTasks:
 
     REPLAY = f"""
         UPDATE task_service.tasks
-        SET state = 'created', attempt = 1, replay = %(running_replay)s, started_at = NULL, finished_at = NULL,
-            not_before = NULL, response_code = NULL, redirects = 0, final_origin = NULL, error = NULL
-        WHERE id = %(id)s AND {WAITS_FOR_REPLAY}
+        SET state = 'created', attempt = 1, replay = %(running_replay)s, started_at = NULL, attempt_started_at = NULL,
+            finished_at = NULL, not_before = NULL, response_code = NULL, redirects = 0, final_origin = NULL,
+            error = NULL, history = %(history)s
+        WHERE id = %(id)s AND {END_IS_AS_SEEN}
         RETURNING {COLUMNS}
     """
 
     def replay(self, task_id: str, *, number: int) -> Claim:
         """Give a failed task back for the first attempt of that replay, unless that was done before."""
-        return self._change(task_id, self.REPLAY, {"running_replay": number})
+        task = self.get(task_id)
+        if task is None or not task.waits_for_replay(number):
+            return Claim(won=False, task=task)
+        values = {"running_replay": number, "seen_replay": task.replay, "history": to_text(task.history)}
+        return self._change(task_id, self.REPLAY, values)
 
     def _change(self, task_id: str, statement: str, values: Mapping[str, Any]) -> Claim:
         """The task as it is then, changed or not."""

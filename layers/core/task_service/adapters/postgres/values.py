@@ -32,6 +32,15 @@ def read_body(row: Row, name: str) -> Body | None:
     return None if text is None and key is None else Body(text=text, blob=key)
 
 
+def in_utc(moment: datetime) -> datetime:
+    """A client's time as PostgreSQL takes it, which knows no offset from UTC of 16 hours or more."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        # The offset leads out of the first or the last year.
+        return moment.replace(tzinfo=UTC)
+
+
 def read_time(row: Mapping[str, Any], name: str) -> datetime:
     """A time, in UTC whatever the connection's time zone is."""
     moment: datetime = row[name]

@@ -12,7 +12,7 @@ from task_service.domain.task_list import TaskList
 from task_service.entrypoints.api.parameters import search_filter
 from task_service.entrypoints.api.request import Request
 from task_service.entrypoints.api.response import Response
-from task_service.entrypoints.api.status import list_summary, task_status
+from task_service.entrypoints.api.status import list_summary, task_item, task_status
 from task_service.usecases.replay_many import Replays
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def replay_many(request: Request, services: "Services") -> Response:
     page = PageRequest(limit=asked.limit, after=after)
     if asked.resource == "taskLists":
         return _page(collection, "ListsReplayed", services.bulk_replayer.lists(wanted, page), list_summary)
-    return _page(collection, "Replayed", services.bulk_replayer.tasks(wanted, page), task_status)
+    return _page(collection, "Replayed", services.bulk_replayer.tasks(wanted, page), task_item)
 
 
 def _task(metric: str, task: Task) -> Response:

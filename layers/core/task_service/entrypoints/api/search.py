@@ -9,7 +9,7 @@ from task_service.domain.search import Found
 from task_service.entrypoints.api.parameters import search_request
 from task_service.entrypoints.api.request import Request
 from task_service.entrypoints.api.response import Response
-from task_service.entrypoints.api.status import list_summary, task_status
+from task_service.entrypoints.api.status import list_summary, task_item
 
 if TYPE_CHECKING:
     from task_service.entrypoints.api.services import Services
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def search_tasks(request: Request, services: "Services") -> Response:
     """Answer with a page of tasks."""
-    return _page(request, services.searcher.tasks(*search_request(request)), task_status)
+    return _page(request, services.searcher.tasks(*search_request(request)), task_item)
 
 
 def search_task_lists(request: Request, services: "Services") -> Response:

@@ -1,12 +1,12 @@
 """Tasks and task lists as the API shows them."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from task_service.domain import rfc3339
 from task_service.domain.task import State, Task
+from task_service.domain.timestamp import timestamp
 
 if TYPE_CHECKING:
+    from task_service.domain.history import PastAttempt
     from task_service.domain.search import ListSummary
 
 HTTP_STATUS: Final[dict[State, int]] = {
@@ -20,8 +20,13 @@ HTTP_STATUS: Final[dict[State, int]] = {
 
 
 def task_status(task: Task) -> dict[str, Any]:
-    """The body of `taskStatus`; members that do not apply yet are null, or left out (notBefore, redirects)."""
-    waits = {"notBefore": _timestamp(task.not_before)} if task.state is State.CREATED and task.not_before else {}
+    """The body of `taskStatus`: the task, and its attempts that have ended."""
+    return {**task_item(task), "history": [_past_attempt(past) for past in task.history]}
+
+
+def task_item(task: Task) -> dict[str, Any]:
+    """A task, as pages show it; members that do not apply yet are null, or left out (notBefore, redirects)."""
+    waits = {"notBefore": timestamp(task.not_before)} if task.state is State.CREATED and task.not_before else {}
     redirected = {"redirects": task.redirects, "finalOrigin": task.final_origin} if task.redirects else {}
     return {
         "id": task.id,
@@ -29,12 +34,22 @@ def task_status(task: Task) -> dict[str, Any]:
         "status": task.shown_state.value,
         "attempts": task.attempts,
         "responseCode": task.response_code,
-        "createdAt": _timestamp(task.created_at),
-        "startedAt": _timestamp(task.started_at),
-        "finishedAt": _timestamp(task.finished_at),
+        "createdAt": timestamp(task.created_at),
+        "startedAt": timestamp(task.started_at),
+        "finishedAt": timestamp(task.finished_at),
         "error": task.error,
         **waits,
         **redirected,
+    }
+
+
+def _past_attempt(past: "PastAttempt") -> dict[str, Any]:
+    return {
+        "attempt": past.attempt,
+        "startedAt": timestamp(past.started_at),
+        "finishedAt": timestamp(past.finished_at),
+        "responseCode": past.response_code,
+        "error": past.error,
     }
 
 
@@ -44,10 +59,6 @@ def list_summary(task_list: "ListSummary") -> dict[str, Any]:
         "id": task_list.id,
         "name": task_list.name,
         "status": task_list.state.value,
-        "createdAt": _timestamp(task_list.created_at),
-        "finishedAt": _timestamp(task_list.finished_at),
+        "createdAt": timestamp(task_list.created_at),
+        "finishedAt": timestamp(task_list.finished_at),
     }
-
-
-def _timestamp(moment: datetime | None) -> str | None:
-    return rfc3339.to_text(moment) if moment else None

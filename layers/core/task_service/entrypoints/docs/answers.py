@@ -5,12 +5,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from task_service.domain.history import MOST
 from task_service.domain.task import State
 from task_service.schemas.event_task import EventTaskSchema
 from task_service.schemas.policy import PolicySchema
 from task_service.schemas.template import TaskListTemplateSchema, TaskTemplateSchema
 
 _UNSET: Final = datetime.min.replace(tzinfo=UTC)
+"""Of a member that may be missing; the document shows no defaults."""
 
 Next = Annotated[str | None, Field(description="`next` of the next page; null on the last one.")]
 
@@ -37,8 +39,8 @@ class TasksCreated(RootModel[list[TaskCreated]]):
     """The ids of new tasks, in the order of the request."""
 
 
-class TaskStatus(Answer):
-    """The status of a task."""
+class TaskItem(Answer):
+    """A task."""
 
     id: str
     name: Annotated[str, Field(description="The name of its template.")]
@@ -58,10 +60,27 @@ class TaskStatus(Answer):
     finalOrigin: Annotated[str, Field(description="Scheme, host and port that they led to; missing with them.")] = ""
 
 
+class PastAttempt(Answer):
+    """An attempt that has ended."""
+
+    attempt: Annotated[int, Field(ge=1, description="Its number; a replay counts anew.")]
+    startedAt: datetime | None
+    finishedAt: Annotated[datetime | None, Field(description="Null if its executor has crashed.")]
+    responseCode: Annotated[int | None, Field(description="HTTP status of the target's answer, if there was one.")]
+    error: Annotated[str | None, Field(description="Why it failed, in 200 characters; null if it went well.")]
+
+
+class TaskStatus(TaskItem):
+    """The status of a task."""
+
+    history: Annotated[list[PastAttempt], Field(max_length=MOST, description="The last attempts, the oldest first.")]
+
+
 class ListedTask(Answer):
     """A task of a list."""
 
     id: Annotated[str, Field(description="Its status and result are read like those of any other task.")]
+    name: Annotated[str, Field(description="The name of its template; missing in a status of several megabytes.")] = ""
     status: State
 
 
@@ -79,7 +98,12 @@ class TaskListStatus(Answer):
     """The status of a task list, group by group."""
 
     id: str
+    name: Annotated[
+        str, Field(description="The name of its template; missing, as are the times, where tasks' are.")
+    ] = ""
     status: State
+    createdAt: datetime = _UNSET
+    finishedAt: datetime | None = None
     notBefore: Annotated[datetime, Field(description="When it is due; missing once it has started.")] = _UNSET
     groups: list[GroupStatus]
 
@@ -98,10 +122,14 @@ class TaskOrList(RootModel[TaskStatus | TaskListItem]):
     """A task or a task list."""
 
 
+class ReplayedItem(RootModel[TaskItem | TaskListItem]):
+    """A task or a task list, of many."""
+
+
 class TaskPage(Answer):
     """Tasks, the newest first."""
 
-    items: list[TaskStatus]
+    items: list[TaskItem]
     next: Next
 
 
@@ -122,7 +150,7 @@ class SkippedReplay(Answer):
 class Replayed(Answer):
     """The result of replaying a page of failed tasks or lists."""
 
-    items: Annotated[list[TaskOrList], Field(description="Those that start again.")]
+    items: Annotated[list[ReplayedItem], Field(description="Those that start again.")]
     skipped: list[SkippedReplay]
     next: Next
 

@@ -18,11 +18,11 @@ from task_service.entrypoints.docs.common import (
 )
 from task_service.entrypoints.docs.examples import raised_by
 from task_service.entrypoints.docs.operation import Body, Operation, Success
-from task_service.entrypoints.docs.tasks import LIST_ITEM, SOME_ID, SOME_LIST_ID, TASK_CREATED
+from task_service.entrypoints.docs.tasks import LIST_ITEM, PAST_ATTEMPT, SOME_ID, SOME_LIST_ID, TASK_CREATED
 from task_service.schemas.replay import ReplaySchema, read_replays
 
 _CANCELLED: Final = {"status": "cancelled", "finishedAt": "2026-11-24T06:00:39.097Z"}
-_CANCELLED_TASK: Final = {**TASK_CREATED, **_CANCELLED, "error": CANCELLED}
+_CANCELLED_TASK: Final = {**TASK_CREATED, **_CANCELLED, "error": CANCELLED, "history": []}
 _PENDING_LIST: Final = {**LIST_ITEM, "status": "pending"}
 
 
@@ -41,7 +41,11 @@ def operations() -> Iterable[Operation]:
         "Replay a failed task",
         "It starts again under the same id, with the same request, the template as it was when the task was created, "
         "and as many attempts as before.",
-        Success(description="It starts again.", shape=answers.TaskStatus, example=TASK_CREATED),
+        Success(
+            description="It starts again.",
+            shape=answers.TaskStatus,
+            example={**TASK_CREATED, "history": [PAST_ATTEMPT]},
+        ),
         Conflict.has_not_failed("task", State.DONE),
     )
     yield _of_list(

@@ -60,6 +60,10 @@ TASK_FAILED: Final = {
     "error": "the target answered 404",
 }
 
+PAST_ATTEMPT: Final = {"attempt": 1} | {
+    name: TASK_FAILED[name] for name in ("startedAt", "finishedAt", "responseCode", "error")
+}
+
 LIST_ITEM: Final[Mapping[str, Any]] = {
     "id": SOME_LIST_ID,
     "name": "three-groups",
@@ -174,10 +178,10 @@ def _task_result() -> Operation:
 
 def _task_status() -> Operation:
     examples = {
-        200: TASK_DONE,
-        201: TASK_CREATED,
-        202: {**TASK_CREATED, **_STARTED},
-        207: TASK_FAILED,
+        200: {**TASK_DONE, "history": [{**PAST_ATTEMPT, "responseCode": 200, "error": None}]},
+        201: {**TASK_CREATED, "history": []},
+        202: {**TASK_CREATED, **_STARTED, "history": []},
+        207: {**TASK_FAILED, "history": [PAST_ATTEMPT]},
     }
     return Operation(
         method="GET",
@@ -249,9 +253,10 @@ def _list_status() -> Operation:
 
 
 def _list_example(list_status: str, task_status: str) -> Any:
-    tasks = [{"id": f"{SOME_LIST_ID}.0.0", "status": task_status}]
+    tasks = [{"id": f"{SOME_LIST_ID}.0.0", "name": "send-mail", "status": task_status}]
     groups = [{"id": f"{SOME_LIST_ID}.0", "status": list_status, "tasks": tasks}]
-    return {"id": SOME_LIST_ID, "status": list_status, "groups": groups}
+    finished = {"finishedAt": "2026-11-24T06:00:41.310Z"} if list_status in ("done", "failed") else {}
+    return {**LIST_ITEM, "status": list_status, **finished, "groups": groups}
 
 
 def by_state(shape: Shape, examples: Mapping[int, Any]) -> dict[int, Success]:

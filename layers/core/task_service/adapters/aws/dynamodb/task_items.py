@@ -14,6 +14,7 @@ from task_service.adapters.aws.dynamodb.values import (
     read_time,
     time_value,
 )
+from task_service.domain.history import History, from_text, to_text
 from task_service.domain.retry import Decision
 from task_service.domain.task import State, Task, place_of
 from task_service.domain.template import TaskTemplate
@@ -80,6 +81,11 @@ def seen_attributes(decision: Decision) -> Item:
     return seen
 
 
+def history_value(history: History) -> Item:
+    """The attempts that have ended."""
+    return {"S": to_text(history)}
+
+
 def read_task(item: Item) -> Task:
     """The task of a record."""
     return Task(
@@ -97,6 +103,7 @@ def read_task(item: Item) -> Task:
         lease_until=read_time(item["lease"]) if "lease" in item else None,
         holder=item["holder"]["S"] if "holder" in item else None,
         started_at=read_time(item["startedAt"]) if "startedAt" in item else None,
+        attempt_started_at=read_time(item["attemptStartedAt"]) if "attemptStartedAt" in item else None,
         finished_at=read_time(item["finishedAt"]) if "finishedAt" in item else None,
         response_code=int(item["responseCode"]["N"]) if "responseCode" in item else None,
         redirects=read_number(item, "redirects"),
@@ -105,4 +112,5 @@ def read_task(item: Item) -> Task:
         error=item["error"]["S"] if "error" in item else None,
         replay=read_number(item, "replay"),
         queue_group=item["queueGroup"]["S"] if "queueGroup" in item else "",
+        earlier=from_text(item["history"]["S"]) if "history" in item else (),
     )

@@ -7,20 +7,23 @@
       └─ no executor has it    └─ its holder works    └─ pending, lease in the past: the holder has crashed
 
 Every change is one UpdateItem whose condition states what the writer has seen. If two writers have seen the same, one
-of them wins. A cancellation removes the holder from the record; the holder's next write then finds that it has lost
-the task.
+of them wins. Two changes look at the record first, because they write what they have seen of it into its history: the
+claim after a crash, which the refusal of the first claim shows, and the replay. A cancellation removes the holder from
+the record; the holder's next write then finds that it has lost the task.
 """
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from task_service.adapters.aws.dynamodb.batch_writes import write_many
 from task_service.adapters.aws.dynamodb.records import is_possible, put_new, read
 from task_service.adapters.aws.dynamodb.task_items import (
     SEEN,
     birth_attributes,
+    history_value,
     read_task,
     seen_attributes,
     task_item,
@@ -40,6 +43,8 @@ from task_service.domain.messages import TaskMessage
 from task_service.domain.retry import Decision, Done, Failed, Retry
 from task_service.domain.task import Body, State, Task, place_of
 from task_service.ports import Claim, Pause
+
+_TAKE_LEASE: Final = ("#state = :pending", "#lease = :lease_until", "holder = :holder")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -79,35 +84,54 @@ class DynamoDbTasks:
         """Take the lease, if the message's attempt is due or the lease of a crashed holder has ended."""
         # The message's attempt has not started. A message of another attempt or replay is late, or early.
         attempt_is_due = f"#state = :created AND #attempt = :attempt AND {is_in_replay(message.replay)}"
-        # An executor ends its work before its lease ends, so this one has crashed.
-        holder_has_crashed = "#state = :pending AND #lease < :now"
         # A list's task has no record before its first attempt; a later attempt without one comes after the retention.
         is_unborn = HAS_NO_RECORD if birth is not None and message.attempt == birth.attempt else None
+        # A task whose first attempt ends well has one start.
+        is_first = message.attempt == 1
+        lease: Item = {":lease_until": time_value(lease_until), ":holder": {"S": holder}, ":now": time_value(now)}
         claim = self._change(
             message.task_id,
             Update(
-                condition=any_of(attempt_is_due, holder_has_crashed, is_unborn),
+                condition=any_of(attempt_is_due, is_unborn),
                 sets=[
-                    "#state = :pending",
-                    "#lease = :lease_until",
-                    "holder = :holder",
+                    *_TAKE_LEASE,
                     "startedAt = if_not_exists(startedAt, :now)",
+                    *([] if is_first else ["attemptStartedAt = :now"]),
                     *_birth_sets(birth),
                 ],
                 removes=["notBefore"],
                 values={
                     **_birth_values(birth),
+                    **lease,
                     ":attempt": number_value(message.attempt),
                     ":replay": number_value(message.replay),
-                    ":now": time_value(now),
-                    ":lease_until": time_value(lease_until),
-                    ":holder": {"S": holder},
                 },
             ),
         )
+        if not claim.won and claim.task is not None and claim.task.lease_has_ended(now):
+            claim = self._take_over(claim.task, lease)
         # If the answer to a claim gets lost, the AWS client repeats the claim, which then finds its own holder.
         already_ours = claim.task is not None and claim.task.state is State.PENDING and claim.task.holder == holder
         return replace(claim, won=claim.won or already_ours)
+
+    def _take_over(self, task: Task, lease: Item) -> Claim:
+        """Take the lease of a task whose holder has crashed, and write that down."""
+        # An executor ends its work before its lease ends, so this one has crashed.
+        holder_has_crashed = "#state = :pending AND #lease < :now"
+        # No other executor has taken it over: that would be another attempt to write down.
+        is_as_seen = "holder = :seen"
+        return self._change(
+            task.id,
+            Update(
+                condition=f"{holder_has_crashed} AND {is_as_seen}",
+                sets=[*_TAKE_LEASE, "attemptStartedAt = :now", "#history = :history"],
+                values={
+                    **lease,
+                    ":seen": {"S": task.holder or ""},
+                    ":history": history_value(task.history_after_crash()),
+                },
+            ),
+        )
 
     def finish(self, task: Task, end: Done | Failed, *, result: Body | None, now: datetime) -> bool:
         """End a claimed task. False: the lease was lost, the task belongs to another holder."""
@@ -131,9 +155,14 @@ class DynamoDbTasks:
             ":next": number_value(task.attempt + 1),
             ":not_before": time_value(not_before),
             ":error": {"S": decision.error},
+            ":history": history_value(
+                task.history_after_retry(
+                    finished_at=not_before - decision.delay, response_code=decision.response_code, error=decision.error
+                )
+            ),
         }
         sets = ["#state = :created", "#attempt = :next", "notBefore = :not_before", "#error = :error"]
-        return self._end_attempt(task, sets, ["#lease"], values, decision)
+        return self._end_attempt(task, [*sets, "#history = :history"], ["#lease"], values, decision)
 
     def abandon(self, message: TaskMessage, *, error: str, now: datetime) -> Claim:
         """Fail a task whose current attempt is the message's, if the lease of that attempt has ended."""
@@ -191,17 +220,26 @@ class DynamoDbTasks:
 
     def replay(self, task_id: str, *, number: int) -> Claim:
         """Give a failed task back for the first attempt of a replay, once for each replay."""
+        task = self.get(task_id)
+        if task is None or not task.waits_for_replay(number):
+            return Claim(won=False, task=task)
         # Only a failed task is replayed.
         has_failed = "#state = :failed"
-        # A message that arrives twice does not replay a task that has failed again in this replay.
-        is_new_replay = IS_BEFORE_REPLAY
+        # What the history says of its end still holds. A message that arrives twice does not replay a task that has
+        # failed again in this replay.
+        is_as_seen = is_in_replay(task.replay)
         return self._change(
             task_id,
             Update(
-                condition=f"{has_failed} AND {is_new_replay}",
-                sets=["#state = :created", "#attempt = :first", "replay = :replay"],
-                removes=["startedAt", "finishedAt", "notBefore", *SEEN, "#error", "failedShard"],
-                values={":first": number_value(1), ":replay": number_value(number)},
+                condition=f"{has_failed} AND {is_as_seen}",
+                sets=["#state = :created", "#attempt = :first", "replay = :number", "#history = :history"],
+                removes=["startedAt", "attemptStartedAt", "finishedAt", "notBefore", *SEEN, "#error", "failedShard"],
+                values={
+                    ":first": number_value(1),
+                    ":number": number_value(number),
+                    ":replay": number_value(task.replay),
+                    ":history": history_value(task.history),
+                },
             ),
         )
 

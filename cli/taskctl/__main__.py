@@ -1,0 +1,6 @@
+"""`python -m taskctl`."""
+
+from taskctl.app import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""taskctl ls: finds tasks and lists, and names templates."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from taskctl.api import PAGE, Server
+from taskctl.command import Session
+from taskctl.documents import Document, Kind
+from taskctl.errors import WrongUse
+from taskctl.following import list_of, task_of
+from taskctl.hostile import plain
+from taskctl.plan import documents
+from taskctl.screen import Screen, state_text
+from taskctl.tree import elapsed
+
+
+class Subject(StrEnum):
+    """What is listed."""
+
+    TASKS = "tasks"
+    LISTS = "lists"
+    TASK_TEMPLATES = "taskTemplates"
+    LIST_TEMPLATES = "taskListTemplates"
+    POLICIES = "policies"
+    EVENT_TASKS = "eventTasks"
+
+
+class State(StrEnum):
+    """States of tasks and lists."""
+
+    CREATED = "created"
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+Name = Annotated[str | None, typer.Option(help="The name of the template.")]
+Since = Annotated[str | None, typer.Option(help="Created then or later: 2026-01-31T12:00:00Z, or 30m, 2h, 7d ago.")]
+Until = Annotated[str | None, typer.Option(help="Created before that time, written in the same way.")]
+
+_AGO = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def ls(
+    session: Session,
+    subject: Annotated[Subject, typer.Argument(help="What is listed.")] = Subject.TASKS,
+    name: Name = None,
+    state: Annotated[State | None, typer.Option(help="The state.")] = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option(min=1, help="The most that are shown.")] = 50,
+) -> None:
+    """Find tasks and lists, the newest first; or list templates, policies and event tasks."""
+    filters = search_filter(name=name, state=state, since=since, until=until)
+    if subject not in (Subject.TASKS, Subject.LISTS):
+        if filters:
+            raise WrongUse(f"{', '.join(filters)}: only tasks and lists are searched", "leave these options out")
+        _show_documents(session, Kind(subject), limit)
+        return
+    path = "/v1/tasks" if subject is Subject.TASKS else "/v1/taskLists"
+    with session.screen.progress("Searching") as step:
+        found, is_all = search(session.server, path, filters, limit=limit, step=step)
+    if session.screen.is_json:
+        session.screen.emit({"items": found, "complete": is_all})
+        return
+    if subject is Subject.TASKS:
+        _show_tasks(session.screen, found)
+    else:
+        _show_lists(session.screen, found)
+    if not is_all:
+        session.screen.note("There may be more: narrow the search, or raise --limit.")
+
+
+def search(
+    server: Server, path: str, filters: dict[str, str], *, limit: int, step: Any = lambda: None
+) -> tuple[list[dict[str, Any]], bool]:
+    """The first tasks or lists that match, and whether there are no others. Raises Refused, Denied, NoAnswer."""
+    found: list[dict[str, Any]] = []
+    for page in server.pages(path, {**filters, "limit": str(min(limit, PAGE))}):
+        found += page
+        step()
+        if len(found) > limit or (len(found) == limit and limit % PAGE):
+            return found[:limit], False
+    return found, True
+
+
+def search_filter(
+    *, name: str | None, since: str | None, until: str | None, state: State | None = None
+) -> dict[str, str]:
+    """The filter as parameters of the API. Raises WrongUse."""
+    given = {"name": name, "state": state, "since": _moment("since", since), "until": _moment("until", until)}
+    return {parameter: str(value) for parameter, value in given.items() if value is not None}
+
+
+def _moment(option: str, text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        if ago := _AGO.fullmatch(text):
+            moment = datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        else:
+            # A time without a zone is one of this machine.
+            moment = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise WrongUse(
+            f"--{option} {plain(text)} is no time", "write 2026-01-31T12:00:00Z, or 30m, 2h, 7d for so long ago"
+        ) from None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _show_tasks(screen: Screen, found: list[dict[str, Any]]) -> None:
+    rows: list[list[str | Text]] = []
+    for task in map(task_of, found):
+        attempts = "" if task.attempts is None else str(task.attempts)
+        rows.append(
+            [task.id, task.name, state_text(task.state), attempts, _time(task.created), elapsed(task), task.error or ""]
+        )
+    screen.table(["ID", "NAME", "STATE", "ATTEMPTS", "CREATED", "TOOK", "ERROR"], rows)
+
+
+def _show_lists(screen: Screen, found: list[dict[str, Any]]) -> None:
+    rows: list[list[str | Text]] = [
+        [shown.id, shown.name, state_text(shown.state), _time(shown.created), elapsed(shown)]
+        for shown in map(list_of, found)
+    ]
+    screen.table(["ID", "NAME", "STATE", "CREATED", "TOOK"], rows)
+
+
+def _show_documents(session: Session, kind: Kind, limit: int) -> None:
+    found: list[Document] = []
+    with session.screen.progress("Reading") as step:
+        for one in documents(session.server, kind, step=step):
+            if len(found) == limit:
+                session.screen.note("There are more: raise --limit.")
+                break
+            found.append(one)
+    if session.screen.is_json:
+        session.screen.emit({"items": [dict(one.members) for one in found]})
+        return
+    session.screen.table(["NAME", "WHAT"], [[one.name, _what(kind, dict(one.members))] for one in found])
+
+
+def _what(kind: Kind, members: dict[str, Any]) -> str:
+    if kind is Kind.TASK:
+        policy = members.get("requestPolicy")
+        return f"policy {policy}" if policy else f"{members.get('method', '')} {members.get('url', '')}"
+    if kind is Kind.LIST:
+        groups = members.get("groups")
+        return f"{len(groups)} groups" if isinstance(groups, list) else ""
+    return str(members.get("taskName", ""))
+
+
+def _time(moment: datetime | None) -> str:
+    return "" if moment is None else moment.astimezone().strftime("%m-%d %H:%M:%S")

@@ -1,0 +1,118 @@
+"""taskctl run: creates a task or a list."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from taskctl.api import Server, member, segment
+from taskctl.command import Session
+from taskctl.commands.result import show_result
+from taskctl.commands.watch import Timeout
+from taskctl.errors import NoAnswer, Refused, WrongUse
+from taskctl.following import Task
+from taskctl.hostile import plain
+from taskctl.waiting import failure_of, show_until_end, wait_until_end
+
+
+def run(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="The name of a task template or a list template.")],
+    data: Annotated[str, typer.Option("--data", "-d", help="The body, JSON; @file or @- (stdin) reads it.")] = "{}",
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the end, and show the result.")] = False,
+    timeout: Timeout = None,
+    as_task: Annotated[bool, typer.Option("--task", help="NAME is a task template.")] = False,
+    as_list: Annotated[bool, typer.Option("--list", help="NAME is a list template.")] = False,
+    key: Annotated[
+        str | None, typer.Option("--idempotency-key", help="With the same key, a repeated request creates nothing new.")
+    ] = None,
+    namespace: Annotated[str | None, typer.Option("--cache-namespace", help="For the cache service.")] = None,
+    scope: Annotated[str | None, typer.Option("--cache-scope", help="For the cache service.")] = None,
+) -> None:
+    """Create a task or a list, and with --wait show its result."""
+    server, screen = session.server, session.screen
+    if as_task and as_list:
+        raise WrongUse("--task and --list exclude each other", "give one of them")
+    body = _read(data)
+    is_list = as_list or (not as_task and _is_list(server, name))
+    headers = {
+        header: value
+        for header, value in (
+            ("Idempotency-Key", key),
+            ("x-cache-namespace", namespace),
+            ("x-cache-scope", scope),
+        )
+        if value is not None
+    }
+    created = _create(
+        server, f"/v1/{'taskList' if is_list else 'task'}/{segment(name)}", body, headers, has_key=key is not None
+    )
+    created_id = member(created, "taskListID" if is_list else "taskID", str)
+    if not wait:
+        if screen.is_json:
+            screen.emit({"id": created_id, "kind": "list" if is_list else "task"})
+        else:
+            screen.say(Text(plain(created_id)))
+        return
+    screen.note(Text(f"{'list' if is_list else 'task'} {plain(created_id)}"))
+    if is_list:
+        ended = show_until_end(server, screen, created_id, timeout=timeout)
+    else:
+        ended = wait_until_end(server, screen, created_id, timeout=timeout)
+    if failure := failure_of(ended):
+        raise failure
+    if isinstance(ended, Task):
+        show_result(session, created_id)
+
+
+def _read(data: str) -> bytes:
+    """The body: the text itself, or what a file has. Raises WrongUse."""
+    if not data.startswith("@"):
+        return data.encode("utf-8", "surrogateescape")
+    if data == "@-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(data[1:]).read_bytes()
+    except OSError as error:
+        raise WrongUse(f"{plain(data[1:])} cannot be read ({error.strerror})", "name a file after --data @") from None
+
+
+def _is_list(server: Server, name: str) -> bool:
+    """Whether a name is a list template's. Raises Refused for a name that is both."""
+    if not _exists(server, f"/v1/taskListTemplates/{segment(name)}"):
+        return False
+    if _exists(server, f"/v1/taskTemplates/{segment(name)}"):
+        raise Refused(
+            f"there are a task template and a list template with the name {plain(name)}", "add --task or --list"
+        )
+    return True
+
+
+def _exists(server: Server, path: str) -> bool:
+    try:
+        server.get(path)
+    except Refused as refusal:
+        if refusal.status == 404:
+            return False
+        raise
+    return True
+
+
+def _create(server: Server, path: str, body: bytes, headers: dict[str, str], *, has_key: bool) -> dict[str, object]:
+    try:
+        return server.call("POST", path, body=body, headers=headers).object()
+    except NoAnswer as fault:
+        step = (
+            "repeat the command with the same key"
+            if has_key
+            else "look with taskctl ls; --idempotency-key makes a repetition safe"
+        )
+        raise NoAnswer(f"whether it was created is not known: {fault.problem}", step) from None
+    except Refused as refusal:
+        if refusal.status == 404:
+            raise Refused(
+                refusal.problem, "see taskctl ls taskTemplates, or taskctl ls taskListTemplates", status=404
+            ) from None
+        raise

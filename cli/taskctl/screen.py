@@ -1,0 +1,143 @@
+"""What the person or the script sees: results on stdout, notes and questions on stderr, as text or as JSON."""
+
+import io
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any, Final, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from taskctl.errors import TaskctlError, WrongUse
+from taskctl.hostile import dump, plain
+
+COLOURS: Final[Mapping[str, str]] = {
+    "created": "blue",
+    "pending": "yellow",
+    "done": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+}
+"""Colours of states."""
+
+_QUIET_SECONDS: Final = 1.0
+"""What takes no longer shows no progress."""
+
+
+class Output(StrEnum):
+    """Forms of the output."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class Screen:
+    """The terminal, or the pipes in its place."""
+
+    def __init__(self, output: Output = Output.TEXT) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                # What the terminal's encoding does not have is shown as an escape.
+                stream.reconfigure(errors="backslashreplace")
+        self.is_json = output is Output.JSON
+        self.out = Console(highlight=False, markup=False, emoji=False)
+        self.err = Console(highlight=False, markup=False, emoji=False, stderr=True)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether what is shown can be replaced."""
+        return self.out.is_terminal and not self.out.is_dumb_terminal and not self.is_json
+
+    def say(self, *lines: str | Text) -> None:
+        """Write lines of the result, which are harmless already."""
+        for line in lines:
+            self.out.print(line, soft_wrap=True)
+
+    def emit(self, value: Any) -> None:
+        """Write the result as JSON."""
+        self.out.print(Text(dump(value)), soft_wrap=True)
+
+    def emit_line(self, value: Any) -> None:
+        """Write one result of many as a line of JSON."""
+        self.out.print(Text(dump(value, indent=None)), soft_wrap=True)
+
+    def note(self, line: str | Text) -> None:
+        """Tell the person, not the script."""
+        self.err.print(line, soft_wrap=True)
+
+    def complain(self, error: TaskctlError) -> None:
+        """Write an error."""
+        if self.is_json:
+            members = {"error": error.problem, "nextStep": error.next_step or None, "exitCode": int(error.exit_code)}
+            self.err.print(Text(dump(members, indent=None)), soft_wrap=True)
+        else:
+            self.err.print(Text.assemble(("error: ", "bold red"), f"{error}."), soft_wrap=True)
+
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
+        """Write a table; a terminal shows what fits into its width, a pipe gets all."""
+        lines = [[Text(heading, style="bold") for heading in headings]]
+        lines += [[cell if isinstance(cell, Text) else Text(plain(cell)) for cell in row] for row in rows]
+        widths = [max(line[column].cell_len for line in lines) for column in range(len(headings))]
+        for line in lines:
+            for cell, width in zip(line, widths, strict=True):
+                cell.pad_right(width - cell.cell_len)
+            shown = Text("  ").join(line)
+            shown.rstrip()
+            if self.out.is_terminal:
+                self.out.print(shown, no_wrap=True, overflow="ellipsis")
+            else:
+                self.say(shown)
+
+    def ask(self, question: str, *, yes: bool) -> bool:
+        """Whether the person, or the option --yes, agrees. Raises WrongUse without a terminal."""
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            raise WrongUse(f"nothing is done: {question.rstrip('?')} needs a yes", "add --yes")
+        self.err.print(Text(f"{question} [y/N] "), end="", soft_wrap=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    @contextmanager
+    def progress(self, title: str, total: int | None = None) -> "Iterator[Advance]":
+        """Show the progress of what takes longer than a second."""
+        shown = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self.err,
+            transient=True,
+            disable=not self.err.is_terminal,
+        )
+        advance = Advance(shown, title, total)
+        try:
+            yield advance
+        finally:
+            shown.stop()
+
+
+class Advance:
+    """The progress of one action."""
+
+    def __init__(self, shown: Progress, title: str, total: int | None) -> None:
+        self._shown = shown
+        self._bar = shown.add_task(title, total=total)
+        self._started = time.monotonic()
+        self._is_visible = False
+
+    def __call__(self, steps: int = 1) -> Self:
+        """Go on by so many steps."""
+        self._shown.advance(self._bar, steps)
+        if not self._is_visible and time.monotonic() - self._started > _QUIET_SECONDS:
+            self._is_visible = True
+            self._shown.start()
+        return self
+
+
+def state_text(state: str) -> Text:
+    """A state in its colour."""
+    return Text(plain(state), style=COLOURS.get(state, ""))

@@ -1,0 +1,104 @@
+"""Waiting for the end of a task or a list, and showing what happens meanwhile."""
+
+import time
+from datetime import UTC, datetime
+
+from rich.console import Group as Lines
+from rich.console import RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from taskctl.api import Server
+from taskctl.errors import Failed, Refused, Unfinished
+from taskctl.following import Follower, Task, TaskList
+from taskctl.hostile import plain
+from taskctl.screen import Screen
+from taskctl.tree import changes, draw, errors, lines
+
+
+def show_until_end(
+    server: Server, screen: Screen, followed_id: str, *, timeout: float | None = None
+) -> Task | TaskList:
+    """Show a task or a list until it has ended: a tree that changes in a terminal, lines in a pipe.
+
+    Raises Refused, Denied, NoAnswer, Unfinished.
+    """
+    follower = Follower(server, followed_id, deadline=_deadline(timeout))
+    shown = _show_live(follower, screen) if screen.is_live else _show_lines(follower, screen)
+    if not shown.is_final:
+        raise _unfinished(shown)
+    return shown
+
+
+def wait_until_end(
+    server: Server, screen: Screen, followed_id: str, *, timeout: float | None = None
+) -> Task | TaskList:
+    """Wait until a task or a list has ended. Raises Refused, Denied, NoAnswer, Unfinished."""
+    follower = Follower(server, followed_id, details=False, deadline=_deadline(timeout))
+    with screen.err.status(f"Waiting for {plain(followed_id)}"):
+        *_, shown = follower.rounds(lambda: _tell_trouble(follower, screen))
+    if not shown.is_final:
+        raise _unfinished(shown)
+    return shown
+
+
+def failure_of(followed: Task | TaskList) -> Failed | None:
+    """The error for a task or a list that has failed or was cancelled; None: it is done."""
+    if followed.state == "done":
+        return None
+    noun, label = ("task", followed.name) if isinstance(followed, Task) else ("list", followed.name)
+    reason = f": {plain(followed.error)}" if isinstance(followed, Task) and followed.error else ""
+    has = "was" if followed.state == "cancelled" else "has"
+    step = f"taskctl replay {plain(followed.id)} starts it again" if followed.state == "failed" else ""
+    if isinstance(followed, Task) and followed.id.count(".") == 2:
+        step = ""
+    return Failed(f"the {noun} {plain(label or followed.id)} {has} {plain(followed.state)}{reason}", step)
+
+
+def _deadline(timeout: float | None) -> float | None:
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def _unfinished(shown: Task | TaskList) -> Unfinished:
+    return Unfinished(
+        f"{plain(shown.id)} has not ended in time, it is {plain(shown.state)}",
+        f"taskctl watch {plain(shown.id)} goes on waiting",
+    )
+
+
+def _tell_trouble(follower: Follower, screen: Screen) -> None:
+    screen.note(Text(f"no answer: {follower.trouble}; it is tried again"))
+
+
+def _show_lines(follower: Follower, screen: Screen) -> Task | TaskList:
+    before: Task | TaskList | None = None
+    for shown in follower.rounds(lambda: _tell_trouble(follower, screen)):
+        if screen.is_json:
+            for change in changes(before, shown):
+                screen.emit_line(change)
+        else:
+            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            screen.say(*(Text(f"{now}  {line}") for line in lines(before, shown)))
+        before = shown
+    if before is None:
+        raise Refused("there is nothing to show")
+    return before
+
+
+def _show_live(follower: Follower, screen: Screen) -> Task | TaskList:
+    shown: Task | TaskList = follower.now()
+
+    def frame() -> RenderableType:
+        height = screen.out.height - 2
+        parts: list[RenderableType] = [draw(shown, height=height)]
+        if follower.trouble:
+            parts.append(Text(f"no answer: {follower.trouble}; it is tried again", style="yellow"))
+        return Lines(*parts)
+
+    with Live(console=screen.out, get_renderable=frame, refresh_per_second=4, transient=True):
+        for latest in follower.rounds():
+            shown = latest
+    screen.out.print(draw(shown))
+    for line in errors(shown):
+        screen.say(line)
+    return shown

@@ -1,0 +1,1 @@
+"""The host: runs the functions on own servers, with PostgreSQL in the place of AWS."""

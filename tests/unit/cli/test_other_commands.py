@@ -1,0 +1,90 @@
+"""taskctl open, publish-event, --help, completion: what needs no service."""
+
+import builtins
+import sys
+from typing import Any
+
+import pytest
+
+from taskctl import __version__
+from taskctl.app import app
+from tests.unit.cli.conftest import taskctl
+
+COMMANDS = ["apply", "run", "watch", "result", "ls", "cancel", "replay", "export", "import", "publish-event", "open"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_and_can_write_json(command: str) -> None:
+    ran = taskctl("", command, "--help")
+    assert ran.code == 0
+    assert "--output" in ran.out
+    assert "--url" in ran.out
+
+
+def test_these_are_the_commands() -> None:
+    assert [registered.name for registered in app.registered_commands] == COMMANDS
+
+
+def test_the_version() -> None:
+    assert taskctl("", "--version").out == f"taskctl {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("taskctl pu", ["publish-event"]), ("taskctl ls l", ["lists"]), ("taskctl ls --st", ["--state"])],
+)
+def test_a_shell_completes_commands_options_and_values(words: str, offered: list[str]) -> None:
+    position = str(len(words.split()) - 1)
+    ran = taskctl("", _TASKCTL_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=position)
+    assert ran.out.split() == offered
+
+
+@pytest.mark.parametrize(
+    ("arguments", "address"),
+    [
+        (["open", "--print"], "https://a.example/base/status/"),
+        (["open", "t 1", "--print"], "https://a.example/base/status/#t%201"),
+    ],
+)
+def test_open_shows_the_address_of_the_page(arguments: list[str], address: str) -> None:
+    assert taskctl("https://a.example/base/", *arguments, TASKCTL_TOKEN="secret").out == f"{address}\n"
+
+
+def test_open_opens_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def no_browser(address: str) -> bool:
+        opened.append(address)
+        return False
+
+    monkeypatch.setattr("webbrowser.open", no_browser)
+    ran = taskctl("http://a.example", "open")
+    assert opened == ["http://a.example/status/"]
+    assert ran.err == "No browser can be opened here: open the address yourself.\n"
+
+
+class TestPublishing:
+    @pytest.mark.parametrize("entry", ["", ",a", "a,b,c,d"])
+    def test_an_entry_that_is_none_is_refused(self, entry: str) -> None:
+        ran = taskctl("", "publish-event", entry)
+        assert (ran.code, "write key, key,namespace or key,namespace,scope" in ran.err) == (2, True)
+
+    def test_a_server_that_is_not_there_is_told_without_its_password(self) -> None:
+        ran = taskctl("", "publish-event", "a", "--nats", "nats://me:hunter2@127.0.0.1:1")
+        assert ran.code == 5
+        assert "NATS does not take the event at nats://***@127.0.0.1:1" in ran.err
+        assert "hunter2" not in ran.err
+
+    def test_without_its_library_the_error_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        real = builtins.__import__
+
+        def without_nats(name: str, *rest: Any, **more: Any) -> Any:
+            if name.startswith("nats"):
+                raise ImportError(name)
+            return real(name, *rest, **more)
+
+        monkeypatch.setattr(builtins, "__import__", without_nats)
+        for loaded in [name for name in sys.modules if name.startswith("nats")]:
+            monkeypatch.delitem(sys.modules, loaded)
+        ran = taskctl("", "publish-event", "a")
+        assert (ran.code, "run pip install 'taskctl[events]'" in ran.err) == (2, True)
