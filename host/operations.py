@@ -1,6 +1,7 @@
 """What operators look at: the metrics of all processes and of the queues, and whether the host lives and works."""
 
 import logging
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from socketserver import ThreadingMixIn
@@ -98,8 +99,9 @@ def serve(platform: PostgresPlatform, settings: Settings) -> None:
             settings.http_host, settings.metrics_port, application, server_class=_Server, handler_class=_Handler
         )
     except OSError as error:
+        reason = os.strerror(error.errno or 0)
         raise SettingsError(
-            f"cannot listen on port {settings.metrics_port}: {error.strerror}; METRICS_PORT chooses another"
+            f"cannot listen on port {settings.metrics_port}: {reason}; METRICS_PORT chooses another"
         ) from error
     threading.Thread(target=server.serve_forever, name="operations", daemon=True).start()
 

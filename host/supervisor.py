@@ -126,8 +126,9 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=2_048)
     except OSError as error:
+        reason = os.strerror(error.errno or 0)
         raise SettingsError(
-            f"cannot listen on port {port} of {host}: {error.strerror}; HTTP_PORT and HTTP_HOST choose others"
+            f"cannot listen on port {port} of {host}: {reason}; HTTP_PORT and HTTP_HOST choose others"
         ) from error
     listener.setblocking(False)
     return listener

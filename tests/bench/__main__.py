@@ -9,7 +9,21 @@ from pathlib import Path
 
 from local.cloud import PROJECT, LocalCloud
 from task_service import VERSION
-from tests.bench import batches, batching, calls, cold_start, cost, dollars, events, handlers, policies, search, service
+from tests.bench import (
+    batches,
+    batching,
+    calls,
+    cold_start,
+    cost,
+    dollars,
+    events,
+    handlers,
+    own_servers,
+    policies,
+    postgres,
+    search,
+    service,
+)
 from tests.bench.table import Row, render
 
 RESULTS = Path(__file__).with_name("results.txt")
@@ -35,14 +49,18 @@ def main() -> None:
         latencies = [*service.single_tasks(cloud, client), *service.waited_for(client)]
         report(render("Latency on the idle local cloud", latencies))
         report(render("Lists on the idle local cloud", service.lists(cloud, client)))
-        report(render("Throughput", service.throughput(cloud, client)))
-        report(render("A large list", service.large_list(cloud, client)))
+        throughput = service.throughput(cloud, client)
+        report(render("Throughput", throughput))
+        large_list = service.large_list(cloud, client)
+        report(render("A large list", large_list))
         report(render("Batches", batches.rows(cloud)))
         report(render("Requests", cost.rows(cloud)))
         units = cost.single_task(cloud)
         report(render("Searching", search.rows(cloud, client)))
         report(render("Policies, evaluated here", [Row(*figure) for figure in policies.rows(cloud)]))
         report(render("Cache events", events.rows(cloud)))
+    report(render("Own servers", own_servers.measured([*latencies, *throughput, *large_list])))
+    report(render("PostgreSQL", postgres.measured()))
     found, quiet = handlers.measured(), handlers.measured("WARNING")
     report(render("Handlers alone", [*handlers.rows(found, quiet), *calls.rows()]))
     report(render("A million tasks", dollars.rows(units, found, quiet)))

@@ -1,6 +1,6 @@
 """What the host takes on own servers: latency, rate, a large list, and the CPU time of each process.
 
-    PYTHONPATH=layers/core python -m tests.bench.own_servers [--peer]
+    PYTHONPATH=layers/core python -m tests.bench.own_servers
 
 Everything runs on this machine, load generator and target too, and every commit waits for the disk.
 """
@@ -10,8 +10,9 @@ import json
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -34,10 +35,27 @@ POSTGRESQL: Final = "PostgreSQL"
 HERE: Final = "load generator"
 
 
+OF_LOCAL_CLOUD: Final = {
+    "CPU of the API's process, a task": "CPU of the api function, a task",
+    "CPU of the worker, a task": "CPU of the executor function, a task",
+}
+"""What a row is called among those of the local cloud, where that is something else."""
+
+
 def main() -> None:
     """Measure, and print the table."""
+    print(render("Own servers", measured()))
+
+
+def measured(local_cloud: Sequence[Row] = ()) -> list[Row]:
+    """The figures, beside those of the local cloud."""
+    known = {row.name: row.figure for row in local_cloud}
     with started() as (server, database):
-        print(render("Own servers", list(rows(server, database))))
+        return [_beside(row, known.get(OF_LOCAL_CLOUD.get(row.name, row.name))) for row in rows(server, database)]
+
+
+def _beside(row: Row, figure: str | None) -> Row:
+    return replace(row, aim=", ".join(filter(None, [row.aim, figure and f"local cloud: {figure}"])))
 
 
 @contextmanager

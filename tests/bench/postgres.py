@@ -62,12 +62,18 @@ QUESTIONS: Final = {
 
 def main() -> None:
     """Measure, and print the table."""
+    print(render("PostgreSQL", measured()))
+
+
+def measured() -> list[Row]:
+    """The figures, of a server that is started for them."""
     server = Server()
     try:
         with server.database() as url:
             platform = PostgresPlatform(database=Database(conninfo=url))
-            print(render("PostgreSQL", list(rows(platform))))
+            found = list(rows(platform))
             platform.close()
+            return found
     finally:
         server.stop()
 

@@ -1,4 +1,4 @@
-"""The commands of README.md and docs/, run as a reader would run them, against the local cloud."""
+"""The commands of README.md and docs/, run as a reader would run them, against the service on both platforms."""
 
 import os
 from collections.abc import Callable
@@ -7,25 +7,26 @@ from pathlib import Path
 import pytest
 
 from local.cloud import LocalCloud
+from local.own_server import OwnServer
 from local.ports import HOST, Ports
 from tests.support.documents import DOCUMENTS, command_blocks
 from tests.support.transcripts import Transcript
 
 
-@pytest.fixture
-def transcript(cloud: LocalCloud) -> Transcript:
-    """A transcript in which the addresses of the documents are those of the cloud that all tests share."""
+@pytest.fixture(params=["cloud", "own_server"])
+def transcript(request: pytest.FixtureRequest) -> Transcript:
+    """A transcript in which the addresses of the documents are those of a service that all tests share."""
+    service: LocalCloud | OwnServer = request.getfixturevalue(request.param)
     usual = Ports()
     return Transcript(
         {
-            f"http://{HOST}:{usual.task}": cloud.api_url,
-            f"{HOST}:{usual.target}": cloud.target_url.removeprefix("http://"),
-            f"http://{HOST}:{usual.bridge}": cloud.bridge_url,
-            f"http://{HOST}:{usual.cloud}": cloud.endpoint_url,
+            f"http://{HOST}:{usual.task}": service.api_url,
+            f"{HOST}:{usual.target}": service.target_url.removeprefix("http://"),
+            f"http://{HOST}:{usual.bridge}": service.bridge_url,
         },
         environment={
-            "TASKCTL_URL": cloud.api_url,
-            "NATS_ADDR": cloud.nats_url,
+            "TASKCTL_URL": service.api_url,
+            "NATS_ADDR": service.nats_url,
             "TASKCTL_CONFIG": os.devnull,
             "COLUMNS": "80",
         },

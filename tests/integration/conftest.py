@@ -51,7 +51,7 @@ class Copy:
         self.folder = folder / "project"
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
-        for name in ("local", "functions", "layers"):
+        for name in ("local", "functions", "layers", "host"):
             shutil.copytree(PROJECT / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(PROJECT / "template.yaml", self.folder)
         # Libraries that are installed already are not installed again.

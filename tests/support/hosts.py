@@ -28,6 +28,13 @@ class FaultyHost:
                     found.append(child)
         return found
 
+    def is_alive(self) -> bool:
+        """Whether the API answers and can work."""
+        try:
+            return self.api.call("GET", "/readiness").status == 200
+        except OSError:
+            return False
+
     def kill_any(self, what: str) -> None:
         """Kill the processes of a kind, or the bridge, or the database."""
         if what == "bridge":

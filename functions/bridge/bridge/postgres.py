@@ -36,7 +36,9 @@ class PostgresEventQueue:
             psycopg.conninfo.conninfo_to_dict(url)
         except psycopg.ProgrammingError:
             # It may hold a password.
-            raise SettingsError("DATABASE_URL is not a connection string of libpq") from None
+            raise SettingsError(
+                "DATABASE_URL is not understood: postgresql://user@server/database is expected"
+            ) from None
         self._metrics = metrics
         options: dict[str, Any] = {
             "autocommit": True,

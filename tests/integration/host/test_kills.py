@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import tempfile
 import time
 import urllib.request
@@ -41,6 +42,15 @@ def test_a_process_that_is_killed_is_replaced(faulty: FaultyHost, target: HttpTa
     faulty.wait_for(kind, other_than=before)
     name = faulty.api.template(target.on("/", answer()))
     assert faulty.ended(faulty.create(f"/v1/task/{name}", f"after-{kind}"))["status"] == "done"
+
+
+def test_a_host_that_is_killed_is_started_again(faulty: FaultyHost, target: HttpTarget) -> None:
+    os.kill(faulty.server.host_pid, signal.SIGKILL)
+    said = eventually(lambda: list(faulty.server.supervise()), what="it is noticed")
+    assert said == ["The host has ended with exit code -9; it is started again."]
+    eventually(faulty.is_alive, what="the API answers again")
+    name = faulty.api.template(target.on("/", answer()))
+    assert faulty.ended(faulty.create(f"/v1/task/{name}", "after-host"))["status"] == "done"
 
 
 def test_a_task_whose_worker_is_killed_is_called_again_after_its_lease(faulty: FaultyHost, target: HttpTarget) -> None:
