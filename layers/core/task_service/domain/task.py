@@ -18,6 +18,7 @@ from enum import StrEnum
 
 from task_service.domain.history import CRASHED, History, PastAttempt, extended
 from task_service.domain.template import TaskTemplate
+from task_service.domain.turns import group_of
 
 
 class State(StrEnum):
@@ -115,8 +116,15 @@ class Task:
     """Why the last attempt failed, or why it was cancelled."""
     replay: int = 0
     """Number of replays so far."""
+    queue_group: str = ""
+    """The group that its client or its list has named; empty: that of its template."""
     earlier: History = ()
     """The attempts before the current or last one. A task whose first attempt ends well never writes any."""
+
+    @property
+    def turn(self) -> str:
+        """The group in whose turn its messages are delivered."""
+        return self.queue_group or group_of(self.name)
 
     @property
     def attempts(self) -> int:

@@ -18,6 +18,7 @@ from typing import Any, Final
 from task_service.domain import json_text
 from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.template import TaskTemplate
+from task_service.domain.turns import group_of
 
 CHUNK: Final = 150
 """Of a parallel group larger than this, the outstanding tasks are kept in chunks of this size."""
@@ -148,6 +149,13 @@ class TaskList:
     finished_at: datetime | None = None
     replay: int = 0
     """Number of replays so far."""
+    queue_group: str = ""
+    """The group that its client has named; empty: that of its template."""
+
+    @property
+    def turn(self) -> str:
+        """The group in whose turn its messages and those of its tasks are delivered."""
+        return self.queue_group or group_of(self.name)
 
     def will_replay(self, state: State, replay: int) -> bool:
         """Whether the running replay will open a group or task that failed in `replay`, and has not reached it yet."""
@@ -163,6 +171,7 @@ class TaskList:
             created_at=self.created_at,
             expires_at=self.expires_at,
             replay=self.replay,
+            queue_group=self.turn,
         )
 
 

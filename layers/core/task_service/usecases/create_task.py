@@ -93,6 +93,7 @@ class TaskCreator:
                 created_at=now,
                 expires_at=(due_at or now) + self.retention,
                 not_before=due_at,
+                queue_group=start.group,
             )
 
         return task

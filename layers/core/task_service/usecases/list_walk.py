@@ -56,7 +56,12 @@ class Walk:
 
     def first_message(self, position: int) -> TaskMessage:
         """The message that starts the task in that position."""
-        return TaskMessage(task_id=self.place(position).task_id, attempt=1, replay=self.replay)
+        return TaskMessage(
+            task_id=self.place(position).task_id,
+            attempt=1,
+            replay=self.replay,
+            queue_group=self.known.task_list.turn,
+        )
 
     @property
     def step(self) -> Step:

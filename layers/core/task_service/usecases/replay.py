@@ -39,7 +39,7 @@ class Replayer:
         if task.state is not State.FAILED:
             raise Conflict.has_not_failed("task", task.shown_state)
         number = task.replay + 1
-        self.queue.send(TaskMessage(task_id=task_id, attempt=1, replay=number))
+        self.queue.send(TaskMessage(task_id=task_id, attempt=1, replay=number, queue_group=task.turn))
         return self.tasks.replay(task_id, number=number).task or task
 
     def task_list(self, list_id: str) -> TaskList:
@@ -56,5 +56,5 @@ class Replayer:
             state = "under way" if task_list.state is State.CREATED else task_list.state
             raise Conflict.has_not_failed("taskList", state)
         number = task_list.replay + 1
-        self.queue.send(GroupStart(list_id=list_id, replay=number))
+        self.queue.send(GroupStart(list_id=list_id, replay=number, queue_group=task_list.turn))
         return self.lists.replay(list_id, number=number) or task_list

@@ -27,7 +27,7 @@ from task_service.ports import ListRecords
 
 COLUMNS: Final = (
     "id, name, plan, plan_key, request, request_key, cache_namespace, cache_scope, state, replay, created_at, "
-    "expires_at, not_before, finished_at"
+    "expires_at, not_before, finished_at, queue_group"
 )
 PARAMETERS: Final = ", ".join(f"%({name})s" for name in COLUMNS.split(", "))
 
@@ -252,6 +252,7 @@ def _to_values(task_list: TaskList) -> dict[str, Any]:
         "expires_at": task_list.expires_at,
         "not_before": task_list.not_before,
         "finished_at": task_list.finished_at,
+        "queue_group": task_list.queue_group,
     }
 
 
@@ -271,4 +272,5 @@ def _from_row(row: Row) -> TaskList:
         not_before=read_optional_time(row, "not_before"),
         finished_at=read_optional_time(row, "finished_at"),
         replay=row["replay"],
+        queue_group=row["queue_group"],
     )

@@ -10,7 +10,8 @@ from task_service.domain.template import TaskTemplate
 
 SUMMARY: Final = (
     "id, name, cache_namespace, cache_scope, state, attempt, replay, created_at, expires_at, not_before, lease_until, "
-    "holder, started_at, finished_at, response_code, redirects, final_origin, error"
+    "holder, started_at, finished_at, response_code, redirects, final_origin, error, "
+    "queue_group"
 )
 """The columns of a task without template, bodies and history."""
 
@@ -44,6 +45,7 @@ def to_values(task: Task) -> dict[str, Any]:
         "final_origin": task.final_origin,
         **body_values("result", task.result),
         "error": task.error,
+        "queue_group": task.queue_group,
         "attempt_started_at": task.attempt_started_at,
         "history": to_text(task.earlier) if task.earlier else None,
         "in_list": place_of(task.id) is not None,
@@ -88,4 +90,5 @@ def _summary(row: Row) -> dict[str, Any]:
         "redirects": row["redirects"],
         "final_origin": row["final_origin"],
         "error": row["error"],
+        "queue_group": row["queue_group"],
     }

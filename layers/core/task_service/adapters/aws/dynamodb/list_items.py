@@ -50,6 +50,7 @@ def outstanding_attributes(numbers: range) -> Item:
 def list_item(task_list: TaskList) -> Item:
     """The record of a new list."""
     waits = {"notBefore": time_value(task_list.not_before)} if task_list.not_before is not None else {}
+    group = {"queueGroup": {"S": task_list.queue_group}} if task_list.queue_group else {}
     return {
         **list_key(task_list.id),
         **listed_values("LIST", task_list.id, task_list.created_at),
@@ -63,6 +64,7 @@ def list_item(task_list: TaskList) -> Item:
         "createdAt": time_value(task_list.created_at),
         "expiresAt": expiry_value(task_list.expires_at),
         **waits,
+        **group,
     }
 
 
@@ -82,6 +84,7 @@ def read_list(item: Item) -> TaskList:
         not_before=read_time(item["notBefore"]) if "notBefore" in item else None,
         finished_at=read_time(item["finishedAt"]) if "finishedAt" in item else None,
         replay=read_number(item, "replay"),
+        queue_group=item["queueGroup"]["S"] if "queueGroup" in item else "",
     )
 
 

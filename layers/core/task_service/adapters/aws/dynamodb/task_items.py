@@ -42,6 +42,8 @@ def task_item(task: Task) -> Item:
         "createdAt": time_value(task.created_at),
         "expiresAt": expiry_value(task.expires_at),
     }
+    if task.queue_group:
+        item["queueGroup"] = {"S": task.queue_group}
     if task.not_before is not None:
         item["notBefore"] = time_value(task.not_before)
     if task.template is not None:
@@ -60,6 +62,8 @@ def birth_attributes(birth: Task) -> Item:
         "createdAt": time_value(birth.created_at),
         "expiresAt": expiry_value(birth.expires_at),
     }
+    if birth.queue_group:
+        attributes["queueGroup"] = {"S": birth.queue_group}
     return {**attributes, "replay": number_value(birth.replay)} if birth.replay else attributes
 
 
@@ -107,5 +111,6 @@ def read_task(item: Item) -> Task:
         result=read_body(item["result"]) if "result" in item else None,
         error=item["error"]["S"] if "error" in item else None,
         replay=read_number(item, "replay"),
+        queue_group=item["queueGroup"]["S"] if "queueGroup" in item else "",
         earlier=from_text(item["history"]["S"]) if "history" in item else (),
     )
