@@ -188,6 +188,7 @@ def _served(server: OwnServer, seconds: float) -> str:
 The task service is ready after {seconds:.1f} s, on PostgreSQL.
 
   API               {server.api_url}
+  status page       {server.api_url}/status/
   Swagger UI        {server.api_url}/swagger-ui/
   database          {_without_password(server.database_url)}
   demo target       {server.target_url}

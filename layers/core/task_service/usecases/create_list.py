@@ -107,6 +107,7 @@ class ListCreator:
                 expires_at=(due_at or now) + self.retention,
                 not_before=due_at,
                 context=context,
+                queue_group=start.group,
             )
 
         return task_list
@@ -120,7 +121,7 @@ class ListCreator:
 
     def first_message(self, task_list: TaskList) -> GroupStart:
         """The message that makes a list start."""
-        return GroupStart(list_id=task_list.id, not_before=task_list.not_before)
+        return GroupStart(list_id=task_list.id, not_before=task_list.not_before, queue_group=task_list.turn)
 
     def _plan(self, name: str) -> Plan:
         """The list template with the task templates it refers to."""

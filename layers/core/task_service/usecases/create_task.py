@@ -120,6 +120,7 @@ class TaskCreator:
                 expires_at=(due_at or now) + self.retention,
                 not_before=due_at,
                 context=context,
+                queue_group=start.group,
             )
 
         return task

@@ -58,8 +58,13 @@ class Walk:
 
     def first_message(self, position: int) -> TaskMessage:
         """The message that starts the task in that position."""
-        by = self.known.task_list.replayed_by
-        return TaskMessage(task_id=self.place(position).task_id, attempt=1, replay=self.replay, by=by)
+        return TaskMessage(
+            task_id=self.place(position).task_id,
+            attempt=1,
+            replay=self.replay,
+            by=self.known.task_list.replayed_by,
+            queue_group=self.known.task_list.turn,
+        )
 
     @property
     def step(self) -> Step:

@@ -44,7 +44,7 @@ class Replayer:
         # The executor that ended it may have stopped before it could tell of this failure.
         self.notifier.tell(task_id, task.template)
         number = task.replay + 1
-        self.queue.send(TaskMessage(task_id=task_id, attempt=1, replay=number, by=by))
+        self.queue.send(TaskMessage(task_id=task_id, attempt=1, replay=number, by=by, queue_group=task.turn))
         return self.tasks.replay(task_id, number=number, by=by).task or task
 
     def task_list(self, list_id: str, *, by: str | None = None) -> TaskList:
@@ -62,5 +62,5 @@ class Replayer:
             state = "under way" if task_list.state is State.CREATED else task_list.state
             raise Conflict.has_not_failed("taskList", state)
         number = task_list.replay + 1
-        self.queue.send(GroupStart(list_id=list_id, replay=number, by=by))
+        self.queue.send(GroupStart(list_id=list_id, replay=number, by=by, queue_group=task_list.turn))
         return self.lists.replay(list_id, number=number, by=by) or task_list

@@ -123,6 +123,7 @@ class ListRunner:
                             group=move.index,
                             failed_before=move.failed_before,
                             replay=walk.replay,
+                            queue_group=walk.known.task_list.turn,
                         ),
                     )
                     return None

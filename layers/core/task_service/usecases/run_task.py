@@ -225,7 +225,15 @@ class TaskRunner:
         not_before = now + decision.delay
         if not self._insist(lambda: self.tasks.retry(task, decision, not_before=not_before), deadline):
             return Outcome.LOST
-        self._send(TaskMessage(task_id=task.id, attempt=task.attempt + 1, not_before=not_before, replay=task.replay))
+        self._send(
+            TaskMessage(
+                task_id=task.id,
+                attempt=task.attempt + 1,
+                not_before=not_before,
+                replay=task.replay,
+                queue_group=task.turn,
+            )
+        )
         return Outcome.RETRIED
 
     def _send(self, message: TaskMessage) -> None:

@@ -28,7 +28,7 @@ from task_service.ports import ListRecords
 
 COLUMNS: Final = (
     "id, name, plan, plan_key, request, request_key, cache_namespace, cache_scope, state, replay, created_at, "
-    "expires_at, not_before, finished_at, context, cancelled_by, replayed_by"
+    "expires_at, not_before, finished_at, context, cancelled_by, replayed_by, queue_group"
 )
 PARAMETERS: Final = ", ".join(f"%({name})s" for name in COLUMNS.split(", "))
 
@@ -257,6 +257,7 @@ def _to_values(task_list: TaskList) -> dict[str, Any]:
         "context": task_list.context.to_text(),
         "cancelled_by": task_list.cancelled_by,
         "replayed_by": task_list.replayed_by,
+        "queue_group": task_list.queue_group,
     }
 
 
@@ -279,4 +280,5 @@ def _from_row(row: Row) -> TaskList:
         context=Context.from_text(row["context"]),
         cancelled_by=row["cancelled_by"],
         replayed_by=row["replayed_by"],
+        queue_group=row["queue_group"],
     )

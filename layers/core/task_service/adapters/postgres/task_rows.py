@@ -12,7 +12,7 @@ from task_service.domain.template import TaskTemplate
 SUMMARY: Final = (
     "id, name, cache_namespace, cache_scope, state, attempt, replay, created_at, expires_at, not_before, lease_until, "
     "holder, started_at, finished_at, response_code, redirects, final_origin, error, context, "
-    "cancelled_by, replayed_by"
+    "cancelled_by, replayed_by, queue_group"
 )
 """The columns of a task without template, bodies and history."""
 
@@ -49,6 +49,7 @@ def to_values(task: Task) -> dict[str, Any]:
         "context": task.context.to_text(),
         "cancelled_by": task.cancelled_by,
         "replayed_by": task.replayed_by,
+        "queue_group": task.queue_group,
         "attempt_started_at": task.attempt_started_at,
         "history": to_text(task.earlier) if task.earlier else None,
         "in_list": place_of(task.id) is not None,
@@ -96,4 +97,5 @@ def _summary(row: Row) -> dict[str, Any]:
         "context": Context.from_text(row["context"]),
         "cancelled_by": row["cancelled_by"],
         "replayed_by": row["replayed_by"],
+        "queue_group": row["queue_group"],
     }

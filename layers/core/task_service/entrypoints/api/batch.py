@@ -23,6 +23,7 @@ OF_ITEMS: Final = {
     "Idempotency-Key": _KEY,
     later.HEADERS.delay: later.MEMBERS.delay,
     later.HEADERS.not_before: later.MEMBERS.not_before,
+    later.HEADERS.group: later.MEMBERS.group,
     "x-cache-namespace": "cacheNamespace",
     "x-cache-scope": "cacheScope",
 }
@@ -71,7 +72,7 @@ def _order(item: "OrderText", request: Request, services: "Services") -> "Order"
         key_hash=None if key is None else key_hash(key, request.caller, field=_KEY),
         cache_namespace=_cache_name("cacheNamespace", order.cacheNamespace),
         cache_scope=_cache_name("cacheScope", order.cacheScope),
-        start=later.parse_start(later.MEMBERS, order.delaySeconds, order.notBefore, services.clock()),
+        start=later.parse_start(later.MEMBERS, order.delaySeconds, order.notBefore, order.group, services.clock()),
         context=context_of(request),
     )
 

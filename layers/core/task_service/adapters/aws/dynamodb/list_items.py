@@ -53,6 +53,7 @@ def outstanding_attributes(numbers: range) -> Item:
 def list_item(task_list: TaskList) -> Item:
     """The record of a new list."""
     waits = {"notBefore": time_value(task_list.not_before)} if task_list.not_before is not None else {}
+    group = {"queueGroup": {"S": task_list.queue_group}} if task_list.queue_group else {}
     return {
         **list_key(task_list.id),
         **listed_values("LIST", task_list.id, task_list.created_at),
@@ -67,6 +68,7 @@ def list_item(task_list: TaskList) -> Item:
         "expiresAt": expiry_value(task_list.expires_at),
         **context_attribute(task_list.context),
         **waits,
+        **group,
     }
 
 
@@ -89,6 +91,7 @@ def read_list(item: Item) -> TaskList:
         context=read_context(item),
         cancelled_by=read_text(item, "cancelledBy"),
         replayed_by=read_text(item, "replayedBy"),
+        queue_group=item["queueGroup"]["S"] if "queueGroup" in item else "",
     )
 
 

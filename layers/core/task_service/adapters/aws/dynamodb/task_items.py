@@ -46,6 +46,8 @@ def task_item(task: Task) -> Item:
         "expiresAt": expiry_value(task.expires_at),
         **context_attribute(task.context),
     }
+    if task.queue_group:
+        item["queueGroup"] = {"S": task.queue_group}
     if task.not_before is not None:
         item["notBefore"] = time_value(task.not_before)
     if task.template is not None:
@@ -65,6 +67,8 @@ def birth_attributes(birth: Task) -> Item:
         "expiresAt": expiry_value(birth.expires_at),
         **context_attribute(birth.context),
     }
+    if birth.queue_group:
+        attributes["queueGroup"] = {"S": birth.queue_group}
     return {**attributes, "replay": number_value(birth.replay)} if birth.replay else attributes
 
 
@@ -115,5 +119,6 @@ def read_task(item: Item) -> Task:
         context=read_context(item),
         cancelled_by=read_text(item, "cancelledBy"),
         replayed_by=read_text(item, "replayedBy"),
+        queue_group=item["queueGroup"]["S"] if "queueGroup" in item else "",
         earlier=from_text(item["history"]["S"]) if "history" in item else (),
     )
