@@ -211,6 +211,9 @@ def test_something_is_opened_by_its_id(page: Page, address: str, api: Api, targe
         expect(page.locator(".identifier")).to_contain_text(wanted)
     expect(page.get_by_text("Part of the list")).to_be_visible()
 
+    for wanted, kind in ((task_id, "task"), (list_id, "list")):
+        page.goto(f"{address}#{wanted}")
+        page.wait_for_url(f"{address}#/{kind}/{wanted}")
     page.get_by_label("Id of a task or a list").fill("nothing")
     page.get_by_role("button", name="Open").click()
 
@@ -238,7 +241,7 @@ def test_templates_are_written_and_no_edit_is_lost(page: Page, address: str, api
     expect(page.get_by_label("Template, as JSON")).to_have_value(re.compile('"timeoutSeconds": 7'))
     page.get_by_label("Template, as JSON").fill(json.dumps({"url": url, "method": "GET"}))
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Saved.")).to_be_visible()
+    expect(page.locator(".notice.is-good")).to_be_visible()
     assert api.call("GET", "/v1/taskTemplates/written%20on%20the%20page").json()["method"] == "GET"
 
 

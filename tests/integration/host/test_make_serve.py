@@ -151,6 +151,15 @@ def test_what_a_host_lacks_is_said_in_one_sentence(ports: dict[str, str], postgr
             )
 
 
+def test_hosts_that_migrate_at_once_apply_each_migration_once(postgres_server: Server) -> None:
+    with postgres_server.database(migrated=False) as url:
+        hosts = [program(["host", "migrate"], {"DATABASE_URL": url}) for _ in range(3)]
+        printed = [host.communicate(timeout=SECONDS)[0] for host in hosts]
+        assert [host.returncode for host in hosts] == [0, 0, 0]
+        applied = [line for text in printed for line in text.splitlines()]
+        assert len(applied) == len(set(applied)) >= 3
+
+
 def test_two_do_not_run_on_the_same_data(tmp_path: Path) -> None:
     data = tmp_path / "postgres"
     holder = (

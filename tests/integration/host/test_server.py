@@ -172,6 +172,45 @@ def test_if_too_many_wait_a_request_is_answered_at_once(api: Api, target: HttpTa
         assert sum(each.result() for each in answers) == 220
 
 
+METRICS = (
+    *(f"task_service_{name}_total" for name in ("created", "done", "failed", "retried", "attempts")),
+    "task_service_create_to_done_seconds_count",
+    *(f'task_service_queue_{name}{{queue="tasks"}}' for name in ("waiting", "hidden", "oldest_seconds")),
+    'task_service_queue_waiting{queue="dead_letters"}',
+    'task_service_pool_connections{state="used"}',
+    "task_service_pool_waiting",
+    "task_service_database_up",
+)
+
+
+def test_operators_see_metrics_and_whether_the_host_works(limited: OwnServer, api: Api, target: HttpTarget) -> None:
+    api.failed(api.create(api.template(target.on("/wrong", answer(404)), acceptStatus=["200"])))
+    operations = Api(limited.metrics_url)
+    values = {
+        name: float(value)
+        for name, _, value in (line.rpartition(" ") for line in metrics_of(operations) if not line.startswith("#"))
+    }
+    assert [name for name in METRICS if name not in values] == []
+    assert values["task_service_failed_total"] >= 1
+    assert values["task_service_database_up"] == 1
+    assert operations.call("GET", "/liveness").json() == {"status": "up"}
+    assert operations.call("GET", "/readiness").json() == {"status": "up"}
+    assert operations.call("GET", "/elsewhere").status == 404
+
+
+def metrics_of(operations: Api) -> list[str]:
+    """The lines that Prometheus gets."""
+    return operations.call("GET", "/metrics").body.decode().splitlines()
+
+
+def test_every_line_of_the_log_is_json(limited: OwnServer, api: Api) -> None:
+    api.call("GET", "/liveness")
+    lines = [json.loads(line) for line in limited.host_log.read_text().splitlines()]
+    assert {"level", "message", "timestamp", "service"} <= set.intersection(*(set(line) for line in lines))
+    answered = [line for line in lines if line["message"] == "answered"]
+    assert len({line["request_id"] for line in answered}) == len(answered)
+
+
 def _is_alive(api: Api) -> bool:
     try:
         return api.call("GET", "/liveness").status == 200

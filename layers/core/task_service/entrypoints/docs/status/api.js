@@ -128,6 +128,7 @@ function textOf(value) {
 }
 
 function sentence(message) {
-  const text = message.charAt(0).toUpperCase() + message.slice(1);
+  // The name of a member, as in "url: …", stays as it is.
+  const text = /^[\w.]+:/.test(message) ? message : message.charAt(0).toUpperCase() + message.slice(1);
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }

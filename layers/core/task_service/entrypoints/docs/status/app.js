@@ -18,6 +18,7 @@ const VIEWS = {
   list: { view: list, nav: "#/lists" },
   templates: { view: templates, nav: "#/templates/task" },
   template: { view: template, nav: "#/templates/task" },
+  id: { view: opened, nav: "#/tasks" },
 };
 
 const main = document.getElementById("main");
@@ -27,8 +28,7 @@ let shown = new AbortController();
 function show({ focus = true, scroll = focus } = {}) {
   shown.abort();
   shown = new AbortController();
-  const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
-  const [name, ...parts] = path.split("/").map(decoded);
+  const { name, parts, query } = address();
   const { view, nav } = VIEWS[name] ?? VIEWS.tasks;
   const at = { parts, query: new URLSearchParams(query), signal: shown.signal, again: () => show({ scroll: false }) };
   const heading = h("h1", { tabindex: "-1" });
@@ -50,6 +50,34 @@ function show({ focus = true, scroll = focus } = {}) {
   }
   if (scroll) scrollTo(0, 0);
   if (focus) heading.focus({ preventScroll: true });
+}
+
+/** The view that the address names. An id alone (`#<id>`) names the task or the list that has it. */
+function address() {
+  const hash = location.hash.slice(1);
+  if (hash && !hash.startsWith("/")) return { name: "id", parts: [decoded(hash)], query: "" };
+  const [path, query] = hash.slice(1).split("?");
+  const [name, ...parts] = path.split("/").map(decoded);
+  return { name, parts, query };
+}
+
+/** The address of the task or list that has this id. */
+async function addressOf(id, signal) {
+  const encoded = encodeURIComponent(id);
+  const asTask = await ask("GET", `taskStatus/${encoded}`, { accept: [404], signal });
+  if (asTask.status !== 404) return `#/task/${encoded}`;
+  await ask("GET", `taskListStatus/${encoded}`, { signal });
+  return `#/list/${encoded}`;
+}
+
+function opened({ parts: [id], title, signal, again }) {
+  title("Opening");
+  const body = h("div", {}, h("p", { class: "mono" }, id));
+  addressOf(id, signal).then(
+    (found) => location.replace(found),
+    (error) => signal.aborted || body.replaceChildren(errorNotice(error, again)),
+  );
+  return [body];
 }
 
 function decoded(text) {
@@ -141,12 +169,9 @@ async function open(event) {
   openError.textContent = id ? "" : "Enter an id first.";
   if (!id) return;
   try {
-    const encoded = encodeURIComponent(id);
-    const asTask = await ask("GET", `taskStatus/${encoded}`, { accept: [404] });
-    const kind = asTask.status === 404 ? "list" : "task";
-    if (kind === "list") await ask("GET", `taskListStatus/${encoded}`);
+    const found = await addressOf(id);
     openForm.reset();
-    location.hash = `#/${kind}/${encoded}`;
+    location.hash = found;
   } catch (error) {
     openError.textContent = error.status === 404 ? "No task and no list has this id." : `${error.message} ${error.next ?? ""}`;
   }
@@ -160,6 +185,9 @@ document.getElementById("skip").addEventListener("click", (event) => {
 document.addEventListener("token-wanted", askForToken);
 tokenButton.addEventListener("click", askForToken);
 openForm.addEventListener("submit", open);
-addEventListener("hashchange", () => show());
+addEventListener("hashchange", () => {
+  openError.textContent = "";
+  show();
+});
 showWhetherThereIsAToken();
 show({ focus: false });
