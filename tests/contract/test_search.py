@@ -17,7 +17,7 @@ from task_service.domain.task_list import TaskList
 from task_service.ports import Search
 from tests.contract.conftest import BOUNDED, Implementation
 from tests.support import builders
-from tests.support.builders import task
+from tests.support.builders import CONTEXT, task
 
 T = TypeVar("T", Task, ListSummary)
 
@@ -103,6 +103,25 @@ class World:
 def world(implementation: Implementation) -> World:
     day = datetime(1990, 1, 1, tzinfo=UTC) + timedelta(days=random.randrange(12_000))
     return World(implementation=implementation, day=day, search=implementation.search())
+
+
+def test_a_task_is_found_with_where_it_comes_from(world: World) -> None:
+    world.task(context=CONTEXT)
+    assert [found.context for found in world.found().items] == [CONTEXT]
+
+
+def test_what_is_found_tells_who_has_changed_it(world: World) -> None:
+    created, a_list = world.task(context=CONTEXT), world.task_list()
+    world.failed(created)
+    world.tasks.replay(created.id, number=1, by="Ada")
+    world.tasks.cancel(created.id, reason="why", now=world.day, by="Bob")
+    world.lists.end(a_list, well=False, now=world.day)
+    opened = world.lists.replay(a_list.id, number=1, by="Ada")
+    assert opened is not None
+    world.lists.cancel(opened, now=world.day, by="Bob")
+    [task] = world.found().items
+    [summary] = world.search.lists(world.filter(), limit=1, before=None, now=world.now).items
+    assert (task.replayed_by, task.cancelled_by) == (summary.replayed_by, summary.cancelled_by) == ("Ada", "Bob")
 
 
 def test_nothing_is_found_where_there_is_nothing(world: World) -> None:

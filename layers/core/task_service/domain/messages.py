@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from task_service.domain import json_text, strict_json
+from task_service.domain.identity import MAX_NAME, printable
 from task_service.domain.task import Task
 from task_service.domain.turns import is_group
 
@@ -44,6 +45,8 @@ class TaskMessage(Message):
     """Earliest start of the attempt; None: at once."""
     replay: int = 0
     """Number of the replay this attempt belongs to; 0 for the original run."""
+    by: str | None = None
+    """Name of the caller who asked for that replay, in its first message; None: it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +61,8 @@ class GroupStart(Message):
     """Earliest start of the list; None: at once."""
     replay: int = 0
     """Number of the list's replay; 0 for the original run."""
+    by: str | None = None
+    """Name of the caller who asked for that replay, in its first message; None: it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +72,8 @@ class ListCancel(Message):
     list_id: str
     replay: int = 0
     """Number of the list's replay that is cancelled; 0 for the original run."""
+    by: str | None = None
+    """Name of the caller who asked for it; None: it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,9 +126,10 @@ def to_text(message: QueueMessage) -> str:
                 "failedBefore": message.failed_before,
                 "notBefore": _milliseconds(message.not_before),
                 "replay": message.replay or None,
+                "by": message.by,
             }
         case ListCancel():
-            body = {"cancel": message.list_id, "replay": message.replay or None}
+            body = {"cancel": message.list_id, "replay": message.replay or None, "by": message.by}
         case CacheWrite():
             body = {
                 "cache": message.key,
@@ -137,6 +145,7 @@ def to_text(message: QueueMessage) -> str:
                 "attempt": message.attempt,
                 "notBefore": _milliseconds(message.not_before),
                 "replay": message.replay or None,
+                "by": message.by,
             }
     body["crashes"] = message.crashes or None
     body["queueGroup"] = message.queue_group or None
@@ -162,9 +171,10 @@ def _read(body: dict[str, Any]) -> QueueMessage:
             failed_before=_switch(body, "failedBefore"),
             not_before=_time(body),
             replay=_number(body, "replay", default=0),
+            by=_name(body),
         )
     if "cancel" in body:
-        return ListCancel(list_id=_id(body, "cancel"), replay=_number(body, "replay", default=0))
+        return ListCancel(list_id=_id(body, "cancel"), replay=_number(body, "replay", default=0), by=_name(body))
     if "cache" in body:
         return CacheWrite(
             key=_id(body, "cache"),
@@ -179,6 +189,7 @@ def _read(body: dict[str, Any]) -> QueueMessage:
         attempt=_number(body, "attempt", least=1),
         not_before=_time(body),
         replay=_number(body, "replay", default=0),
+        by=_name(body),
     )
 
 
@@ -199,6 +210,16 @@ def _id(body: dict[str, Any], name: str) -> str:
     if not value or json_text.size(value) > MAX_ID_BYTES:
         raise _fault(name, f"an id of up to {MAX_ID_BYTES} bytes")
     return value
+
+
+def _name(body: dict[str, Any]) -> str | None:
+    """The name of a caller."""
+    if "by" not in body:
+        return None
+    name = _text(body, "by")
+    if printable(name) != name:
+        raise _fault("by", f"a name of up to {MAX_NAME} characters that can be printed")
+    return name
 
 
 def _group(body: dict[str, Any]) -> str:

@@ -89,6 +89,14 @@ START_ERRORS: Final = tuple(
     )
 )
 
+TRACE_HEADERS: Final = (
+    header(
+        "traceparent",
+        "The trace that the task or list belongs to (W3C Trace Context). One that is not valid is ignored.",
+    ),
+    header("tracestate", "Sent with every call, as traceparent is."),
+)
+
 PAGING: Final = (
     Parameter(
         name="limit",
@@ -123,6 +131,12 @@ IF_CHANGED: Final = Parameter(
 
 ETAG: Final = Header(
     description="The tag of this version, for `If-Match`.", schema={"type": "string", "pattern": '^"[0-9a-f]{32}"$'}
+)
+
+CHANGED_BY: Final = Header(
+    description="`sub` of the caller who has written this version, percent-encoded where needed; only if it is known.",
+    schema={"type": "string"},
+    is_certain=False,
 )
 
 CHALLENGE: Final = {

@@ -5,13 +5,16 @@ from typing import Final
 from task_service.adapters.aws.dynamodb.values import (
     Item,
     body_value,
+    context_attribute,
     expiry_value,
     listed_values,
     numbers_value,
     read_body,
+    read_context,
     read_expiry,
     read_number,
     read_numbers,
+    read_text,
     read_time,
     time_value,
 )
@@ -63,6 +66,7 @@ def list_item(task_list: TaskList) -> Item:
         "state": {"S": task_list.state},
         "createdAt": time_value(task_list.created_at),
         "expiresAt": expiry_value(task_list.expires_at),
+        **context_attribute(task_list.context),
         **waits,
         **group,
     }
@@ -84,6 +88,9 @@ def read_list(item: Item) -> TaskList:
         not_before=read_time(item["notBefore"]) if "notBefore" in item else None,
         finished_at=read_time(item["finishedAt"]) if "finishedAt" in item else None,
         replay=read_number(item, "replay"),
+        context=read_context(item),
+        cancelled_by=read_text(item, "cancelledBy"),
+        replayed_by=read_text(item, "replayedBy"),
         queue_group=item["queueGroup"]["S"] if "queueGroup" in item else "",
     )
 
