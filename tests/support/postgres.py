@@ -67,6 +67,8 @@ class Server:
     def kill(self) -> None:
         """Kill the server and all that serve its connections, as the kernel does when memory runs out."""
         postmaster = psutil.Process(self.pid)
+        # So that it starts no other, which would be left and keep the next server from starting.
+        postmaster.suspend()
         processes = [postmaster, *postmaster.children(recursive=True)]
         for process in processes:
             with suppress(psutil.NoSuchProcess):

@@ -36,7 +36,7 @@ class Text(NamedTuple):
     due_at: datetime | None = None
     """When it is to be delivered; None: at once."""
     group: str = ""
-    """The group in whose turn it is delivered ; empty: it is in none."""
+    """The group in whose turn it is delivered; empty: it is in none."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
