@@ -2,7 +2,8 @@
 
 The api function sends the message first. The message carries the number of the replay; the executor that gets it writes
 that number, if the api function stopped before it could. So from then on the replay happens once, whatever crashes, and
-however many clients ask for it at the same time.
+however many clients ask for it at the same time. Where records and queue are in one database, both are one transaction,
+and no executor can be faster than the answer.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from task_service.domain.messages import GroupStart, TaskMessage
 from task_service.domain.task import State, Task
 from task_service.domain.task_list import TaskList
 from task_service.domain.trace import work_in
-from task_service.ports import Clock, TaskLists, TaskQueue, Tasks
+from task_service.ports import Clock, TaskLists, TaskQueue, Tasks, UnitOfWork
 from task_service.usecases.cancel import refuse_part_of_list
 from task_service.usecases.notify_failure import FailureNotifier
 from task_service.usecases.read_task import TaskReader
@@ -26,6 +27,7 @@ class Replayer:
     lists: TaskLists
     reading: TaskReader
     queue: TaskQueue
+    unit_of_work: UnitOfWork
     clock: Clock
     notifier: FailureNotifier
 
@@ -44,8 +46,9 @@ class Replayer:
         # The executor that ended it may have stopped before it could tell of this failure.
         self.notifier.tell(task_id, task.template)
         number = task.replay + 1
-        self.queue.send(TaskMessage(task_id=task_id, attempt=1, replay=number, by=by, queue_group=task.turn))
-        return self.tasks.replay(task_id, number=number, by=by).task or task
+        with self.unit_of_work():
+            self.queue.send(TaskMessage(task_id=task_id, attempt=1, replay=number, by=by, queue_group=task.turn))
+            return self.tasks.replay(task_id, number=number, by=by).task or task
 
     def task_list(self, list_id: str, *, by: str | None = None) -> TaskList:
         """Start a failed list again, from its failed tasks, unless a replay of it is under way already.
@@ -62,5 +65,6 @@ class Replayer:
             state = "under way" if task_list.state is State.CREATED else task_list.state
             raise Conflict.has_not_failed("taskList", state)
         number = task_list.replay + 1
-        self.queue.send(GroupStart(list_id=list_id, replay=number, by=by, queue_group=task_list.turn))
-        return self.lists.replay(list_id, number=number, by=by) or task_list
+        with self.unit_of_work():
+            self.queue.send(GroupStart(list_id=list_id, replay=number, by=by, queue_group=task_list.turn))
+            return self.lists.replay(list_id, number=number, by=by) or task_list

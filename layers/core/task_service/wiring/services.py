@@ -177,6 +177,7 @@ class Services:
             lists=self.platform.lists,
             reading=self.task_reader,
             queue=self.platform.queue,
+            unit_of_work=self.platform.unit_of_work,
             clock=self.clock,
             notifier=self._failure_notifier,
         )
