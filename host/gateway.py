@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from task_service.entrypoints.api.routes import ROUTES
 
-DOCS: Final = "/swagger-ui"
+DOCS: Final = ("swagger-ui", "status")
+"""First segments of the paths that the docs function answers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,10 +46,10 @@ def path_of(target: str) -> tuple[str, str]:
 def match(path: str) -> Match:
     """The resource of a path. Like API Gateway's, it ignores one slash at the end; the API does not."""
     segments = path.removesuffix("/").split("/")[1:]
-    if segments[:1] == [DOCS[1:]]:
-        rest = "/".join(segments[1:])
+    if segments[:1] and segments[0] in DOCS:
+        folder, rest = f"/{segments[0]}", "/".join(segments[1:])
         parameters = {"proxy": rest} if rest else {}
-        return Match(resource=f"{DOCS}/{{proxy+}}" if rest else DOCS, parameters=parameters, is_docs=True)
+        return Match(resource=f"{folder}/{{proxy+}}" if rest else folder, parameters=parameters, is_docs=True)
     for resource, parts in _RESOURCES.get(len(segments), ()):
         if all(segment and part in (segment, None) for part, segment in zip(parts, segments, strict=True)):
             names = resource.split("/")[1:]

@@ -163,6 +163,7 @@ def _ready(cloud: LocalCloud, seconds: float) -> str:
 The task service is ready after {seconds:.1f} s.
 
   API               {cloud.api_url}
+  status page       {cloud.api_url}/status/
   Swagger UI        {cloud.api_url}/swagger-ui/
   AWS services      {cloud.endpoint_url}
   demo target       {cloud.target_url}
@@ -187,6 +188,7 @@ def _served(server: OwnServer, seconds: float) -> str:
 The task service is ready after {seconds:.1f} s, on PostgreSQL.
 
   API               {server.api_url}
+  status page       {server.api_url}/status/
   Swagger UI        {server.api_url}/swagger-ui/
   database          {_without_password(server.database_url)}
   demo target       {server.target_url}

@@ -3,12 +3,18 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from local.artifacts import locked
 from local.cloud import LocalCloud
 from local.own_server import OwnServer
 from tests.support.postgres import Server
 from tests.support.runtime import PROJECT, RUNNING, Build
+
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("any machine", settings(), deadline=None)
+settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -32,7 +32,7 @@ _CHUNK: Final = 64 * 1024
 _GET_PAUSES: Final = (0.2, 1.0)
 """Seconds before a request that only reads is sent again."""
 _PASSING: Final = frozenset({429, 500, 502, 503, 504})
-PAGE: Final = 100
+PAGE_SIZE: Final = 100
 """Entries of a page; the service gives no more."""
 
 
@@ -51,6 +51,14 @@ class Answer:
     def object(self) -> dict[str, Any]:
         """The JSON object of the body. Raises NoAnswer."""
         return checked(self.json(), dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A page of a collection."""
+
+    items: list[dict[str, Any]]
+    is_last: bool
 
 
 class Server:
@@ -116,14 +124,15 @@ class Server:
             raise self._refusal(answer)
         return answer
 
-    def pages(self, path: str, parameters: Mapping[str, str] | None = None) -> Iterator[list[dict[str, Any]]]:
+    def pages(self, path: str, parameters: Mapping[str, str] | None = None) -> Iterator[Page]:
         """The pages of a collection. Raises Refused, Denied, NoAnswer."""
-        query = {"limit": str(PAGE), **(parameters or {})}
+        query = {"limit": str(PAGE_SIZE), **(parameters or {})}
         seen: set[str] = set()
         while True:
             page = self.get(path, parameters=query).object()
-            yield [checked(item, dict) for item in member(page, "items", list)]
             following = page.get("next")
+            items = [checked(item, dict) for item in member(page, "items", list)]
+            yield Page(items=items, is_last=following is None)
             if following is None:
                 return
             if not isinstance(following, str) or following in seen:

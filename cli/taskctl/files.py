@@ -77,7 +77,7 @@ class Reader:
     def _read_policy(self, source: str, path: Path, shown: str) -> None:
         parts = path.with_suffix("").parts
         try:
-            if Kind.POLICY not in parts[:-4]:
+            if Kind.POLICY not in parts[-5:-4]:
                 raise ValueError(f"a policy is at {Kind.POLICY}/{'/'.join(f'<{part}>' for part in POLICY_PARTS)}.rego")
             members: dict[str, Any] = dict(zip(POLICY_PARTS, parts[-4:], strict=True))
             members["source"] = source
@@ -89,7 +89,7 @@ class Reader:
             self._faults.append(f"{plain(shown)}: {plain(fault)}")
 
     def _read_text(self, text: str, path: Path, shown: str, *, is_yaml: bool) -> None:
-        folder = next((part for part in reversed(path.parts[:-1]) if part in _KINDS), None)
+        folder = path.parent.name if path.parent.name in _KINDS else None
         try:
             for value in self._parse(text, is_yaml=is_yaml):
                 if isinstance(value, dict) and value and set(value) <= _KINDS:

@@ -1,23 +1,26 @@
 """A task or a list as it is now, and following it until it has ended.
 
 A list's status says which state each task has. Attempts, times and errors come from the tasks' own statuses: at most
-DETAILS of them are read a round, those of running and failed tasks first.
+DETAILS of them are read a round, those of running tasks first, and among these the ones that were read least.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from taskctl.api import Server, checked, member, segment, text_or_none
 from taskctl.errors import NoAnswer, Refused
+from taskctl.hostile import plain
 
 FINAL: Final = frozenset({"done", "failed", "cancelled"})
 DETAILS: Final = 20
 """Statuses of single tasks that are read in one round."""
+LAST_DETAILS: Final = 200
+"""The same in the last round, when the list has ended."""
 SHORTEST_PAUSE: Final = 1
-LONGEST_PAUSE: Final = 5
+LONGEST_PAUSE: Final = 2
 """Seconds between two rounds; the pause grows while nothing changes."""
 QUIET: Final = 20
 """The same where only the end is of interest: the service answers when it comes."""
@@ -40,6 +43,8 @@ class Task:
     created: datetime | None = None
     started: datetime | None = None
     finished: datetime | None = None
+    not_before: datetime | None = None
+    """When it starts, while it waits for that."""
     error: str | None = None
     """Why it has failed, or was cancelled."""
     history: tuple[Mapping[str, Any], ...] = ()
@@ -52,7 +57,9 @@ class Task:
 
     @property
     def last_error(self) -> str | None:
-        """The reason why it has failed, or why its last attempt has."""
+        """The reason why it has failed, or why its last attempt has; None for one that is done."""
+        if self.state == "done":
+            return None
         return self.error or next((str(one["error"]) for one in reversed(self.history) if one.get("error")), None)
 
 
@@ -76,8 +83,8 @@ class TaskList:
     groups: tuple[Group, ...] = ()
     created: datetime | None = None
     finished: datetime | None = None
-    document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """The status as the service shows it."""
+    not_before: datetime | None = None
+    """When it starts, while it waits for that."""
 
     @property
     def is_final(self) -> bool:
@@ -112,6 +119,7 @@ def task_of(document: Mapping[str, Any]) -> Task:
         created=_moment(document, "createdAt"),
         started=_moment(document, "startedAt"),
         finished=_moment(document, "finishedAt"),
+        not_before=_moment(document, "notBefore"),
         error=text_or_none(document, "error"),
         history=tuple(one for one in history if isinstance(one, dict)) if isinstance(history, list) else (),
     )
@@ -127,7 +135,7 @@ def list_of(document: Mapping[str, Any]) -> TaskList:
         groups=tuple(_group_of(checked(group, dict)) for group in groups),
         created=_moment(document, "createdAt"),
         finished=_moment(document, "finishedAt"),
-        document=document,
+        not_before=_moment(document, "notBefore"),
     )
 
 
@@ -168,6 +176,7 @@ class Follower:
         self._deadline = deadline
         self._path: str | None = None
         self._known: dict[str, Task] = {}
+        self._reads: dict[str, int] = {}
         self.trouble: str | None = None
         """Why the latest round has had no answer; None: it has had one."""
 
@@ -196,7 +205,9 @@ class Follower:
                 told()
             else:
                 self.trouble, answered = None, time.monotonic()
-                pause = self._shortest_pause if following != shown else min(pause * 2, self._longest_pause)
+                # What waits for its time changes when that has come.
+                longest = QUIET if following.not_before else self._longest_pause
+                pause = self._shortest_pause if following != shown else min(pause * 2, longest)
                 shown = following
                 yield shown
                 if shown.is_final:
@@ -225,7 +236,7 @@ class Follower:
                 self._path = path
                 return self._complete(document)
         raise Refused(
-            f"there is neither a task nor a list {self._id}", "see taskctl ls, or taskctl ls lists", status=404
+            f"there is neither a task nor a list {plain(self._id)}", "see taskctl ls, or taskctl ls lists", status=404
         )
 
     def _complete(self, document: dict[str, Any]) -> Task | TaskList:
@@ -234,6 +245,7 @@ class Follower:
         shown = list_of(document)
         if self._details:
             for task in self._worth_reading(shown):
+                self._reads[task.id] = self._reads.get(task.id, 0) + 1
                 try:
                     self._known[task.id] = task_of(self._server.get(f"/v1/taskStatus/{segment(task.id)}").object())
                 except Refused as refusal:
@@ -252,7 +264,8 @@ class Follower:
             if task.state in order
             and (task.state == "pending" or task.id not in self._known or self._known[task.id].state != task.state)
         ]
-        return sorted(open_, key=lambda task: order[task.state])[:DETAILS]
+        open_.sort(key=lambda task: (order[task.state], self._reads.get(task.id, 0)))
+        return open_[: LAST_DETAILS if shown.is_final else DETAILS]
 
     def _with_details(self, task: Task) -> Task:
         known = self._known.get(task.id)

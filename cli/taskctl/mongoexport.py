@@ -63,11 +63,10 @@ def read(text: str, source: str, kind: Kind | None = None, *, repository: str | 
     return [_entry(value, place, kind, source, repository) for place, value in _values(text)]
 
 
-def cross_check(entries: Iterable[Entry]) -> None:
-    """Refuse what is there twice. Says of lists and event tasks which of their tasks are not among the entries."""
+def refuse_repeated(entries: Iterable[Entry]) -> None:
+    """Refuse what is there twice."""
     seen: set[tuple[Kind | None, str]] = set()
-    found = list(entries)
-    for entry in found:
+    for entry in entries:
         if entry.document is None:
             continue
         if (entry.kind, entry.name) in seen:

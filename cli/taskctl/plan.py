@@ -65,12 +65,14 @@ def plan(server: Server, wanted: Iterable[Document], *, step: Callable[[], objec
     return changes
 
 
-def deletions(server: Server, kept: Iterable[Document], kinds: Iterable[Kind]) -> list[Change]:
+def deletions(
+    server: Server, kept: Iterable[Document], kinds: Iterable[Kind], *, step: Callable[[], object] = lambda: None
+) -> list[Change]:
     """The deletions of all documents of these kinds but those that are kept. Raises Refused, Denied, NoAnswer."""
     names = {(one.kind, one.name) for one in kept}
     changes = []
     for kind in reversed([kind for kind in Kind if kind in set(kinds)]):
-        for one in [*documents(server, kind)]:
+        for one in [*documents(server, kind, step=step)]:
             if (kind, one.name) not in names:
                 before, etag = (one, None) if kind is Kind.EVENT_TASK else _stored(server, one)
                 if before is not None:
@@ -81,7 +83,7 @@ def deletions(server: Server, kept: Iterable[Document], kinds: Iterable[Kind]) -
 def documents(server: Server, kind: Kind, *, step: Callable[[], object] = lambda: None) -> Iterable[Document]:
     """All documents of a kind. Raises Refused, Denied, NoAnswer."""
     for page in server.pages(f"/v1/{kind}"):
-        for members in page:
+        for members in page.items:
             yield _from_service(kind, members)
             step()
 

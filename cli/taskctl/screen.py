@@ -2,11 +2,11 @@
 
 import io
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -24,7 +24,7 @@ COLOURS: Final[Mapping[str, str]] = {
 }
 """Colours of states."""
 
-_QUIET_SECONDS: Final = 1.0
+QUIET_SECONDS: Final = 1.0
 """What takes no longer shows no progress."""
 
 
@@ -57,13 +57,18 @@ class Screen:
         for line in lines:
             self.out.print(line, soft_wrap=True)
 
+    def write(self, text: str) -> None:
+        """Write a text, which is harmless already, as it is."""
+        self.out.file.write(f"{text}\n")
+        self.out.file.flush()
+
     def emit(self, value: Any) -> None:
         """Write the result as JSON."""
-        self.out.print(Text(dump(value)), soft_wrap=True)
+        self.write(dump(value))
 
     def emit_line(self, value: Any) -> None:
         """Write one result of many as a line of JSON."""
-        self.out.print(Text(dump(value, indent=None)), soft_wrap=True)
+        self.write(dump(value, indent=None))
 
     def note(self, line: str | Text) -> None:
         """Tell the person, not the script."""
@@ -75,7 +80,7 @@ class Screen:
             members = {"error": error.problem, "nextStep": error.next_step or None, "exitCode": int(error.exit_code)}
             self.err.print(Text(dump(members, indent=None)), soft_wrap=True)
         else:
-            self.err.print(Text.assemble(("error: ", "bold red"), f"{error}."), soft_wrap=True)
+            self.err.print(Text.assemble(("error: ", "bold red"), plain(f"{error}.")), soft_wrap=True)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
         """Write a table; a terminal shows what fits into its width, a pipe gets all."""
@@ -102,8 +107,8 @@ class Screen:
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     @contextmanager
-    def progress(self, title: str, total: int | None = None) -> "Iterator[Advance]":
-        """Show the progress of what takes longer than a second."""
+    def progress(self, title: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+        """Show the progress of what takes longer than a second; the action calls what it gets after each step."""
         shown = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -113,29 +118,15 @@ class Screen:
             transient=True,
             disable=not self.err.is_terminal,
         )
-        advance = Advance(shown, title, total)
+        bar = shown.add_task(title, total=total)
+        beginning = threading.Timer(QUIET_SECONDS, shown.start)
+        beginning.start()
         try:
-            yield advance
+            yield lambda steps=1: shown.advance(bar, steps)
         finally:
+            beginning.cancel()
+            beginning.join()
             shown.stop()
-
-
-class Advance:
-    """The progress of one action."""
-
-    def __init__(self, shown: Progress, title: str, total: int | None) -> None:
-        self._shown = shown
-        self._bar = shown.add_task(title, total=total)
-        self._started = time.monotonic()
-        self._is_visible = False
-
-    def __call__(self, steps: int = 1) -> Self:
-        """Go on by so many steps."""
-        self._shown.advance(self._bar, steps)
-        if not self._is_visible and time.monotonic() - self._started > _QUIET_SECONDS:
-            self._is_visible = True
-            self._shown.start()
-        return self
 
 
 def state_text(state: str) -> Text:

@@ -63,12 +63,8 @@ def draw(followed: Task | TaskList, *, height: int | None = None, now: datetime 
     return tree
 
 
-def errors(followed: Task | TaskList) -> Iterator[Text]:
-    """The whole error of each task and group that has one, for below the tree."""
-    if isinstance(followed, Task):
-        if followed.last_error:
-            yield Text(plain(followed.last_error), style="red")
-        return
+def errors(followed: TaskList) -> Iterator[Text]:
+    """The whole error of each task and group that has failed, for below the tree."""
     for number, group in enumerate(followed.groups, 1):
         if group.error:
             yield Text.assemble((f"group {number}: ", "bold"), (plain(group.error), "red"))
@@ -134,6 +130,7 @@ def _fact(followed: Task | TaskList) -> list[str]:
         parts.append(f"attempt {followed.attempts}")
     if followed.is_final:
         parts.append(elapsed(followed))
+    parts.append(_start(followed))
     if isinstance(followed, Task) and followed.last_error:
         parts.append(plain(followed.last_error))
     return parts
@@ -146,7 +143,7 @@ def _title(followed: TaskList, now: datetime | None) -> Text:
         (plain(followed.name) or "list", "bold"),
         f" {plain(followed.id)} ",
         state_text(followed.state),
-        f" {done}/{whole} {elapsed(followed, now)}".rstrip(),
+        f" {done}/{whole} {_start(followed) or elapsed(followed, now)}".rstrip(),
         no_wrap=True,
         overflow="ellipsis",
     )
@@ -165,10 +162,19 @@ def _task_line(task: Task, width: int, now: datetime | None) -> Text:
     line.append(_fitted(_name(task), width) + "  ")
     line.append(f"{plain(task.state):<{_STATE}}", style=COLOURS.get(task.state, ""))
     line.append(f"  {attempts:>4}  {elapsed(task, now):>7}")
-    if (error := task.last_error) and task.state != "done":
+    if starts := _start(task):
+        line.append(f"  {starts}")
+    if error := task.last_error:
         line.append(f"  {plain(error)}", style="red")
     line.rstrip()
     return line
+
+
+def _start(followed: Task | TaskList) -> str:
+    """When what waits for its time starts; empty for others."""
+    if followed.not_before is None or followed.state != "created":
+        return ""
+    return f"starts {followed.not_before.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%SZ')}"
 
 
 def _draw_task(task: Task, now: datetime | None) -> Tree:

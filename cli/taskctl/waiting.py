@@ -1,6 +1,8 @@
 """Waiting for the end of a task or a list, and showing what happens meanwhile."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from rich.console import Group as Lines
@@ -9,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from taskctl.api import Server
-from taskctl.errors import Failed, Refused, Unfinished
+from taskctl.errors import Failed, Unfinished
 from taskctl.following import Follower, Task, TaskList
 from taskctl.hostile import plain
 from taskctl.screen import Screen
@@ -24,7 +26,8 @@ def show_until_end(
     Raises Refused, Denied, NoAnswer, Unfinished.
     """
     follower = Follower(server, followed_id, deadline=_deadline(timeout))
-    shown = _show_live(follower, screen) if screen.is_live else _show_lines(follower, screen)
+    with _goes_on(screen, followed_id):
+        shown = _show_live(follower, screen) if screen.is_live else _show_lines(follower, screen)
     if not shown.is_final:
         raise _unfinished(shown)
     return shown
@@ -35,7 +38,7 @@ def wait_until_end(
 ) -> Task | TaskList:
     """Wait until a task or a list has ended. Raises Refused, Denied, NoAnswer, Unfinished."""
     follower = Follower(server, followed_id, details=False, deadline=_deadline(timeout))
-    with screen.err.status(f"Waiting for {plain(followed_id)}"):
+    with _goes_on(screen, followed_id), screen.err.status(f"Waiting for {plain(followed_id)}"):
         *_, shown = follower.rounds(lambda: _tell_trouble(follower, screen))
     if not shown.is_final:
         raise _unfinished(shown)
@@ -53,6 +56,16 @@ def failure_of(followed: Task | TaskList) -> Failed | None:
     if isinstance(followed, Task) and followed.id.count(".") == 2:
         step = ""
     return Failed(f"the {noun} {plain(label or followed.id)} {has} {plain(followed.state)}{reason}", step)
+
+
+@contextmanager
+def _goes_on(screen: Screen, followed_id: str) -> Iterator[None]:
+    """Say what Ctrl-C does not end."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        screen.note(Text(f"{plain(followed_id)} goes on: taskctl watch or cancel {plain(followed_id)}"))
+        raise
 
 
 def _deadline(timeout: float | None) -> float | None:
@@ -73,20 +86,23 @@ def _tell_trouble(follower: Follower, screen: Screen) -> None:
 def _show_lines(follower: Follower, screen: Screen) -> Task | TaskList:
     before: Task | TaskList | None = None
     for shown in follower.rounds(lambda: _tell_trouble(follower, screen)):
-        if screen.is_json:
-            for change in changes(before, shown):
-                screen.emit_line(change)
-        else:
-            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            screen.say(*(Text(f"{now}  {line}") for line in lines(before, shown)))
+        _tell_changes(screen, before, shown)
         before = shown
-    if before is None:
-        raise Refused("there is nothing to show")
-    return before
+    return shown
+
+
+def _tell_changes(screen: Screen, before: Task | TaskList | None, shown: Task | TaskList) -> None:
+    if screen.is_json:
+        for change in changes(before, shown):
+            screen.emit_line(change)
+    else:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        screen.say(*(Text(f"{now}  {line}") for line in lines(before, shown)))
 
 
 def _show_live(follower: Follower, screen: Screen) -> Task | TaskList:
-    shown: Task | TaskList = follower.now()
+    rounds = follower.rounds()
+    shown = next(rounds)
 
     def frame() -> RenderableType:
         height = screen.out.height - 2
@@ -96,9 +112,9 @@ def _show_live(follower: Follower, screen: Screen) -> Task | TaskList:
         return Lines(*parts)
 
     with Live(console=screen.out, get_renderable=frame, refresh_per_second=4, transient=True):
-        for latest in follower.rounds():
+        for latest in rounds:
             shown = latest
     screen.out.print(draw(shown))
-    for line in errors(shown):
-        screen.say(line)
+    if isinstance(shown, TaskList):
+        screen.say(*errors(shown))
     return shown

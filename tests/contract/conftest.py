@@ -327,7 +327,7 @@ def sqs_queue(queue: SqsTaskQueue) -> QueueInUse:
 def postgres_queue(platform: PostgresPlatform, name: str) -> Iterator[QueueInUse]:
     """A queue of PGMQ."""
     platform.database.rows("SELECT pgmq.create(%(name)s)", {"name": name})
-    reader = replace(platform.task_reader, queue=name, dead_letters=None)
+    reader = replace(platform.task_reader, queue=name, dead_letters=None, in_turn=False)
 
     def receive() -> list[Received]:
         return [

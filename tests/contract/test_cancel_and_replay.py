@@ -17,7 +17,7 @@ from task_service.domain.task_list import CHUNK, GroupState, Plan, TaskList, Tas
 from task_service.ports import TaskLists, Tasks
 from tests.contract.conftest import ATOMIC
 from tests.support import builders
-from tests.support.builders import NOW, list_document, task, template
+from tests.support.builders import CONTEXT, NOW, list_document, task, template
 
 SOON = NOW + timedelta(seconds=60)
 LATER = NOW + timedelta(seconds=61)
@@ -222,7 +222,32 @@ def test_messages_of_an_earlier_replay_have_no_effect(tasks: Tasks, created: Tas
     assert tasks.abandon(first(created.id, replay=1), error="crashed", now=LATER + timedelta(seconds=1)).won
 
 
+def test_a_task_keeps_who_has_cancelled_it_first(tasks: Tasks, created: Task) -> None:
+    cancelled = tasks.cancel(created.id, reason="why", now=SOON, by="Ada é").task
+    tasks.cancel(created.id, reason="why", now=LATER, by="Bob")
+    assert cancelled is not None
+    assert cancelled.cancelled_by == "Ada é"
+    assert read(tasks, created.id) == cancelled
+
+
+def test_a_task_keeps_who_has_replayed_it_last(tasks: Tasks, created: Task) -> None:
+    for number, by in enumerate(["Ada é", "Bob", None], 1):
+        fail(tasks, first(created.id, replay=number - 1))
+        replayed = tasks.replay(created.id, number=number, by=by).task
+        assert replayed is not None
+        assert replayed.replayed_by == by
+        assert tasks.replay(created.id, number=number, by="Eve").task == replayed == read(tasks, created.id)
+
+
 # -- tasks of lists
+
+
+def test_a_lists_task_keeps_who_has_cancelled_it(tasks: Tasks, a_list: TaskList) -> None:
+    birth = replace(born(a_list), context=CONTEXT)
+    cancelled = tasks.cancel(birth.id, reason="why", now=SOON, birth=birth, by="Ada").task
+    assert cancelled is not None
+    assert (cancelled.cancelled_by, cancelled.context) == ("Ada", CONTEXT)
+    assert read(tasks, birth.id) == cancelled
 
 
 def test_a_lists_task_is_cancelled_before_it_was_ever_claimed(tasks: Tasks, a_list: TaskList) -> None:
@@ -248,6 +273,17 @@ def test_a_task_that_is_first_claimed_in_a_replay_belongs_to_it(tasks: Tasks, a_
 
 
 # -- lists
+
+
+def test_a_list_keeps_who_has_replayed_and_who_has_cancelled_it(lists: TaskLists, a_list: TaskList) -> None:
+    lists.end(a_list, well=False, now=SOON)
+    opened = lists.replay(a_list.id, number=1, by="Ada é")
+    assert opened == replace(a_list, replay=1, replayed_by="Ada é")
+    assert lists.replay(a_list.id, number=1, by="Eve") == opened
+    cancelled = lists.cancel(opened, now=LATER, by="Bob")
+    assert cancelled is not None
+    assert (cancelled.replayed_by, cancelled.cancelled_by) == ("Ada é", "Bob")
+    assert lists.cancel(opened, now=LATER, by="Eve") == cancelled == lists.get(a_list.id)
 
 
 def test_a_list_is_cancelled_once_and_not_after_its_end(lists: TaskLists, a_list: TaskList) -> None:

@@ -1,6 +1,7 @@
 """What every implementation of the TaskLists port does, beside the Tasks of the same table."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.ports import TaskLists, Tasks
 from tests.contract.conftest import ATOMIC
 from tests.support import builders
-from tests.support.builders import NOW
+from tests.support.builders import CONTEXT, NOW
 
 SOON = NOW + timedelta(seconds=60)
 
@@ -55,6 +56,17 @@ def test_a_list_is_read_as_it_was_written(lists: TaskLists, created: TaskList) -
     assert lists.get("nobody") is None
     lists.remove(created.id)
     assert lists.get(created.id) is None
+
+
+def test_a_list_and_its_tasks_keep_where_they_come_from(lists: TaskLists, tasks: Tasks) -> None:
+    written = builders.task_list(str(uuid4()), context=CONTEXT)
+    lists.add(written)
+    assert lists.get(written.id) == written
+    born = replace(birth(written, 0, 0), context=CONTEXT)
+    assert claim(tasks, born).context == CONTEXT
+    found = tasks.get(born.id)
+    assert found is not None
+    assert found.context == CONTEXT
 
 
 def test_a_list_that_waits_is_read_as_it_was_written(lists: TaskLists) -> None:

@@ -22,11 +22,14 @@ from tests.support.builders import NOW
     [
         TaskMessage(task_id="t", attempt=1),
         TaskMessage(task_id="t", attempt=7, not_before=NOW + timedelta(milliseconds=1_234)),
+        TaskMessage(task_id="t", attempt=1, queue_group="tenant-1/!\"#$%&'()*+,./:;<=>?@[]^_`{|}~"),
     ],
 )
 def test_a_message_arrives_as_it_was_sent(in_use: QueueInUse, message: TaskMessage) -> None:
     in_use.queue.send(message)
-    assert [received.message for received in in_use.receive()] == [message]
+    [received] = in_use.receive()
+    assert received.message == message
+    assert received.message.queue_group == message.queue_group
 
 
 @QUEUES
@@ -35,6 +38,7 @@ def test_a_message_arrives_as_it_was_sent(in_use: QueueInUse, message: TaskMessa
     [
         GroupStart(list_id="l"),
         GroupStart(list_id="l", group=3, failed_before=True, replay=2),
+        GroupStart(list_id="l", queue_group="x" * 128),
         GroupStart(list_id="l", not_before=NOW + timedelta(milliseconds=1_234)),
         ListCancel(list_id="l"),
         ListCancel(list_id="l", replay=2),
@@ -57,7 +61,8 @@ def test_many_messages_all_arrive(in_use: QueueInUse) -> None:
 def test_of_many_messages_each_comes_at_its_own_time(in_use: QueueInUse) -> None:
     later = utc_now() + timedelta(minutes=20)
     messages = [
-        TaskMessage(task_id=f"t{number}", attempt=1, not_before=None if number % 2 else later) for number in range(24)
+        TaskMessage(task_id=f"t{number}", attempt=1, not_before=None if number % 2 else later, queue_group=f"g{number}")
+        for number in range(24)
     ]
     assert list(in_use.queue.send_each(messages)) == []
     arrived = {received.message for received in receive_all(in_use, 12)}

@@ -4,8 +4,9 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import count
 from typing import Any, TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -17,13 +18,14 @@ from task_service.domain.task_list import TaskList
 from task_service.ports import Search
 from tests.contract.conftest import BOUNDED, Implementation
 from tests.support import builders
-from tests.support.builders import task
+from tests.support.builders import CONTEXT, task
 
 T = TypeVar("T", Task, ListSummary)
 
 KEPT_UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
 LATER = timedelta(days=1)
 MANY = 40
+DAYS = count()
 
 
 @dataclass
@@ -38,10 +40,10 @@ class World:
     def __post_init__(self) -> None:
         self.tasks, self.lists = self.implementation.tasks, self.implementation.lists
 
-    def task(self, milliseconds: int = 0, **changes: Any) -> Task:
+    def task(self, milliseconds: int = 0, *, task_id: str | None = None, **changes: Any) -> Task:
         """Create a task, so long after the day's beginning."""
         values = {"created_at": self.day + timedelta(milliseconds=milliseconds), "expires_at": KEPT_UNTIL}
-        created = task(str(uuid4()), **(values | changes))
+        created = task(task_id or str(uuid4()), **(values | changes))
         self.tasks.add(created)
         return created
 
@@ -101,8 +103,27 @@ class World:
 
 @pytest.fixture
 def world(implementation: Implementation) -> World:
-    day = datetime(1990, 1, 1, tzinfo=UTC) + timedelta(days=random.randrange(12_000))
+    day = datetime(1990, 1, 1, tzinfo=UTC) + timedelta(days=next(DAYS))
     return World(implementation=implementation, day=day, search=implementation.search())
+
+
+def test_a_task_is_found_with_where_it_comes_from(world: World) -> None:
+    world.task(context=CONTEXT)
+    assert [found.context for found in world.found().items] == [CONTEXT]
+
+
+def test_what_is_found_tells_who_has_changed_it(world: World) -> None:
+    created, a_list = world.task(context=CONTEXT), world.task_list()
+    world.failed(created)
+    world.tasks.replay(created.id, number=1, by="Ada")
+    world.tasks.cancel(created.id, reason="why", now=world.day, by="Bob")
+    world.lists.end(a_list, well=False, now=world.day)
+    opened = world.lists.replay(a_list.id, number=1, by="Ada")
+    assert opened is not None
+    world.lists.cancel(opened, now=world.day, by="Bob")
+    [task] = world.found().items
+    [summary] = world.search.lists(world.filter(), limit=1, before=None, now=world.now).items
+    assert (task.replayed_by, task.cancelled_by) == (summary.replayed_by, summary.cancelled_by) == ("Ada", "Bob")
 
 
 def test_nothing_is_found_where_there_is_nothing(world: World) -> None:
@@ -212,7 +233,13 @@ def test_what_is_created_meanwhile_changes_no_later_page(world: World) -> None:
 
 @BOUNDED
 def test_a_page_ends_where_enough_was_looked_at(world: World) -> None:
-    created = [world.task(number, name="common" if number % 50 else "rare").id for number in range(300)]
+    # How many of them a page looks at depends on the shards that the ids fall into.
+    numbers = random.Random(0)
+    ids = [str(UUID(int=numbers.getrandbits(128))) for _ in range(300)]
+    created = [
+        world.task(number, task_id=task_id, name="common" if number % 50 else "rare").id
+        for number, task_id in enumerate(ids)
+    ]
     bounded = replace(world, search=world.implementation.search(bounded=True))
     pages = list(bounded.pages(limit=4, name="rare"))
     assert len(pages) > 2

@@ -13,7 +13,7 @@ from task_service.domain.retry import Done, Failed, Retry
 from task_service.domain.task import Body, State, Task
 from task_service.ports import Tasks
 from tests.contract.conftest import ATOMIC
-from tests.support.builders import NOW, task
+from tests.support.builders import CONTEXT, NOW, task
 
 SOON = NOW + timedelta(seconds=60)
 LATER = NOW + timedelta(seconds=61)
@@ -49,6 +49,13 @@ def test_a_task_is_read_as_it_was_written(tasks: Tasks) -> None:
     written = task(str(uuid4()), request=Body(blob="requests/1"), cache_namespace="n", cache_scope="s", attempt=1)
     tasks.add(written)
     assert tasks.get(written.id) == written
+
+
+def test_a_task_keeps_where_it_comes_from(tasks: Tasks) -> None:
+    written = task(str(uuid4()), context=CONTEXT)
+    tasks.add(written)
+    assert tasks.get(written.id) == written
+    assert claim(tasks, written.id).context == CONTEXT
 
 
 def test_a_task_that_waits_is_cancelled_or_claimed_as_any_other(tasks: Tasks) -> None:

@@ -25,6 +25,18 @@ def test_writing_it_again_replaces_it(templates: Templates) -> None:
     assert templates.get(template.name) == changed
 
 
+def test_a_template_keeps_who_has_changed_it_last(templates: Templates) -> None:
+    template = replace(stored_template(name()), changed_by="Ada é")
+    for changed in (template, replace(template, changed_by="Bob"), replace(template, changed_by=None)):
+        templates.put(changed, if_match=None, if_new=False)
+        assert templates.get(template.name) == changed
+    templates.put(template, if_match=None, if_new=False)
+    [found] = [
+        listed for listed in templates.page(limit=100, after=f"{template.name[:-1]}").items if listed == template
+    ]
+    assert found.changed_by == "Ada é"
+
+
 def test_an_unknown_template_is_none(templates: Templates) -> None:
     assert templates.get(name()) is None
 

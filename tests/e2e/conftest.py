@@ -16,7 +16,14 @@ from tests.support.targets import HttpTarget
 REST, HTTP, OWN_SERVERS = "REST", "HTTP", "own servers"
 """The API behind API Gateway, of both of its kinds, and behind the host."""
 
-ON_BOTH_PLATFORMS = ("test_cancel_and_replay", "test_idempotency", "test_lists", "test_search", "test_waiting")
+ON_BOTH_PLATFORMS = (
+    "test_cancel_and_replay",
+    "test_idempotency",
+    "test_later_and_batches",
+    "test_lists",
+    "test_search",
+    "test_waiting",
+)
 """The modules beside those of the contract whose cases run on both platforms."""
 
 OF_AWS = frozenset({"cloud", "faulty"})

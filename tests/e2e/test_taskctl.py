@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -15,9 +16,11 @@ from typing import Any
 import pytest
 
 from local.cloud import LocalCloud
-from tests.support.api import Api, eventually
+from local.own_server import OwnServer
+from tests.support.api import eventually
 from tests.support.behaviours import answer, failing, hang
 from tests.support.targets import HttpTarget
+from tests.support.taskctl import taskctl
 
 PROJECT = Path(__file__).parents[2]
 EXAMPLES = PROJECT / "local" / "examples"
@@ -29,38 +32,33 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Cli:
-    """taskctl, as a program of its own, with the address of the service in its environment."""
+    """taskctl with the service."""
 
-    def __init__(self, cloud: LocalCloud) -> None:
-        self._environment = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(PROJECT / "cli"),
-            "TASKCTL_URL": cloud.api_url,
-            "TASKCTL_CONFIG": os.devnull,
-            "NATS_ADDR": cloud.nats_url,
-            "no_proxy": "*",
-            "LC_ALL": "C.UTF-8",
-            "TERM": "xterm-256color",
-        }
+    def __init__(self, service: LocalCloud | OwnServer) -> None:
+        self.target_url = service.target_url
+        self._url = service.api_url
+        self._environment = {"TASKCTL_CONFIG": os.devnull, "NATS_ADDR": service.nats_url, "no_proxy": "*"}
 
     def run(self, *arguments: str, code: int = 0, stdin: str = "") -> str:
         """What a command writes to stdout; it has to end with this code."""
-        done = subprocess.run(
-            self._command(arguments), env=self._environment, input=stdin, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == code, (arguments, done.stdout, done.stderr)
-        return done.stdout
+        ran = taskctl(self._url, *arguments, stdin=stdin, **self._environment)
+        assert ran.code == code, (arguments, ran)
+        return ran.out
 
     def json(self, *arguments: str, code: int = 0) -> Any:
         """The same as JSON."""
         return json.loads(self.run(*arguments, "-o", "json", code=code))
+
+    def template(self, name: str, url: str, **members: object) -> None:
+        """Write a task template that POSTs to a URL."""
+        self.run("apply", "-f", "-", stdin=json.dumps({"name": name, "url": url, "method": "POST", **members}))
 
     def in_terminal(self, *arguments: str, code: int = 0, keys: str = "") -> str:
         """What a command writes to a terminal of 80 columns, in which these keys are pressed."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         with subprocess.Popen(
-            self._command(arguments), env=self._environment, stdin=theirs, stdout=theirs, stderr=theirs
+            self._command(arguments), env=self._of_its_own(), stdin=theirs, stdout=theirs, stderr=theirs
         ) as process:
             os.close(theirs)
             os.write(ours, keys.encode())
@@ -70,6 +68,31 @@ class Cli:
             os.close(ours)
         assert process.returncode == code, written
         return written.decode()
+
+    def interrupted(self, *arguments: str) -> None:
+        """Run a command, and press Ctrl-C when it has written something."""
+        with subprocess.Popen(
+            self._command(arguments),
+            env=self._of_its_own(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate()
+        assert (process.returncode, said.endswith("Interrupted.\n")) == (130, True), said
+
+    def _of_its_own(self) -> dict[str, str]:
+        """The environment of a process."""
+        return self._environment | {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(PROJECT / "cli"),
+            "TASKCTL_URL": self._url,
+            "LC_ALL": "C.UTF-8",
+            "TERM": "xterm-256color",
+        }
 
     def _command(self, arguments: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-m", "taskctl", *arguments]
@@ -88,9 +111,16 @@ def lines(written: str) -> list[str]:
     return [_CONTROL.sub("", line).rstrip() for line in _LINE_END.split(written)]
 
 
-@pytest.fixture(scope="module")
-def cli(cloud: LocalCloud) -> Cli:
-    return Cli(cloud)
+@pytest.fixture
+def cli(own_server: OwnServer) -> Cli:
+    """taskctl with the service as own servers run it."""
+    return Cli(own_server)
+
+
+@pytest.fixture(params=["cloud", "own_server"])
+def each_cli(request: pytest.FixtureRequest) -> Cli:
+    """taskctl with the service on each platform."""
+    return Cli(request.getfixturevalue(request.param))
 
 
 def put(folder: Path, path: str, document: object) -> None:
@@ -99,8 +129,9 @@ def put(folder: Path, path: str, document: object) -> None:
     file.write_text(json.dumps(document))
 
 
-def test_the_examples_are_applied_and_exported_and_applied_again(cli: Cli, cloud: LocalCloud, tmp_path: Path) -> None:
-    arguments = ("apply", "-f", str(EXAMPLES), "--set", f"TARGET_URL={cloud.target_url}")
+def test_the_examples_are_applied_and_exported_and_applied_again(each_cli: Cli, tmp_path: Path) -> None:
+    cli = each_cli
+    arguments = ("apply", "-f", str(EXAMPLES), "--set", f"TARGET_URL={cli.target_url}")
     assert cli.run(*arguments) == "0 created, 0 changed, 0 deleted, 10 unchanged\n"
 
     folder = tmp_path / "export"
@@ -113,11 +144,10 @@ def test_the_examples_are_applied_and_exported_and_applied_again(cli: Cli, cloud
     assert found == dict.fromkeys(examples, "keep")
 
 
-def test_a_task_runs_fails_is_found_and_is_replayed(cli: Cli, target: HttpTarget, tmp_path: Path) -> None:
+def test_a_task_runs_fails_is_found_and_is_replayed(each_cli: Cli, target: HttpTarget) -> None:
+    cli = each_cli
     url = target.on("/pay", failing(1, answer(body=b'{"paid": 1.10}'), status=500))
-    retry = {"maxAttempts": 1}
-    put(tmp_path, "taskTemplates/pay.json", {"name": "ctl-pay", "url": url, "method": "POST", "retry": retry})
-    cli.run("apply", "-f", str(tmp_path))
+    cli.template("ctl-pay", url, retry={"maxAttempts": 1})
 
     cli.run("run", "ctl-pay", "--data", '{"order": 42}', "--wait", code=3)
     found = eventually(lambda: cli.json("ls", "--name", "ctl-pay", "--state", "failed")["items"], what="it is found")
@@ -128,17 +158,16 @@ def test_a_task_runs_fails_is_found_and_is_replayed(cli: Cli, target: HttpTarget
     assert [call.body for call in target.calls_to("/pay")] == [b'{"order": 42}'] * 2
 
 
-def test_a_running_task_is_cancelled(cli: Cli) -> None:
-    task_id = cli.run("run", "slow").strip()
+def test_a_running_task_is_cancelled(cli: Cli, target: HttpTarget) -> None:
+    cli.template("ctl-endless", target.on("/endless", hang()))
+    task_id = cli.run("run", "ctl-endless").strip()
     assert cli.run("cancel", task_id) == f"{task_id}  cancelled\n"
     cli.run("result", task_id, code=3)
 
 
-def test_a_list_of_twenty_is_watched_in_a_terminal_and_in_a_pipe(
-    cli: Cli, api: Api, target: HttpTarget, tmp_path: Path
-) -> None:
-    api.template(target.on("/quick", answer(after=0.05)), "ctl-quick")
-    api.template(target.on("/later", answer(after=2.5)), "ctl-later")
+def test_a_list_of_twenty_is_watched_in_a_terminal_and_in_a_pipe(cli: Cli, target: HttpTarget, tmp_path: Path) -> None:
+    cli.template("ctl-quick", target.on("/quick", answer(after=0.05)))
+    cli.template("ctl-later", target.on("/later", answer(after=2.5)))
     groups = [
         {"execution": "sequential", "tasks": ["ctl-quick"] * 4},
         {"execution": "parallel", "tasks": ["ctl-quick"] * 11 + ["ctl-later"]},
@@ -173,10 +202,9 @@ def test_a_list_of_twenty_is_watched_in_a_terminal_and_in_a_pipe(
     assert (last["kind"], last["status"]) == ("list", "done")
 
 
-def test_a_question_is_asked_in_a_terminal(cli: Cli, api: Api, tmp_path: Path) -> None:
+def test_a_question_is_asked_in_a_terminal(cli: Cli, tmp_path: Path) -> None:
     put(tmp_path, "eventTasks/one.json", {"key": "ctl", "taskName": "hello"})
-    for key in ("ctl-old", "ctl-older"):
-        api.call("PUT", "/v1/eventTasks", json.dumps({"key": key, "taskName": "hello"}))
+    cli.run("apply", "-f", "-", stdin='[{"key": "ctl-old", "taskName": "a"}, {"key": "ctl-older", "taskName": "a"}]')
 
     written = "\n".join(lines(cli.in_terminal("apply", "-f", str(tmp_path), "--prune", "--dry-run")))
     assert "- eventTasks/ctl-old" in written
@@ -187,10 +215,11 @@ def test_a_question_is_asked_in_a_terminal(cli: Cli, api: Api, tmp_path: Path) -
     assert {"ctl-old", "ctl"} <= {item["key"] for item in cli.json("ls", "eventTasks")["items"]}
 
 
-def test_waiting_ends_in_time_and_can_be_taken_up_again(cli: Cli, api: Api, target: HttpTarget) -> None:
-    api.template(target.on("/late", hang(answer())), "ctl-late")
+def test_waiting_ends_in_time_and_can_be_taken_up_again(cli: Cli, target: HttpTarget) -> None:
+    cli.template("ctl-late", target.on("/late", hang(answer())))
     task_id = cli.run("run", "ctl-late").strip()
     cli.run("watch", task_id, "--timeout", "0.1", code=7)
+    cli.interrupted("watch", task_id)
     target.release()
     cli.run("watch", task_id)
 
@@ -206,9 +235,9 @@ def test_an_event_is_published_and_makes_its_task(cli: Cli) -> None:
     assert json.loads(cli.run("result", task_id))["entry"]["key"] == "did:web:example.com"
 
 
-def test_what_mongoexport_has_written_is_imported_and_runs(cli: Cli, cloud: LocalCloud, tmp_path: Path) -> None:
+def test_what_mongoexport_has_written_is_imported_and_runs(cli: Cli, tmp_path: Path) -> None:
     oid = {"$oid": "63fa2f16b70ed89144e3710e"}
-    call = {"_id": oid, "name": "ctl-v1", "url": f"{cloud.target_url}/v1", "method": "POST", "requestPolicy": ""}
+    call = {"_id": oid, "name": "ctl-v1", "url": f"{cli.target_url}/v1", "method": "POST", "requestPolicy": ""}
     nothing = {"_id": oid, "name": "ctl-nothing", "url": "", "method": "GET", "requestPolicy": ""}
     groups = [{"execution": "sequential", "finalPolicy": "", "tasks": ["ctl-v1", "ctl-v1"]}]
     put(tmp_path, "taskTemplates.json", [call, nothing])

@@ -5,9 +5,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGUMENTS: Final = (
@@ -28,22 +28,40 @@ class Visit:
 
 
 @contextmanager
-def visit() -> Iterator[Visit]:
-    """An empty page of a browser that nobody else uses."""
+def launched() -> Iterator[Browser]:
+    """A browser."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(_ARGUMENTS))
         try:
-            visit = Visit(page=browser.new_page())
-            visit.page.on("request", lambda request: visit.requested.append(request.url))
-            visit.page.on("requestfailed", lambda request: visit.complaints.append(f"failed: {request.url}"))
-            visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-            visit.page.on(
-                "console",
-                lambda message: visit.complaints.append(message.text) if message.type in ("error", "warning") else None,
-            )
-            yield visit
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def visit(browser: Browser | None = None, **options: Any) -> Iterator[Visit]:
+    """An empty page, of a browser that no other test uses unless one is given; `options` are those of a context."""
+    if browser is None:
+        with launched() as own, visit(own, **options) as visited:
+            yield visited
+        return
+    context = browser.new_context(**options)
+    try:
+        yield _visit(context.new_page())
+    finally:
+        context.close()
+
+
+def _visit(page: Page) -> Visit:
+    visit = Visit(page=page)
+    page.on("request", lambda request: visit.requested.append(request.url))
+    page.on("requestfailed", lambda request: visit.complaints.append(f"failed: {request.url}"))
+    page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: visit.complaints.append(message.text) if message.type in ("error", "warning") else None,
+    )
+    return visit
 
 
 def chromium() -> str:

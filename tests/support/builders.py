@@ -5,14 +5,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from task_service.adapters.template_cache import TemplateCache
+from task_service.domain.context import Context
 from task_service.domain.task import Body, State, Task
 from task_service.domain.task_list import TaskList
 from task_service.domain.template import StoredTemplate, TaskTemplate
+from task_service.domain.trace import Trace
 from task_service.testing import FakeClock, InMemoryPlatform, InMemoryTemplates, ScriptedOutside
 from task_service.wiring.services import Services
 from task_service.wiring.settings import Settings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
+"""The traceparent of a creation."""
+TRACESTATE = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"
+CONTEXT = Context(trace=Trace.of(TRACEPARENT, TRACESTATE))
+"""Where a task of that creation comes from."""
 
 
 def template(name: str = "greet", **members: Any) -> TaskTemplate:

@@ -6,7 +6,8 @@ from urllib.parse import quote, unquote, urlencode
 
 Event = dict[str, Any]
 
-DOCS: Final = ("/swagger-ui", "/swagger-ui/")
+DOCS: Final = ("/swagger-ui", "/status")
+"""The parts of the path that lead to the docs function."""
 
 
 def of_rest_api(event: Event) -> Event:
@@ -66,10 +67,11 @@ def headers_of(response: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _docs_route(path: str) -> tuple[str, dict[str, str]]:
-    if path in DOCS:
-        return f"ANY {path}", {}
-    if path.startswith("/swagger-ui/"):
-        return "ANY /swagger-ui/{proxy+}", {"proxy": path.removeprefix("/swagger-ui/")}
+    for folder in DOCS:
+        if path in (folder, f"{folder}/"):
+            return f"ANY {path}", {}
+        if path.startswith(f"{folder}/"):
+            return f"ANY {folder}/{{proxy+}}", {"proxy": path.removeprefix(f"{folder}/")}
     return "$default", {}
 
 

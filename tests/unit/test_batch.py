@@ -115,8 +115,8 @@ class TestAnItemThatIsRefused:
             (
                 '{"name": "greet", "body": 1, "delay": 5}',
                 400,
-                "delay: is not a member of task; name, body, idempotencyKey, delaySeconds, notBefore, cacheNamespace, "
-                "cacheScope are",
+                "delay: is not a member of task; name, body, idempotencyKey, delaySeconds, notBefore, group, "
+                "cacheNamespace, cacheScope are",
             ),
             ('{"name": "greet", "body": 1, "delaySeconds": "5"}', 400, "delaySeconds: Input should be a valid integer"),
             (
@@ -203,6 +203,7 @@ class TestARequestThatIsRefused:
             ("Idempotency-Key", "idempotencyKey"),
             ("x-task-delay", "delaySeconds"),
             ("x-task-not-before", "notBefore"),
+            ("x-task-group", "group"),
             ("x-cache-namespace", "cacheNamespace"),
             ("x-cache-scope", "cacheScope"),
         ],

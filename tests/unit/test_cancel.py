@@ -204,6 +204,7 @@ def test_a_cancellation_that_breaks_off_is_completed_by_its_message(fault: str, 
         bodies=world.bodies,
         queue=fails(world.queue),
         clock=world.clock,
+        notifier=world.services.canceller.notifier,
     )
     with pytest.raises(Unavailable):
         canceller.task_list("list")

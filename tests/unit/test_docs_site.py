@@ -1,6 +1,7 @@
-"""Swagger UI and the document as files: what API Gateway asks for, and what it is answered."""
+"""Swagger UI, the document and the status page as files: what API Gateway asks for, and what it is answered."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.event_handler import openapi as powertools_openapi
 
-from task_service.entrypoints.docs.site import PAGE, Site
+from task_service.entrypoints.docs.site import PAGE, STATUS, Site
 from tests.support.gateway import headers_of
 from tests.unit.test_api import World
 
@@ -22,15 +23,25 @@ FILES = {
     "swagger-ui.css": "text/css; charset=utf-8",
     "openapi.json": "application/json",
 }
+STATUS_FILES = {
+    "": "text/html; charset=utf-8",
+    "app.js": "text/javascript; charset=utf-8",
+    "style.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+TYPES = {f"/swagger-ui/{name}": kind for name, kind in FILES.items()} | {
+    f"/status/{name}": kind for name, kind in STATUS_FILES.items()
+}
 
 
 def ask(path: str, method: str = "GET", *, site: Site | None = None, **headers: str) -> Any:
     """The answer to a request for this path, matched as API Gateway does."""
-    name = path.removeprefix("/swagger-ui").strip("/")
+    _, folder, *rest = path.split("/")
+    name = "/".join(rest).strip("/")
     event = {
         "httpMethod": method,
         "path": path,
-        "resource": "/swagger-ui/{proxy+}" if name else "/swagger-ui",
+        "resource": f"/{folder}/{{proxy+}}" if name else f"/{folder}",
         "pathParameters": {"proxy": name} if name else None,
         "headers": {name.replace("_", "-"): value for name, value in headers.items()},
     }
@@ -38,9 +49,9 @@ def ask(path: str, method: str = "GET", *, site: Site | None = None, **headers: 
     return SimpleNamespace(status=response["statusCode"], headers=headers_of(response), text=response["body"])
 
 
-@pytest.mark.parametrize(("name", "content_type"), FILES.items())
-def test_every_file_is_served(name: str, content_type: str) -> None:
-    answer = ask(f"/swagger-ui/{name}")
+@pytest.mark.parametrize(("path", "content_type"), list(TYPES.items()))
+def test_every_file_is_served(path: str, content_type: str) -> None:
+    answer = ask(path)
 
     assert (answer.status, answer.headers["Content-Type"]) == (200, content_type)
     assert answer.text
@@ -74,6 +85,23 @@ def test_the_page_needs_its_own_folder_only() -> None:
     assert "<script>" not in page
 
 
+def test_the_status_page_needs_its_own_folder_only() -> None:
+    files = {path.name: path.read_text() for path in STATUS.iterdir()}
+    page = files.pop("index.html")
+    assert "//" not in page
+    assert "style=" not in page
+    assert re.findall(r" on[a-z]+=|<script>|<style", page) == []
+    assert set(re.findall(r'(?:src|href)="([^"#]+)"', page)) == {"icon.svg", "style.css", "app.js", "../swagger-ui/"}
+    for name, text in files.items():
+        # A namespace is a name; what follows // in a module is a comment.
+        addresses = set(re.findall(r"https?://[^\"\s]+", text)) - {"http://www.w3.org/2000/svg"}
+        assert addresses <= {"https://target.example/path"}, name
+        assert set(re.findall(r'from "\./([^"]+)"', text)) <= files.keys(), name
+        assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|localStorage", text) == [], (
+            name
+        )
+
+
 def test_the_library_is_the_one_that_is_installed() -> None:
     bundle = Path(powertools_openapi.__path__[0], "swagger_ui", "swagger-ui-bundle.min.js")
 
@@ -81,14 +109,15 @@ def test_the_library_is_the_one_that_is_installed() -> None:
 
 
 def test_what_lambda_carries_is_enough_for_every_file() -> None:
-    for name in FILES:
-        assert len(json.dumps(ask(f"/swagger-ui/{name}").text)) < 6_000_000
+    for path in TYPES:
+        assert len(json.dumps(ask(path).text)) < 6_000_000
 
 
-def test_without_the_slash_the_page_is_one_step_further() -> None:
-    answer = ask("/swagger-ui")
+@pytest.mark.parametrize("folder", ["swagger-ui", "status"])
+def test_without_the_slash_the_page_is_one_step_further(folder: str) -> None:
+    answer = ask(f"/{folder}")
 
-    assert (answer.status, answer.headers["Location"], answer.text) == (308, "swagger-ui/", "")
+    assert (answer.status, answer.headers["Location"], answer.text) == (308, f"{folder}/", "")
 
 
 @pytest.mark.parametrize("path", ["/swagger-ui/", "/base/swagger-ui/"])
@@ -98,18 +127,19 @@ def test_where_the_api_is_does_not_matter(path: str) -> None:
     assert Site(lambda: DOCUMENT).resolve(event, None)["statusCode"] == 200
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_what_is_there_already_is_not_sent_again(name: str) -> None:
-    first = ask(f"/swagger-ui/{name}")
+@pytest.mark.parametrize("path", TYPES)
+def test_what_is_there_already_is_not_sent_again(path: str) -> None:
+    first = ask(path)
     tag = first.headers["ETag"]
 
     for header in (tag, f"W/{tag}", f'"other", {tag}'):
-        again = ask(f"/swagger-ui/{name}", If_None_Match=header)
+        again = ask(path, If_None_Match=header)
         assert (again.status, again.text, again.headers["ETag"]) == (304, "", tag)
-    assert ask(f"/swagger-ui/{name}", If_None_Match='"other"').status == 200
+    assert ask(path, If_None_Match='"other"').status == 200
 
 
-def test_the_document_is_asked_for_each_time_and_the_library_once_a_day() -> None:
+def test_what_is_ours_is_asked_for_each_time_and_the_library_once_a_day() -> None:
+    assert ask("/status/app.js").headers["Cache-Control"] == "no-cache"
     assert ask("/swagger-ui/openapi.json").headers["Cache-Control"] == "no-cache"
     assert ask("/swagger-ui/swagger-ui.css").headers["Cache-Control"] == "public, max-age=86400"
 
@@ -123,8 +153,29 @@ def test_browsers_are_told_to_load_nothing_from_elsewhere(path: str) -> None:
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.parametrize("path", ["/status/", "/status/app.js", "/status", "/status/nothing"])
+def test_the_status_page_takes_nothing_for_markup_or_a_script_that_is_not_its_own(path: str) -> None:
+    headers = ask(path).headers
+
+    policy = dict(part.strip().partition(" ")[::2] for part in headers["Content-Security-Policy"].split(";"))
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self'",
+        "connect-src": "'self'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+        "object-src": "'none'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "no-referrer")
+
+
 @pytest.mark.parametrize("method", ["HEAD", "POST", "OPTIONS", "DELETE"])
-@pytest.mark.parametrize("path", ["/swagger-ui", "/swagger-ui/", "/swagger-ui/openapi.json"])
+@pytest.mark.parametrize("path", ["/swagger-ui", "/swagger-ui/", "/swagger-ui/openapi.json", "/status/app.js"])
 def test_a_wrong_method_is_405_with_what_is_allowed(method: str, path: str) -> None:
     answer = ask(path, method)
 
@@ -134,7 +185,11 @@ def test_a_wrong_method_is_405_with_what_is_allowed(method: str, path: str) -> N
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(
-    "path", ["/swagger-ui/nothing", "/swagger-ui/openapi.json/", "/swagger-ui/index.html", "/swagger-ui/../site.py"]
+    "path",
+    [
+        *("/swagger-ui/nothing", "/swagger-ui/openapi.json/", "/swagger-ui/index.html", "/swagger-ui/../site.py"),
+        *("/status/nothing", "/status/app.js/", "/status/index.html", "/status/../site.py", "/status/openapi.json"),
+    ],
 )
 def test_an_unknown_file_is_404(method: str, path: str) -> None:
     answer = ask(path, method)

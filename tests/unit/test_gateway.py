@@ -52,6 +52,8 @@ def test_a_name_in_the_path_stays_as_it_was_sent(name: str) -> None:
         ("/swagger-ui/", "/swagger-ui", {}),
         ("/swagger-ui/openapi.json", "/swagger-ui/{proxy+}", {"proxy": "openapi.json"}),
         ("/swagger-ui/a/b", "/swagger-ui/{proxy+}", {"proxy": "a/b"}),
+        ("/status/", "/status", {}),
+        ("/status/page.js", "/status/{proxy+}", {"proxy": "page.js"}),
     ],
 )
 def test_the_documentation_is_another_functions(path: str, resource: str, parameters: dict[str, str]) -> None:

@@ -186,7 +186,7 @@ def test_an_event_whose_reading_fails_does_not_come_again(
 def test_an_event_whose_task_is_refused_does_not_come_again(
     world: World, refusal: BadRequest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise refusal
 
     monkeypatch.setattr(TaskCreator, "write_once", refuse)

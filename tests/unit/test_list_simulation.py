@@ -3,12 +3,15 @@
 The use cases run on the fakes; the world around them delivers, delays and duplicates messages, handles others in the
 middle of one, lets a process die before or after any of its effects, and lets writes arrive long after their process
 has given them up. Whatever happens, every list ends, and ends right; also one that is cancelled or replayed meanwhile.
-And whenever a client looks, a state that it has seen as final is still the same.
+And whenever a client looks, a state that it has seen as final is still the same. Every task that has failed, once or in
+each of its replays, is told of exactly once, by a notice that fails itself and is told of by none.
 """
 
+import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -22,14 +25,16 @@ from task_service.domain import advance, task_list
 from task_service.domain.call import Answered, CallRefused, HttpCall
 from task_service.domain.errors import Conflict, Unavailable
 from task_service.domain.messages import GroupStart, ListCancel, TaskMessage
+from task_service.domain.notice import notice_id
 from task_service.domain.outcome import Handled, Outcome, Step
-from task_service.domain.task import Body, Place, State, place_of
+from task_service.domain.task import Body, Place, State, Task, place_of
 from task_service.domain.task_list import Execution, Overview, Plan, TaskListTemplate
 from task_service.testing import (
     FakeClock,
     InMemoryBodies,
     InMemoryLists,
     InMemoryTasks,
+    InMemoryTemplates,
     ScriptedPolicies,
     task_lists,
 )
@@ -37,7 +42,7 @@ from task_service.usecases.read_list import ListReader
 from task_service.wiring.services import Services
 from task_service.wiring.settings import Settings
 from tests.support import builders
-from tests.support.builders import NOW, list_document, template
+from tests.support.builders import NOW, list_document, stored_template, template
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +52,7 @@ MAX_RECEIVES = 5
 REQUEST = '"request"'
 
 WRITES = frozenset(
-    {"claim", "finish", "retry", "abandon", "cancel", "replay"}
+    {"add", "claim", "finish", "retry", "abandon", "cancel", "replay"}
     | {"start_group", "end_task", "close_group", "end", "cancel_group"}
 )
 """The writes of tasks and lists; any of them may arrive late."""
@@ -63,6 +68,19 @@ def small_chunks() -> Iterator[None]:
         for module in (task_list, advance, task_lists):
             patch.setattr(module, "CHUNK", 2)
         yield
+
+
+class WatchedTasks(InMemoryTasks):
+    """Tasks that remember which failures there were, as long as a list's tasks have notices."""
+
+    tells = True
+    failures: set[str]
+    """The ids of the notices of these failures."""
+
+    def _put(self, task: Task) -> Task:
+        if self.tells and task.state is State.FAILED and place_of(task.id) is not None:
+            self.failures.add(notice_id(task))
+        return super()._put(task)
 
 
 class Died(BaseException):
@@ -116,6 +134,8 @@ class World:
     seed: int
     deaths: int
     refusals: int
+    tells: bool = False
+    """Whether the templates name one that is told of failures."""
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
     letters: list[Letter] = field(default_factory=list)
     processes: list[Process] = field(default_factory=list)
@@ -134,15 +154,21 @@ class World:
     """Whether the client has been told so, or the message that goes with it has been taken."""
     replays: int = 0
     """So many a client has asked for."""
+    notices: Counter[str] = field(default_factory=Counter)
+    """The calls of each notice."""
 
     def __repr__(self) -> str:
         groups = [(group.execution.value, len(group.tasks), group.final_policy) for group in self.plan.groups]
-        return f"World({groups}, {self.behaviours}, seed={self.seed}, deaths={self.deaths}, refusals={self.refusals})"
+        fate = f"seed={self.seed}, deaths={self.deaths}, refusals={self.refusals}, tells={self.tells}"
+        return f"World({groups}, {self.behaviours}, {fate})"
 
     def __post_init__(self) -> None:
         self.fate = random.Random(self.seed)
-        self.tasks, self.bodies = InMemoryTasks(), InMemoryBodies()
+        self.tasks, self.bodies = WatchedTasks(), InMemoryBodies()
+        self.tasks.failures, self.tasks.tells = set(), self.tells
         self.lists = InMemoryLists(self.tasks)
+        told = stored_template("told", failureTask="told")
+        self.templates = InMemoryTemplates(records={"told": told})
         self.policies = ScriptedPolicies({"count": lambda text: f'{{"results":{text}}}'})
         self.reading = ListReader(lists=self.lists, bodies=self.bodies, clock=self.clock)
 
@@ -238,6 +264,8 @@ class World:
             bodies=Mortal(self.bodies, self),
             queue=Mortal(self, self),
             clock=self.clock,
+            task_templates=Mortal(self.templates, self),
+            unit_of_work=nullcontext,
         )
         outside: Any = SimpleNamespace(target=Mortal(self, self), policies=Mortal(self.policies, self), cache=None)
         return Services(
@@ -286,7 +314,9 @@ class World:
     def call(self, call: HttpCall, *, deadline: datetime) -> Answered:
         task_id = call.headers["Idempotency-Key"]
         place = place_of(task_id)
-        assert place is not None
+        if place is None:
+            self.notices[task_id] += 1
+            raise CallRefused("cannot be called", can_retry=False)
         record = self.tasks.records[task_id]
         if self.cancelled:
             assert record.state is State.CANCELLED, "a task starts after its list was cancelled"
@@ -364,9 +394,11 @@ def worlds(draw: st.DrawFn, *, deaths: int, refusals: int) -> World:
     groups = draw(st.lists(st.tuples(st.sampled_from(list(Execution)), st.integers(0, 4)), min_size=1, max_size=4))
     policy = draw(st.sampled_from(["", "", "count", "nowhere"]))
     document = list_document(*[f"{execution} {size}" for execution, size in groups], final_policy=policy)
+    tells = draw(st.sampled_from([False, False, True]))
+    members = {"failureTask": "told"} if tells else {}
     plan = Plan(
         template=TaskListTemplate.from_text(document),
-        tasks={f"t{position}": template(f"t{position}") for position in range(4)},
+        tasks={f"t{position}": template(f"t{position}", **members) for position in range(4)},
     )
     return World(
         plan=plan,
@@ -378,6 +410,7 @@ def worlds(draw: st.DrawFn, *, deaths: int, refusals: int) -> World:
         seed=draw(st.integers(0, 2**32)),
         deaths=deaths,
         refusals=refusals,
+        tells=tells,
     )
 
 
@@ -402,7 +435,21 @@ def drain(world: World) -> None:
     raise AssertionError("it does not come to an end")
 
 
+def check_notices(world: World) -> None:
+    """Every failure of the list's tasks is told of once, and no failure of a notice."""
+    notices = {task.id: task for task in world.tasks.records.values() if place_of(task.id) is None}
+    assert notices.keys() == world.tasks.failures
+    for notice in notices.values():
+        assert notice.state is State.FAILED
+        assert notice.context.is_notice
+        assert notice.request is not None
+        failed = json.loads(world.bodies.load(notice.request))
+        assert place_of(failed["id"]) is not None
+        assert failed["error"]
+
+
 def check(world: World) -> None:
+    check_notices(world)
     states, called = expected(world.plan, world.behaviours)
     ended = shown(world.reading.overview("list"))
     assert all(state.is_final for state in ended.values()), "something stays open"
@@ -445,6 +492,7 @@ def test_after_a_cancellation_nothing_starts_and_everything_has_ended(world: Wor
         check(world)
         return
     ended = shown(world.reading.overview("list"))
+    check_notices(world)
     assert ended["list"] is State.CANCELLED
     assert all(state.is_final for state in ended.values()), "something stays open"
     uncalled = {name for name in ended if "." in name and f"list.{name}" not in world.calls}
@@ -462,6 +510,7 @@ def test_a_cancellation_that_breaks_off_is_completed(world: World, cancel_at: in
         check(world)
         return
     assert world.cancelled, "nobody has completed it"
+    check_notices(world)
     assert all(state.is_final for state in ended.values()), "something stays open"
 
 
@@ -484,6 +533,7 @@ def test_a_replay_calls_what_had_failed_and_nothing_else(world: World, times: in
         assert world.lists.lists["list"].replay > replay
         drain(world)
         check_replay(world, before, set((world.calls - calls).keys()))
+        check_notices(world)
 
 
 def check_replay(world: World, before: dict[str, State], called: set[str]) -> None:
@@ -508,6 +558,7 @@ def test_a_replay_can_be_cancelled(world: World, cancel_at: int) -> None:
     if not world.replay():
         return
     drain(world)
+    check_notices(world)
     ended = shown(world.reading.overview("list"))
     assert all(state.is_final for state in ended.values()), "something stays open"
     assert (ended["list"] is State.CANCELLED) == world.cancelled

@@ -15,6 +15,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from bridge.logs import JsonLines
 from local.emulator import log_lines
 from task_service.entrypoints.telemetry import lines, logger, metrics, observed
+from tests.unit.test_api import World
 
 HOSTILE = [
     "a\u2028{}",
@@ -144,6 +145,22 @@ def test_without_a_line_the_metrics_have_one_of_their_own(said: Said) -> None:
     [line] = said.after(work)
     assert metrics_of(line) == ["Created"]
     assert "message" not in line
+
+
+def test_an_audit_line_is_written_at_every_level_and_carries_the_metrics(
+    said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, log = World(), logging.getLogger("task")
+    monkeypatch.setattr(log, "handlers", [lines])
+    monkeypatch.setattr(log, "level", logging.ERROR)
+
+    def work() -> None:
+        world.ask("GET", "/v1/tasks")
+        world.ask("POST", "/v1/task/greet", body="1")
+        count()
+
+    [line] = said.after(work)
+    assert (line["audit"], metrics_of(line)) == ("created", ["Created"])
 
 
 def test_an_invocation_that_fails_writes_its_lines_and_metrics(said: Said) -> None:

@@ -22,9 +22,10 @@ from task_service.entrypoints.docs.common import GATEWAY
 from task_service.entrypoints.docs.document import openapi, operations
 from task_service.entrypoints.docs.examples import raised_by
 from tests.support.builders import task
+from tests.support.gateway import DOCS
 
 METHODS = {"get", "head", "options", "post", "put", "patch", "delete"}
-DOCUMENTATION = {"/swagger-ui/", "/swagger-ui/openapi.json"}
+DOCUMENTATION = {"/swagger-ui/", "/swagger-ui/openapi.json", "/status/"}
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +76,13 @@ def test_every_route_is_in_the_template_with_every_method(template: dict[str, An
     paths = template["DefinitionBody"]["paths"]
 
     routes = {route.resource for route in ROUTES}
-    assert paths.keys() == routes | {"/swagger-ui", "/swagger-ui/{proxy+}"}
+    assert paths.keys() == routes | {path for folder in DOCS for path in (folder, f"{folder}/{{proxy+}}")}
     assert {path: set(methods) for path, methods in paths.items()} == dict.fromkeys(paths, METHODS)
 
 
 def test_each_route_leads_to_the_function_that_has_it(template: dict[str, Any]) -> None:
     for path, methods in template["DefinitionBody"]["paths"].items():
-        function = "DocsFunction" if path.startswith("/swagger-ui") else "ApiFunction"
+        function = "DocsFunction" if path.startswith(DOCS) else "ApiFunction"
         for method in methods.values():
             assert f"${{{function}.Arn}}" in json.dumps(method)
 

@@ -108,10 +108,10 @@ def test_where_the_write_fails_whoever_takes_the_message_makes_it(fault: str) ->
     replayer = world.replayer
     replay = world.tasks.replay
 
-    def failing(task_id: str, *, number: int) -> Any:
+    def failing(task_id: str, *, number: int, by: str | None = None) -> Any:
         world.tasks.replay = replay  # type: ignore[method-assign]
         setattr(world.tasks.faults, fault, 1)
-        return replay(task_id, number=number)
+        return replay(task_id, number=number, by=by)
 
     world.tasks.replay = failing  # type: ignore[method-assign]
     with pytest.raises(Unavailable):

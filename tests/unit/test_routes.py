@@ -13,6 +13,7 @@ from task_service.entrypoints.api.app import Api
 from task_service.entrypoints.api.routes import ADMIN_METHODS, OPEN, ROUTES, Route, methods_of
 from task_service.entrypoints.docs.document import operations
 from tests.support.builders import task
+from tests.support.gateway import DOCS
 from tests.unit.test_api import World
 
 
@@ -44,11 +45,11 @@ def test_every_handler_of_the_modules_is_a_route() -> None:
 def test_the_routes_are_those_of_the_template_and_the_document() -> None:
     template = Template.read(Path(__file__).parents[2] / "template.yaml")
     ((_, properties),) = template.resources(API)
-    in_template = {path for path in properties["DefinitionBody"]["paths"] if not path.startswith("/swagger-ui")}
+    in_template = {path for path in properties["DefinitionBody"]["paths"] if not path.startswith(DOCS)}
     assert {route.resource for route in ROUTES} == in_template
     described = {(operation.path, operation.method) for operation in operations()}
     assert {(route.resource, route.method) for route in ROUTES} == {
-        (path, method) for path, method in described if not path.startswith("/swagger-ui")
+        (path, method) for path, method in described if not path.startswith(DOCS)
     }
 
 

@@ -121,3 +121,11 @@ def test_a_queue_that_does_not_answer_is_not_asked_for_each_ten() -> None:
     messages = [TaskMessage(task_id=f"t{number}", attempt=1) for number in range(25)]
     assert SqsTaskQueue(client=Silent(), url="u", clock=FakeClock()).send_each(messages) == messages
     assert len(calls) == 1
+
+
+def test_a_group_is_the_group_of_a_fair_queue() -> None:
+    client = Records()
+    queue = SqsTaskQueue(client=client, url="u", clock=FakeClock())
+    queue.send(TaskMessage(task_id="t", attempt=1, queue_group="tenant-1"))
+    queue.send(TaskMessage(task_id="t", attempt=1))
+    assert [call.get("MessageGroupId") for call in client.calls] == ["tenant-1", None]

@@ -358,6 +358,8 @@ def test_a_text_that_cannot_be_set_aside_comes_again(world: World) -> None:
         TaskMessage(task_id="l.0.0", attempt=1_000, not_before=NOW, replay=3),
         GroupStart(list_id="l", group=999, failed_before=True, replay=2),
         ListCancel(list_id="l", replay=1),
+        ListCancel(list_id="l", replay=1, by="Ada é"),
+        GroupStart(list_id="l", replay=2, by="Ada é"),
         CacheWrite(key="k", is_list=True, namespace="é", scope="\U0001f600", attempt=3_600, not_before=NOW),
     ],
 )

@@ -7,9 +7,11 @@ from typing import Any, Final
 
 import pytest
 
+from task_service.domain.start import MAX_WAIT, body_prefix
 from task_service.entrypoints.api.services import Services as ApiServices
 from task_service.wiring.services import from_settings
 from task_service.wiring.settings import Settings
+from tests.support.builders import NOW
 from tests.support.runtime import PROJECT
 from tests.support.translated import translated
 
@@ -166,6 +168,21 @@ def test_both_kinds_of_api_are_throttled_and_logged_alike(template: dict[str, An
         assert throttled[limit] == http["DefaultRouteSettings"][limit]
     members = [set(json.loads(log["Format"])) for log in (rest["AccessLogSetting"], http["AccessLogSettings"])]
     assert members[0] == members[1]
+
+
+# ---- bodies
+
+
+def test_bodies_are_kept_longer_than_the_records_and_those_of_later_starts_as_long_as_these_can_wait(
+    template: dict[str, Any],
+) -> None:
+    bucket = template["Resources"]["Bucket"]["Properties"]
+    rules = {rule["Prefix"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert rules.keys() == {f"{body_prefix(due_at)}/" for due_at in (None, NOW)} | {"results/"}
+    column = {prefix: rule["ExpirationInDays"]["Fn::FindInMap"][2] for prefix, rule in rules.items()}
+    for retention, days in template["Mappings"]["BodyRetention"].items():
+        assert days[column["requests/"]] == days[column["results/"]] > int(retention)
+        assert days[column["later/"]] == days[column["requests/"]] + MAX_WAIT.days
 
 
 # ---- loops

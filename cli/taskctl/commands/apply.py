@@ -40,7 +40,8 @@ def apply(
     with screen.progress("Reading the service", len(wanted)) as step:
         changes = plan(server, wanted, step=step)
     if prune:
-        changes += deletions(server, wanted, reader.kinds)
+        with screen.progress("Reading what else there is") as step:
+            changes += deletions(server, wanted, reader.kinds, step=step)
     work = [change for change in changes if change.action is not Action.KEEP]
     if not screen.is_json:
         _show(screen, work)

@@ -1,5 +1,6 @@
 """taskctl import: takes over the collections of v1.1.0."""
 
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -13,7 +14,7 @@ from taskctl.documents import Document, Kind
 from taskctl.errors import Partly, Refused, WrongUse
 from taskctl.folder import Folder
 from taskctl.hostile import plain
-from taskctl.mongoexport import POLICIES, Entry, Outcome, cross_check, read
+from taskctl.mongoexport import POLICIES, Entry, Outcome, read, refuse_repeated
 from taskctl.plan import Action, plan
 
 _COLLECTIONS: Final = {kind.lower(): kind for kind in (Kind.TASK, Kind.LIST, Kind.EVENT_TASK)}
@@ -26,7 +27,9 @@ _STYLES: Final = {Outcome.TAKEN: "green", Outcome.CHANGED: "yellow", Outcome.REF
 
 def import_(
     session: Session,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files of mongoexport, or a folder of them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files of mongoexport, or a folder of them; - is stdin.")
+    ],
     repository: Annotated[
         str | None, typer.Option(help="The repository of policies that are named without one.")
     ] = None,
@@ -38,7 +41,7 @@ def import_(
 ) -> None:
     """Take over the collections of v1.1.0, and report what is taken, changed and refused."""
     entries = [entry for path in _files(paths) for entry in _read(path, repository)]
-    cross_check(entries)
+    refuse_repeated(entries)
     if to is not None and not dry_run:
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
             raise WrongUse(f"{plain(to)} is not an empty folder", "name a new one")
@@ -55,7 +58,9 @@ def import_(
 def _files(paths: list[Path]) -> list[Path]:
     found = []
     for path in paths:
-        if path.is_dir():
+        if str(path) == "-":
+            found.append(path)
+        elif path.is_dir():
             found += [
                 file for file in sorted(path.iterdir()) if file.suffix == ".json" and file.stem.lower() in _COLLECTIONS
             ]
@@ -75,9 +80,8 @@ def _files(paths: list[Path]) -> list[Path]:
 
 def _read(path: Path, repository: str | None) -> list[Entry]:
     try:
-        return read(
-            path.read_text(encoding="utf-8"), str(path), _COLLECTIONS.get(path.stem.lower()), repository=repository
-        )
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        return read(text, str(path), _COLLECTIONS.get(path.stem.lower()), repository=repository)
     except (OSError, ValueError) as fault:
         raise Refused(
             f"{plain(path)} is no file of mongoexport: {plain(fault)}", "export the collection again"

@@ -1,21 +1,20 @@
 """taskctl ls: finds tasks and lists, and names templates."""
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from taskctl.api import PAGE, Server
+from taskctl.api import PAGE_SIZE, Server
 from taskctl.command import Session
 from taskctl.documents import Document, Kind
 from taskctl.errors import WrongUse
 from taskctl.following import list_of, task_of
-from taskctl.hostile import plain
 from taskctl.plan import documents
 from taskctl.screen import Screen, state_text
+from taskctl.times import moment_ago
 from taskctl.tree import elapsed
 
 
@@ -43,9 +42,6 @@ class State(StrEnum):
 Name = Annotated[str | None, typer.Option(help="The name of the template.")]
 Since = Annotated[str | None, typer.Option(help="Created then or later: 2026-01-31T12:00:00Z, or 30m, 2h, 7d ago.")]
 Until = Annotated[str | None, typer.Option(help="Created before that time, written in the same way.")]
-
-_AGO = re.compile(r"(\d{1,6})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def ls(
@@ -83,11 +79,11 @@ def search(
 ) -> tuple[list[dict[str, Any]], bool]:
     """The first tasks or lists that match, and whether there are no others. Raises Refused, Denied, NoAnswer."""
     found: list[dict[str, Any]] = []
-    for page in server.pages(path, {**filters, "limit": str(min(limit, PAGE))}):
-        found += page
+    for page in server.pages(path, {**filters, "limit": str(min(limit, PAGE_SIZE))}):
+        found += page.items
         step()
-        if len(found) > limit or (len(found) == limit and limit % PAGE):
-            return found[:limit], False
+        if len(found) >= limit:
+            return found[:limit], page.is_last and len(found) == limit
     return found, True
 
 
@@ -95,34 +91,17 @@ def search_filter(
     *, name: str | None, since: str | None, until: str | None, state: State | None = None
 ) -> dict[str, str]:
     """The filter as parameters of the API. Raises WrongUse."""
-    given = {"name": name, "state": state, "since": _moment("since", since), "until": _moment("until", until)}
+    given = {"name": name, "state": state, "since": moment_ago("since", since), "until": moment_ago("until", until)}
     return {parameter: str(value) for parameter, value in given.items() if value is not None}
-
-
-def _moment(option: str, text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        if ago := _AGO.fullmatch(text):
-            moment = datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        else:
-            # A time without a zone is one of this machine.
-            moment = datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise WrongUse(
-            f"--{option} {plain(text)} is no time", "write 2026-01-31T12:00:00Z, or 30m, 2h, 7d for so long ago"
-        ) from None
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _show_tasks(screen: Screen, found: list[dict[str, Any]]) -> None:
     rows: list[list[str | Text]] = []
     for task in map(task_of, found):
         attempts = "" if task.attempts is None else str(task.attempts)
-        rows.append(
-            [task.id, task.name, state_text(task.state), attempts, _time(task.created), elapsed(task), task.error or ""]
-        )
-    screen.table(["ID", "NAME", "STATE", "ATTEMPTS", "CREATED", "TOOK", "ERROR"], rows)
+        took, error = elapsed(task), task.error or ""
+        rows.append([task.id, task.name, state_text(task.state), _time(task.created), took, attempts, error])
+    screen.table(["ID", "NAME", "STATE", "CREATED", "TOOK", "ATTEMPTS", "ERROR"], rows)
 
 
 def _show_lists(screen: Screen, found: list[dict[str, Any]]) -> None:

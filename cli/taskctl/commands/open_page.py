@@ -8,6 +8,7 @@ from rich.text import Text
 
 from taskctl.api import segment
 from taskctl.command import Session
+from taskctl.following import Follower, Task
 
 
 def open_page(
@@ -18,7 +19,8 @@ def open_page(
     """Open the status page in a browser; the token is not given to it."""
     address = f"{session.server.connection.url}/status/"
     if shown_id is not None:
-        address += f"#{segment(shown_id)}"
+        found = Follower(session.server, shown_id, details=False).now()
+        address += f"#/{'task' if isinstance(found, Task) else 'list'}/{segment(shown_id)}"
     if session.screen.is_json:
         session.screen.emit({"url": address})
     else:

@@ -61,7 +61,7 @@ def _publish(server: str, subject: str, payload: bytes) -> None:
         import nats.errors
     except ImportError:
         raise WrongUse(
-            "publishing needs the package nats-py, which is not installed", "run pip install 'taskctl[events]'"
+            "publishing needs the package nats-py, which is not installed", "run pip install nats-py"
         ) from None
     shown = plain(without_credentials(server))
     try:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from taskctl.api import PAGE, member, segment
+from taskctl.api import PAGE_SIZE, member, segment
 from taskctl.command import Session
 from taskctl.commands.cancel import each
 from taskctl.commands.ls import Name, Since, Until, search_filter
@@ -49,8 +49,8 @@ def _replay_all(session: Session, filters: dict[str, str], resource: str, *, yes
     count = 0
     with screen.progress("Counting") as step:
         for page in server.pages(f"/v1/{resource}", {**filters, "state": "failed"}):
-            count += len(page)
-            step(len(page))
+            count += len(page.items)
+            step(len(page.items))
     if count and not screen.ask(f"Replay {count} failed {noun if count != 1 else noun[:-1]}?", yes=yes):
         screen.note("Nothing is replayed.")
         return
@@ -58,7 +58,7 @@ def _replay_all(session: Session, filters: dict[str, str], resource: str, *, yes
     following: str | None = None
     with screen.progress("Replaying", count) as step:
         while count:
-            asked = {"resource": resource, "limit": PAGE, **filters} | ({"next": following} if following else {})
+            asked = {"resource": resource, "limit": PAGE_SIZE, **filters} | ({"next": following} if following else {})
             try:
                 page_answer = server.call("POST", "/v1/replays", body=json.dumps(asked).encode()).object()
             except TaskctlError as fault:

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from taskctl.api import Server, segment
 from taskctl.command import Session
@@ -36,7 +35,7 @@ def show_result(session: Session, task_id: str) -> None:
         raise _reason(session.server, task_id, refusal) from None
     answer.json()
     # The text itself: numbers of any size and the order of members stay as they are.
-    session.screen.say(Text(plain_json(answer.text)))
+    session.screen.write(plain_json(answer.text.strip()))
 
 
 def _reason(server: Server, task_id: str, refusal: Refused) -> Exception:

@@ -14,6 +14,7 @@ from taskctl.commands.watch import Timeout
 from taskctl.errors import NoAnswer, Refused, WrongUse
 from taskctl.following import Task
 from taskctl.hostile import plain
+from taskctl.times import moment, seconds
 from taskctl.waiting import failure_of, show_until_end, wait_until_end
 
 
@@ -28,6 +29,8 @@ def run(
     key: Annotated[
         str | None, typer.Option("--idempotency-key", help="With the same key, a repeated request creates nothing new.")
     ] = None,
+    delay: Annotated[str | None, typer.Option(help="Start so long after now: 90s, 30m, 2h, 7d.")] = None,
+    not_before: Annotated[str | None, typer.Option(help="Start at this time: 2026-01-31T12:00:00Z.")] = None,
     namespace: Annotated[str | None, typer.Option("--cache-namespace", help="For the cache service.")] = None,
     scope: Annotated[str | None, typer.Option("--cache-scope", help="For the cache service.")] = None,
 ) -> None:
@@ -43,6 +46,8 @@ def run(
             ("Idempotency-Key", key),
             ("x-cache-namespace", namespace),
             ("x-cache-scope", scope),
+            ("x-task-delay", seconds("delay", delay)),
+            ("x-task-not-before", moment("not-before", not_before)),
         )
         if value is not None
     }

@@ -127,14 +127,19 @@ class Tasks(Protocol):
     def abandon(self, message: TaskMessage, *, error: str, now: datetime) -> Claim:
         """Fail a task whose current attempt is the message's, if the lease of its executor has ended."""
 
-    def cancel(self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None) -> Claim:
+    def cancel(
+        self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None, by: str | None = None
+    ) -> Claim:
         """Cancel a task that has not ended; an executor that works on it loses its lease.
 
-        `birth` is the record of a list's task, which is written where there is none.
+        `birth` is the record of a list's task, which is written where there is none; `by` names the caller.
         """
 
-    def replay(self, task_id: str, *, number: int) -> Claim:
-        """Give a failed task back for the first attempt of that replay, unless that was done before."""
+    def replay(self, task_id: str, *, number: int, by: str | None = None) -> Claim:
+        """Give a failed task back for the first attempt of that replay, unless that was done before.
+
+        `by` names the caller who asked for it.
+        """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,7 +195,7 @@ class TaskLists(Protocol):
     def end(self, task_list: TaskList, *, well: bool, now: datetime) -> None:
         """Write how a list ends, unless that is written."""
 
-    def cancel(self, task_list: TaskList, *, now: datetime) -> TaskList | None:
+    def cancel(self, task_list: TaskList, *, now: datetime, by: str | None = None) -> TaskList | None:
         """Write that a list is cancelled, unless it has ended; returns what is written then.
 
         The caller has stopped the list before: this is what its clients see, no executor asks for it.
@@ -202,7 +207,7 @@ class TaskLists(Protocol):
         A group that a later replay than the list's has opened stays as it is.
         """
 
-    def replay(self, list_id: str, *, number: int) -> TaskList | None:
+    def replay(self, list_id: str, *, number: int, by: str | None = None) -> TaskList | None:
         """Open a failed list for that replay, unless that was done before; returns what is written then."""
 
     def records(self, list_id: str) -> ListRecords | None:

@@ -21,7 +21,8 @@ from tests.support.builders import NOW, task
 from tests.support.postgres import Server
 
 MINUTES = timedelta(minutes=7)
-EXACT = timedelta(milliseconds=250)
+EXACT = timedelta(seconds=5)
+"""More than a busy machine takes, and far less than minutes."""
 
 
 @pytest.fixture(params=[MINUTES, -MINUTES], ids=["the database is ahead", "the host is ahead"])
@@ -65,7 +66,7 @@ def test_a_lease_holds_for_as_long_as_its_holder_may_work(skewed: PostgresPlatfo
     other = skewed.tasks.claim(message_of(created), now=skewed.clock(), lease_until=ends, holder="b")
     assert not other.won
     [row] = skewed.database.rows("SELECT lease_until - clock_timestamp() AS left FROM task_service.tasks")
-    assert timedelta(seconds=59) < row["left"] <= timedelta(seconds=60)
+    assert abs(row["left"] - timedelta(seconds=60)) < EXACT
 
 
 def test_a_crashed_holder_is_followed_when_its_lease_has_ended(skewed: PostgresPlatform) -> None:
@@ -79,7 +80,7 @@ def test_a_crashed_holder_is_followed_when_its_lease_has_ended(skewed: PostgresP
         now = skewed.clock()
         if skewed.tasks.claim(message_of(created), now=now, lease_until=now + MINUTES, holder="next").won:
             won_at = now
-    assert timedelta() < won_at - soon < timedelta(seconds=1)
+    assert timedelta() < won_at - soon < EXACT
 
 
 def test_a_delay_is_as_long_as_it_was_meant(skewed: PostgresPlatform) -> None:
@@ -87,7 +88,7 @@ def test_a_delay_is_as_long_as_it_was_meant(skewed: PostgresPlatform) -> None:
     skewed.queue.send(message_of(task("t")), due_at=due)
     assert skewed.task_reader.receive(most=1, visibility=MINUTES) == []
     [received] = skewed.task_reader.receive(most=1, visibility=MINUTES, wait=timedelta(seconds=5))
-    assert timedelta() <= skewed.clock() - due < timedelta(seconds=1)
+    assert timedelta() <= skewed.clock() - due < EXACT
     skewed.queue.postpone(received.receipt, until=skewed.clock() + timedelta(milliseconds=300))
     assert skewed.task_reader.receive(most=1, visibility=MINUTES) == []
     assert len(skewed.task_reader.receive(most=1, visibility=MINUTES, wait=timedelta(seconds=5))) == 1

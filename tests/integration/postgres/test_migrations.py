@@ -24,9 +24,8 @@ def applied(database: Database) -> list[str]:
     return [f"{row['number']:04} {row['name']}" for row in rows]
 
 
-def test_they_are_numbered_in_order_each_number_once() -> None:
-    numbers = [migration.number for migration in migrations()]
-    assert numbers == sorted(set(numbers))
+def test_they_are_numbered_without_a_gap() -> None:
+    assert [migration.number for migration in migrations()] == list(range(1, len(ALL) + 1))
 
 
 def test_an_empty_database_gets_them_all_and_then_none(postgres_server: Server) -> None:

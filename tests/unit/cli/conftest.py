@@ -1,46 +1,15 @@
-"""What the tests of taskctl share: the command, and two kinds of services that it talks to over HTTP."""
+"""What the tests of taskctl share: two kinds of services that it talks to over HTTP."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from taskctl.app import app
 from tests.support.http_front import HttpFront
 from tests.support.targets import HttpTarget
 from tests.unit.test_api import World
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ran:
-    """What a command has written, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """What it has written as JSON."""
-        return json.loads(self.out)
-
-    @property
-    def lines(self) -> list[Any]:
-        """What it has written as lines of JSON."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-def taskctl(url: str, *arguments: str, stdin: str | None = None, **environment: str) -> Ran:
-    """Run a command against a service."""
-    done = CliRunner().invoke(app, list(arguments), input=stdin, env={"TASKCTL_URL": url, **environment})
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return Ran(code=done.exit_code, out=done.stdout, err=done.stderr)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 from task_service.domain.template import StoredTemplate
 from tests.support.behaviours import answer, close, failing, in_turn
 from tests.support.targets import HttpTarget
-from tests.unit.cli.conftest import taskctl
+from tests.support.taskctl import taskctl
 from tests.unit.test_api import World
 
 EXAMPLES = Path(__file__).parents[3] / "local" / "examples"
@@ -235,6 +235,21 @@ class TestADyingService:
         assert ran.code == 6
         assert "error: 1 of 3 changes are made, then 127.0.0.1" in ran.err
         assert ran.err.endswith("run the command again, which makes the other changes.\n")
+
+    def test_pruning_too(self, scripted: HttpTarget, tmp_path: Path) -> None:
+        (tmp_path / "eventTasks").mkdir()
+        (tmp_path / "taskTemplates").mkdir()
+        event = {"key": "k", "namespace": "", "scope": "", "taskName": "a"}
+        scripted.on(
+            "/v1/eventTasks", in_turn(answer(body=json.dumps({"items": [event], "next": None}).encode()), answer(204))
+        )
+        scripted.on("/v1/taskTemplates", answer(body=b'{"items": [{"name": "a"}], "next": null}'))
+        scripted.on("/v1/taskTemplates/a", in_turn(answer(body=b'{"name": "a"}', headers={"ETag": '"1"'}), close))
+
+        ran = taskctl(scripted.url(""), "apply", "-f", str(tmp_path), "--prune", "--yes")
+
+        assert (ran.code, "error: 1 of 2 changes are made, then 127.0.0.1" in ran.err) == (6, True)
+        assert scripted.calls_to("/v1/taskTemplates/a")[1].headers["If-Match"] == '"1"'
 
     def test_before_the_first_change_it_is_no_answer(self, scripted: HttpTarget, tmp_path: Path) -> None:
         scripted.on("/v1/taskTemplates/a", close)

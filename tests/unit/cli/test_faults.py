@@ -11,8 +11,8 @@ from tests.support import behaviours
 from tests.support.behaviours import answer, close, drip_body, garbage, hang, raw, redirect, reset, short_body
 from tests.support.certificates import self_signed
 from tests.support.targets import HttpTarget
+from tests.support.taskctl import taskctl
 from tests.support.wire import Behaviour
-from tests.unit.cli.conftest import taskctl
 
 PATH = "/v1/tasks/t/cancel"
 

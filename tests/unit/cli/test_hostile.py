@@ -9,7 +9,7 @@ import pytest
 from taskctl.hostile import plain, plain_json, without_credentials
 from tests.support.behaviours import answer
 from tests.support.targets import HttpTarget
-from tests.unit.cli.conftest import taskctl
+from tests.support.taskctl import taskctl
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\u202eabc\u2028\ud800[red]x[/red]:smile:"
 ID = "1b671a64-40d5-491e-99b0-da01ff1f3341"

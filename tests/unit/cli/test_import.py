@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from taskctl.documents import Kind
-from taskctl.mongoexport import Entry, Outcome, cross_check, read
-from tests.unit.cli.conftest import taskctl
+from taskctl.mongoexport import Entry, Outcome, read, refuse_repeated
+from tests.support.taskctl import taskctl
 from tests.unit.test_api import World
 
 OID = {"$oid": "63fa2f16b70ed89144e3710e"}
@@ -132,7 +132,7 @@ def test_a_line_that_is_not_json_is_refused_and_the_others_are_taken() -> None:
 
 def test_of_two_with_one_name_the_first_is_taken() -> None:
     entries = read(json.dumps([CALL, CALL | {"url": "https://other.example"}]), "a file")
-    cross_check(entries)
+    refuse_repeated(entries)
     assert [entry.outcome for entry in entries] == [Outcome.TAKEN, Outcome.REFUSED]
 
 
@@ -205,6 +205,11 @@ class TestImporting:
         assert ran.code == 6
         assert ran.out.splitlines()[1] == "refused  taskTemplates/ftp"
         assert "url: " in ran.out.splitlines()[2]
+
+    def test_mongoexport_can_be_piped_into_it(self, service: str) -> None:
+        assert taskctl(service, "import", "-", stdin=json.dumps(CALL)).out == (
+            "taken    taskTemplates/call\n1 taken, 0 changed, 0 refused\n"
+        )
 
     @pytest.mark.parametrize("text", ["[{]", '[{"name": "a"}', "\x00"])
     def test_a_file_that_is_none_of_mongoexport(self, text: str, service: str, tmp_path: Path) -> None:

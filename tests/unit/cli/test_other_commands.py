@@ -1,14 +1,23 @@
 """taskctl open, publish-event, --help, completion: what needs no service."""
 
 import builtins
+import io
+import re
 import sys
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from taskctl import __version__
+from taskctl import __version__, screen
 from taskctl.app import app
-from tests.unit.cli.conftest import taskctl
+from taskctl.errors import ExitCode
+from tests.support.api import eventually
+from tests.support.behaviours import answer
+from tests.support.targets import HttpTarget
+from tests.support.taskctl import taskctl
 
 COMMANDS = ["apply", "run", "watch", "result", "ls", "cancel", "replay", "export", "import", "publish-event", "open"]
 
@@ -39,15 +48,14 @@ def test_a_shell_completes_commands_options_and_values(words: str, offered: list
     assert ran.out.split() == offered
 
 
-@pytest.mark.parametrize(
-    ("arguments", "address"),
-    [
-        (["open", "--print"], "https://a.example/base/status/"),
-        (["open", "t 1", "--print"], "https://a.example/base/status/#t%201"),
-    ],
-)
-def test_open_shows_the_address_of_the_page(arguments: list[str], address: str) -> None:
-    assert taskctl("https://a.example/base/", *arguments, TASKCTL_TOKEN="secret").out == f"{address}\n"
+def test_open_shows_the_address_of_the_page(scripted: HttpTarget) -> None:
+    scripted.on("/base/v1/taskStatus/t", answer(body=b'{"id": "t", "status": "done"}'))
+    scripted.on("/base/v1/taskStatus/l", answer(404, b'{"message": "task is not found"}'))
+    scripted.on("/base/v1/taskListStatus/l", answer(body=b'{"id": "l", "status": "done", "groups": []}'))
+    url = scripted.url("/base/")
+    assert taskctl(url, "open", "--print", TASKCTL_TOKEN="secret").out == f"{url}status/\n"
+    assert taskctl(url, "open", "t", "--print").out == f"{url}status/#/task/t\n"
+    assert taskctl(url, "open", "l", "--print").out == f"{url}status/#/list/l\n"
 
 
 def test_open_opens_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,6 +69,26 @@ def test_open_opens_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = taskctl("http://a.example", "open")
     assert opened == ["http://a.example/status/"]
     assert ran.err == "No browser can be opened here: open the address yourself.\n"
+
+
+@pytest.mark.parametrize(("quiet_seconds", "is_shown"), [(0.0, True), (60.0, False)])
+def test_progress_is_shown_of_what_takes_a_while(
+    quiet_seconds: float, is_shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "QUIET_SECONDS", quiet_seconds)
+    shown = screen.Screen()
+    shown.err = Console(file=io.StringIO(), force_terminal=True, width=80)
+    with shown.err.capture() as captured, shown.progress("Counting", 2) as step:
+        step()
+        eventually(lambda: not is_shown or threading.active_count() > 1, what="the bar is drawn")
+        step()
+    assert ("Counting" in captured.get()) is is_shown
+
+
+def test_the_document_has_every_exit_code() -> None:
+    document = (Path(__file__).parents[3] / "docs" / "taskctl.md").read_text(encoding="utf-8")
+    codes = re.findall(r"^\| (\d+) \| ", document, flags=re.MULTILINE)
+    assert [int(code) for code in codes] == [*ExitCode]
 
 
 class TestPublishing:
@@ -87,4 +115,4 @@ class TestPublishing:
         for loaded in [name for name in sys.modules if name.startswith("nats")]:
             monkeypatch.delitem(sys.modules, loaded)
         ran = taskctl("", "publish-event", "a")
-        assert (ran.code, "run pip install 'taskctl[events]'" in ran.err) == (2, True)
+        assert (ran.code, "run pip install nats-py" in ran.err) == (2, True)

@@ -8,7 +8,7 @@ from taskctl.errors import WrongUse
 from taskctl.profiles import LOCAL_URL, Connection, connection
 from tests.support.behaviours import answer
 from tests.support.targets import HttpTarget
-from tests.unit.cli.conftest import taskctl
+from tests.support.taskctl import taskctl
 
 PROFILES = """
 [default]

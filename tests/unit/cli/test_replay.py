@@ -10,7 +10,7 @@ from task_service.domain.task import State
 from tests.support.behaviours import answer, close, in_turn
 from tests.support.builders import NOW, task
 from tests.support.targets import HttpTarget
-from tests.unit.cli.conftest import taskctl
+from tests.support.taskctl import taskctl
 from tests.unit.test_api import World
 
 
@@ -34,7 +34,7 @@ class TestFinding:
     def test_tasks_are_a_table(self, service: str) -> None:
         ran = taskctl(service, "ls", "--state", "failed", "--limit", "2", "--until", "2026-01-01T00:00:02Z")
         heading, *rows = ran.out.splitlines()
-        assert heading.split() == ["ID", "NAME", "STATE", "ATTEMPTS", "CREATED", "TOOK", "ERROR"]
+        assert heading.split() == ["ID", "NAME", "STATE", "CREATED", "TOOK", "ATTEMPTS", "ERROR"]
         assert [row.split()[0] for row in rows] == ["t1", "t0"]
         assert rows[0].endswith("it broke")
 

@@ -16,7 +16,7 @@ from taskctl.tree import draw, errors, lines
 from tests.support.behaviours import answer, close, in_turn
 from tests.support.builders import list_document, task
 from tests.support.targets import HttpTarget
-from tests.unit.cli.conftest import taskctl
+from tests.support.taskctl import taskctl
 from tests.unit.test_api import World
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -91,6 +91,23 @@ class TestRunning:
         assert "whether it was created is not known" in ran.err
         assert "--idempotency-key makes a repetition safe" in ran.err
         assert len([call for call in scripted.calls if call.method == "POST"]) == 1
+
+    def test_a_task_can_start_later(self, service: str, world: World) -> None:
+        task_id = taskctl(service, "run", "greet", "--delay", "2h").out.strip()
+        moment = world.clock() + timedelta(hours=2)
+        assert world.tasks.records[task_id].not_before == moment
+        assert (
+            f"created  starts {moment:%Y-%m-%dT%H:%M:%SZ}" in taskctl(service, "watch", task_id, "--timeout", "0.1").out
+        )
+
+        taskctl(service, "run", "greet", "--not-before", "2026-01-02T12:00:00+01:00")
+        times = [record.not_before for record in world.tasks.records.values()]
+        assert datetime(2026, 1, 2, 11, tzinfo=UTC) in times
+
+    @pytest.mark.parametrize("arguments", [["--delay", "soon"], ["--delay", "-1s"], ["--not-before", "2h"]])
+    def test_a_time_that_is_none_is_refused(self, arguments: list[str], service: str, world: World) -> None:
+        assert taskctl(service, "run", "greet", *arguments).code == 2
+        assert world.tasks.records == {}
 
     def test_waiting_shows_the_result_or_the_failure(self, scripted: HttpTarget) -> None:
         scripted.on("/v1/task/x", answer(body=b'{"taskID": "t"}'))
@@ -249,15 +266,18 @@ class TestWatching:
         assert (ran.code, "the answer is none of the task service: it has another form" in ran.err) == (5, True)
 
     def test_of_a_long_list_a_bounded_number_of_tasks_is_read_in_a_round(self, scripted: HttpTarget) -> None:
-        long = a_list(*["pending"] * 500, state="done")
+        long = a_list(*["pending"] * 500)
         scripted.on("/v1/taskStatus/l", answer(404, b'{"message": "no"}'))
         scripted.on("/v1/taskListStatus/l", answer(200, body(long)))
         for number in range(500):
             scripted.on(f"/v1/taskStatus/l.0.{number}", answer(202, body(status("pending", id=f"l.0.{number}"))))
-        shown = Follower(_server(scripted), "l").now()
-        assert isinstance(shown, TaskList)
+        follower = Follower(_server(scripted), "l")
+        follower.now()
         assert len(scripted.calls) == 2 + following.DETAILS
-        assert len([one for one in shown.tasks if one.name]) == following.DETAILS
+        # The next round reads others.
+        shown = follower.now()
+        assert isinstance(shown, TaskList)
+        assert len([one for one in shown.tasks if one.name]) == 2 * following.DETAILS
 
 
 def _server(target: HttpTarget) -> Any:

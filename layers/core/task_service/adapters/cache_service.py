@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from task_service.domain.call import CallRefused, HttpCall
+from task_service.domain.trace import trace_headers
 from task_service.ports import BearerToken, Clock, HttpTarget
 
 BUDGET: Final = timedelta(seconds=5)
@@ -35,6 +36,7 @@ class CacheService:
             "x-cache-key": key,
             "x-cache-namespace": _utf_8(namespace),
             "x-cache-scope": _utf_8(scope),
+            **trace_headers(),
         }
         token = self.token(deadline) if self.token is not None else None
         if token is not None:

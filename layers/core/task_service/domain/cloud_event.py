@@ -17,6 +17,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from task_service.domain import json_text, strict_json
+from task_service.domain.trace import Trace
 
 VERSIONS: Final = ("1.0", "0.3")
 _CHARSETS: Final = frozenset(
@@ -39,6 +40,8 @@ class CloudEvent:
     type: str
     data: Any
     """The parsed JSON, None where there is none."""
+    trace: Trace | None = None
+    """The trace in which it was published (the extension "distributed tracing"); None: in none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,15 @@ def _event(attributes: Mapping[str, Any], data: Any) -> CloudEvent:
     if version not in VERSIONS:
         raise MalformedEvent(f"specversion is {version[:40]!r}, {allowed} is expected")
     source, event_id, kind = (_text(attributes, name) for name in ("source", "id", "type"))
-    return CloudEvent(source=source, id=event_id, type=kind, data=data)
+    return CloudEvent(source=source, id=event_id, type=kind, data=data, trace=_trace(attributes))
+
+
+def _trace(attributes: Mapping[str, Any]) -> Trace | None:
+    """The trace of an event. One that is not valid is as good as none, as in a request."""
+    traceparent, tracestate = (attributes.get(name) for name in ("traceparent", "tracestate"))
+    if not isinstance(traceparent, str):
+        return None
+    return Trace.of(traceparent, tracestate if isinstance(tracestate, str) else None)
 
 
 def _text(attributes: Mapping[str, Any], name: str) -> str:

@@ -10,6 +10,9 @@ from task_service.domain.errors import Unauthenticated
 LEEWAY_SECONDS: Final = 30
 """By how much the issuer's clock may be ahead. A token that has expired, has expired."""
 
+MAX_NAME: Final = 255
+"""The most characters of a caller's name that are kept, as OpenID Connect limits a subject."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Caller:
@@ -27,6 +30,17 @@ class Caller:
         # A subject is unique within its issuer (RFC 7519, 4.1.2).
         subject = json.dumps([claims.get("iss"), claims["sub"]]) if claims.get("sub") else None
         return cls(scopes=scopes, subject=subject)
+
+    @property
+    def name(self) -> str | None:
+        """The token's `sub` as records, states and logs show it; None: the token does not say."""
+        return printable(json.loads(self.subject)[1]) if self.subject is not None else None
+
+
+def printable(sub: str) -> str:
+    """A subject that can be shown: not too long, and without characters that a terminal or a log does not print."""
+    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in sub)
+    return text if len(text) <= MAX_NAME else f"{text[: MAX_NAME - 1]}…"
 
 
 def claim_fault(claims: Mapping[str, Any], *, audience: str, issuer: str, now: float) -> str | None:

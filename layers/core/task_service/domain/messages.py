@@ -5,12 +5,14 @@ reaches the table that the table refuses.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from task_service.domain import json_text, strict_json
+from task_service.domain.identity import MAX_NAME, printable
 from task_service.domain.task import Task
+from task_service.domain.turns import is_group
 
 MAX_ID_BYTES: Final = 200
 """The longest id in a message; those of this service are shorter."""
@@ -28,6 +30,8 @@ class Message:
 
     crashes: int = 0
     """How often an executor had this message and did not report how it ended. It has crashed, as a rule."""
+    queue_group: str = field(default="", compare=False)
+    """The group in whose turn it is delivered, which is no part of what it says; empty: it is in none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +45,8 @@ class TaskMessage(Message):
     """Earliest start of the attempt; None: at once."""
     replay: int = 0
     """Number of the replay this attempt belongs to; 0 for the original run."""
+    by: str | None = None
+    """Name of the caller who asked for that replay, in its first message; None: it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +61,8 @@ class GroupStart(Message):
     """Earliest start of the list; None: at once."""
     replay: int = 0
     """Number of the list's replay; 0 for the original run."""
+    by: str | None = None
+    """Name of the caller who asked for that replay, in its first message; None: it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +72,8 @@ class ListCancel(Message):
     list_id: str
     replay: int = 0
     """Number of the list's replay that is cancelled; 0 for the original run."""
+    by: str | None = None
+    """Name of the caller who asked for it; None: it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +110,9 @@ class Received:
 
 def message_of(task: Task) -> TaskMessage:
     """The message that starts a task's next attempt."""
-    return TaskMessage(task_id=task.id, attempt=task.attempt, not_before=task.not_before, replay=task.replay)
+    return TaskMessage(
+        task_id=task.id, attempt=task.attempt, not_before=task.not_before, replay=task.replay, queue_group=task.turn
+    )
 
 
 def to_text(message: QueueMessage) -> str:
@@ -114,9 +126,10 @@ def to_text(message: QueueMessage) -> str:
                 "failedBefore": message.failed_before,
                 "notBefore": _milliseconds(message.not_before),
                 "replay": message.replay or None,
+                "by": message.by,
             }
         case ListCancel():
-            body = {"cancel": message.list_id, "replay": message.replay or None}
+            body = {"cancel": message.list_id, "replay": message.replay or None, "by": message.by}
         case CacheWrite():
             body = {
                 "cache": message.key,
@@ -132,8 +145,10 @@ def to_text(message: QueueMessage) -> str:
                 "attempt": message.attempt,
                 "notBefore": _milliseconds(message.not_before),
                 "replay": message.replay or None,
+                "by": message.by,
             }
     body["crashes"] = message.crashes or None
+    body["queueGroup"] = message.queue_group or None
     return json.dumps({name: value for name, value in body.items() if value is not None})
 
 
@@ -145,7 +160,10 @@ def from_text(text: str) -> QueueMessage:
         raise ValueError("not a message of this service: nested too deeply") from None
     if not isinstance(body, dict):
         raise ValueError("not a message of this service: not an object")
-    crashes = _number(body, "crashes", default=0)
+    return replace(_read(body), crashes=_number(body, "crashes", default=0), queue_group=_group(body))
+
+
+def _read(body: dict[str, Any]) -> QueueMessage:
     if "list" in body:
         return GroupStart(
             list_id=_id(body, "list"),
@@ -153,10 +171,10 @@ def from_text(text: str) -> QueueMessage:
             failed_before=_switch(body, "failedBefore"),
             not_before=_time(body),
             replay=_number(body, "replay", default=0),
-            crashes=crashes,
+            by=_name(body),
         )
     if "cancel" in body:
-        return ListCancel(list_id=_id(body, "cancel"), replay=_number(body, "replay", default=0), crashes=crashes)
+        return ListCancel(list_id=_id(body, "cancel"), replay=_number(body, "replay", default=0), by=_name(body))
     if "cache" in body:
         return CacheWrite(
             key=_id(body, "cache"),
@@ -165,14 +183,13 @@ def from_text(text: str) -> QueueMessage:
             scope=_text(body, "scope"),
             attempt=_number(body, "attempt", least=1),
             not_before=_time(body),
-            crashes=crashes,
         )
     return TaskMessage(
         task_id=_id(body, "id"),
         attempt=_number(body, "attempt", least=1),
         not_before=_time(body),
         replay=_number(body, "replay", default=0),
-        crashes=crashes,
+        by=_name(body),
     )
 
 
@@ -192,6 +209,25 @@ def _id(body: dict[str, Any], name: str) -> str:
     value = _text(body, name)
     if not value or json_text.size(value) > MAX_ID_BYTES:
         raise _fault(name, f"an id of up to {MAX_ID_BYTES} bytes")
+    return value
+
+
+def _name(body: dict[str, Any]) -> str | None:
+    """The name of a caller."""
+    if "by" not in body:
+        return None
+    name = _text(body, "by")
+    if printable(name) != name:
+        raise _fault("by", f"a name of up to {MAX_NAME} characters that can be printed")
+    return name
+
+
+def _group(body: dict[str, Any]) -> str:
+    if "queueGroup" not in body:
+        return ""
+    value = body["queueGroup"]
+    if not isinstance(value, str) or not is_group(value):
+        raise _fault("queueGroup", "the name of a group")
     return value
 
 

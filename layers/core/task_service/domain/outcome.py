@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
 
+from task_service.domain.notice import Notice
 from task_service.domain.retry import Decision
 from task_service.domain.task import Task
 
@@ -71,3 +72,5 @@ class Step:
     outcome: Outcome
     attempts: tuple[Attempt, ...] = ()
     """Attempts that were made meanwhile, in order."""
+    notices: tuple[Notice, ...] = ()
+    """Notices of the tasks that have failed, in order."""

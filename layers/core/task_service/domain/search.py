@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.task import State
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class ListSummary:
     """The state that clients are shown."""
     created_at: datetime
     finished_at: datetime | None
+    context: Context = NO_CONTEXT
+    cancelled_by: str | None = None
+    replayed_by: str | None = None
+    """These three as in `TaskList`."""
 
     @classmethod
     def of(cls, task_list: "TaskList", *, has_started: bool) -> "ListSummary":
@@ -47,6 +52,9 @@ class ListSummary:
             state=State.PENDING if under_way else task_list.state,
             created_at=task_list.created_at,
             finished_at=task_list.finished_at,
+            context=task_list.context,
+            cancelled_by=task_list.cancelled_by,
+            replayed_by=task_list.replayed_by,
         )
 
 

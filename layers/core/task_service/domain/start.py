@@ -1,4 +1,4 @@
-"""When a task or a list starts: at once, or later."""
+"""When a task or a list starts: at once or later, and in whose turn."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,11 +13,13 @@ LATER: Final = "later"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Start:
-    """When a client wants a task or a list to start: at once, unless it says one of the two."""
+    """When a client wants a task or a list to start: at once, unless it says a delay or a time."""
 
     delay: timedelta | None = None
     """Time after the creation."""
     not_before: datetime | None = None
+    group: str = ""
+    """The group in whose turn it starts; empty: that of its template."""
 
     def due_at(self, now: datetime) -> datetime | None:
         """The start of what is created now; None: at once."""
@@ -26,10 +28,15 @@ class Start:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What makes two requests different that are the same otherwise; empty for a start at once."""
+        """What makes two requests different that are the same otherwise; empty for the usual start."""
+        parts: list[str] = []
         if self.delay is not None:
-            return (f"delay {self.delay.total_seconds():.0f}",)
-        return (f"not before {self.not_before.timestamp()}",) if self.not_before is not None else ()
+            parts.append(f"delay {self.delay.total_seconds():.0f}")
+        if self.not_before is not None:
+            parts.append(f"not before {self.not_before.timestamp()}")
+        if self.group:
+            parts.append(f"group {self.group}")
+        return tuple(parts)
 
 
 AT_ONCE: Final = Start()

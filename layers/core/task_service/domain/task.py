@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.history import CRASHED, History, PastAttempt, extended
 from task_service.domain.template import TaskTemplate
+from task_service.domain.turns import group_of
 
 
 class State(StrEnum):
@@ -115,8 +117,21 @@ class Task:
     """Why the last attempt failed, or why it was cancelled."""
     replay: int = 0
     """Number of replays so far."""
+    queue_group: str = ""
+    """The group that its client or its list has named; empty: that of its template."""
     earlier: History = ()
     """The attempts before the current or last one. A task whose first attempt ends well never writes any."""
+    context: Context = NO_CONTEXT
+    """Where it comes from; in a list, where the list does."""
+    cancelled_by: str | None = None
+    """Name of the caller who cancelled it, or its list; None: it is not known."""
+    replayed_by: str | None = None
+    """Name of the caller who asked for its last replay, or its list's; None: it is not known."""
+
+    @property
+    def turn(self) -> str:
+        """The group in whose turn its messages are delivered."""
+        return self.queue_group or group_of(self.name)
 
     @property
     def attempts(self) -> int:

@@ -16,8 +16,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from task_service.domain import json_text
+from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.template import TaskTemplate
+from task_service.domain.turns import group_of
 
 CHUNK: Final = 150
 """Of a parallel group larger than this, the outstanding tasks are kept in chunks of this size."""
@@ -148,6 +150,18 @@ class TaskList:
     finished_at: datetime | None = None
     replay: int = 0
     """Number of replays so far."""
+    context: Context = NO_CONTEXT
+    cancelled_by: str | None = None
+    """Name of the caller who cancelled it; None: it is not known."""
+    replayed_by: str | None = None
+    """Name of the caller who asked for its last replay; None: it is not known."""
+    queue_group: str = ""
+    """The group that its client has named; empty: that of its template."""
+
+    @property
+    def turn(self) -> str:
+        """The group in whose turn its messages and those of its tasks are delivered."""
+        return self.queue_group or group_of(self.name)
 
     def will_replay(self, state: State, replay: int) -> bool:
         """Whether the running replay will open a group or task that failed in `replay`, and has not reached it yet."""
@@ -163,6 +177,8 @@ class TaskList:
             created_at=self.created_at,
             expires_at=self.expires_at,
             replay=self.replay,
+            context=self.context,
+            queue_group=self.turn,
         )
 
 

@@ -69,6 +69,8 @@ class TaskTemplate:
     """Statuses that finish the task: "204", "2xx", "*"; empty: all but 408, 425, 429 and 5xx."""
     redirects: bool = True
     """Whether redirects are followed; if not, one that comes is the answer."""
+    failure_task: str = ""
+    """Name of the task template that is told of a task that has failed for good."""
 
     @classmethod
     @lru_cache(maxsize=256)
@@ -91,6 +93,7 @@ class TaskTemplate:
             retry=RetryPolicy.of(retry.get("maxAttempts"), retry.get("minDelaySeconds"), retry.get("maxDelaySeconds")),
             accept_status=tuple(str(status) for status in document.get("acceptStatus") or ()),
             redirects=document.get("redirects", True),
+            failure_task=document.get("failureTask", ""),
         )
 
 
@@ -103,12 +106,15 @@ class StoredTemplate:
     """JSON text, members named as in the API, unset ones left out."""
     etag: str
     """A strong tag of the content: equal documents have equal tags."""
+    changed_by: str | None = None
+    """Name of the caller who has written it; None: it is not known."""
 
     @classmethod
-    def of(cls, name: str, members: Mapping[str, Any]) -> "StoredTemplate":
+    def of(cls, name: str, members: Mapping[str, Any], *, changed_by: str | None = None) -> "StoredTemplate":
         """The template with these members."""
         document = document_text(members)
-        return cls(name=name, document=document, etag=hashlib.sha256(document.encode()).hexdigest()[:32])
+        etag = hashlib.sha256(document.encode()).hexdigest()[:32]
+        return cls(name=name, document=document, etag=etag, changed_by=changed_by)
 
 
 def document_text(members: Mapping[str, Any]) -> str:

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from aws_lambda_powertools import Logger, Metrics
 
+from task_service.domain.trace import current_trace, work_in
+
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
@@ -30,8 +32,10 @@ class Lines(logging.StreamHandler[Any]):
         self._is_holding = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the line that was held back, and write this one or hold it back."""
+        """Write the line that was held back, and write this one or hold it back, with the trace that it is about."""
         self._write_held()
+        if (trace := current_trace()) is not None:
+            vars(record).setdefault("trace_id", trace.id)
         if self._is_holding and record.levelno <= logging.INFO:
             self._held = record
         else:
@@ -100,6 +104,8 @@ def observed(handler: Handler) -> Handler:
 
     @wraps(handler)
     def observed_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        # This thread has worked for other invocations before.
+        work_in(None)
         with observe(context):
             return handler(event, context)
 

@@ -36,6 +36,7 @@ class TaskOrderSchema(BaseModel):
             json_schema_extra={"format": "date-time"},
         ),
     ] = None
+    group: Annotated[str | None, Field(description="As the header `x-task-group` of a single creation.")] = None
     cacheNamespace: Annotated[str | None, Field(description="Overrides the template's.")] = None
     cacheScope: Annotated[str | None, Field(description="Overrides the template's.")] = None
 

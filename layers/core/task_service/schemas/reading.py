@@ -24,13 +24,14 @@ def null_as_empty(value: object) -> object:
 Text = Annotated[str, BeforeValidator(null_as_empty, json_schema_input_type=str | None), Field(max_length=4_000)]
 
 
-def _fits_a_key(name: str) -> str:
+def fits_a_key(name: str) -> str:
+    """Refuse a name that no template can have. Raises ValueError."""
     if json_text.size(name) > MAX_NAME_BYTES:
         raise ValueError(f"at most {MAX_NAME_BYTES} bytes are allowed")
     return name
 
 
-TaskName = Annotated[str, Field(min_length=1), AfterValidator(_fits_a_key)]
+TaskName = Annotated[str, Field(min_length=1), AfterValidator(fits_a_key)]
 """The name of a task template."""
 
 

@@ -22,7 +22,7 @@ from task_service.domain.errors import BadRequest
 from task_service.domain.limits import check_list_size
 from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
 from task_service.domain.url import Url
-from task_service.schemas.reading import M, TaskName, Text, parse_object, validated
+from task_service.schemas.reading import M, TaskName, Text, fits_a_key, parse_object, validated
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _STATUS: Final = re.compile(r"[1-5]\d\d|[1-5]xx|\*")
@@ -117,6 +117,13 @@ class TaskTemplateSchema(BaseModel):
         description="Whether redirects are followed; true unless set. If not, a redirect is the target's answer.",
     )
     retry: RetrySchema | None = None
+    failureTask: Annotated[Text, AfterValidator(fits_a_key)] = Field(
+        default="",
+        description=(
+            "The task template that is told when a task of this one has failed for good: a task of it is created with "
+            "`id`, `name`, `error`, `responseCode` and `attempts` of the failed one. It has to be there by then."
+        ),
+    )
     acceptStatus: list[Status] | None = Field(
         default=None,
         max_length=50,

@@ -111,14 +111,15 @@ class InMemoryLists:
 
         self.faults.around(end)
 
-    def cancel(self, task_list: TaskList, *, now: datetime) -> TaskList | None:
+    def cancel(self, task_list: TaskList, *, now: datetime, by: str | None = None) -> TaskList | None:
         """Write that a list is cancelled, unless it has ended; returns what is written then."""
 
         def cancel() -> TaskList | None:
             record = self.lists.get(task_list.id)
             if record is None or record.state.is_final or record.replay != task_list.replay:
                 return record
-            return self._put(self.lists, task_list.id, replace(record, state=State.CANCELLED, finished_at=now))
+            cancelled = replace(record, state=State.CANCELLED, finished_at=now, cancelled_by=by)
+            return self._put(self.lists, task_list.id, cancelled)
 
         return self.faults.around(cancel)
 
@@ -135,14 +136,14 @@ class InMemoryLists:
 
         return self.faults.around(cancel)
 
-    def replay(self, list_id: str, *, number: int) -> TaskList | None:
+    def replay(self, list_id: str, *, number: int, by: str | None = None) -> TaskList | None:
         """Open a failed list for that replay, unless that was done before; returns what is written then."""
 
         def again() -> TaskList | None:
             record = self.lists.get(list_id)
             if record is None or record.state is not State.FAILED or record.replay >= number:
                 return record
-            opened = replace(record, state=State.CREATED, replay=number, finished_at=None)
+            opened = replace(record, state=State.CREATED, replay=number, finished_at=None, replayed_by=by)
             return self._put(self.lists, list_id, opened)
 
         return self.faults.around(again)

@@ -154,7 +154,9 @@ class InMemoryTasks:
 
         return self._change(change)
 
-    def cancel(self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None) -> Claim:
+    def cancel(
+        self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None, by: str | None = None
+    ) -> Claim:
         """Cancel a task that has not ended; an executor that works on it loses its lease."""
 
         def change() -> Claim:
@@ -165,6 +167,7 @@ class InMemoryTasks:
             cancelled = replace(
                 task,
                 state=State.CANCELLED,
+                cancelled_by=by,
                 error=reason,
                 finished_at=now,
                 lease_until=None,
@@ -174,7 +177,7 @@ class InMemoryTasks:
 
         return self._change(change)
 
-    def replay(self, task_id: str, *, number: int) -> Claim:
+    def replay(self, task_id: str, *, number: int, by: str | None = None) -> Claim:
         """Give a failed task back for the first attempt of that replay, unless that was done before."""
 
         def change() -> Claim:
@@ -186,6 +189,7 @@ class InMemoryTasks:
                 state=State.CREATED,
                 attempt=1,
                 replay=number,
+                replayed_by=by,
                 not_before=None,
                 started_at=None,
                 attempt_started_at=None,

@@ -19,7 +19,9 @@ from task_service.domain.errors import Conflict, NotFound, Unavailable
 from task_service.domain.messages import ListCancel
 from task_service.domain.task import Place, State, Task, place_of
 from task_service.domain.task_list import CANCELLED, Execution, GroupState, Plan, TaskList
+from task_service.domain.trace import work_in
 from task_service.ports import Bodies, Clock, ListRecords, TaskLists, TaskQueue, Tasks
+from task_service.usecases.notify_failure import FailureNotifier
 from task_service.usecases.read_task import TaskReader
 
 COMPLETED_AFTER: Final = timedelta(seconds=5)
@@ -36,18 +38,20 @@ class Canceller:
     bodies: Bodies
     queue: TaskQueue
     clock: Clock
+    notifier: FailureNotifier
 
-    def task(self, task_id: str) -> Task:
+    def task(self, task_id: str, *, by: str | None = None) -> Task:
         """Cancel a task, unless that was done before. Raises NotFound, and Conflict where it has ended."""
         refuse_part_of_list(self.reading, task_id)
-        task = self.tasks.cancel(task_id, reason=CANCELLED, now=self.clock()).task
+        task = self.tasks.cancel(task_id, reason=CANCELLED, now=self.clock(), by=by).task
         if task is None or task.expires_at <= self.clock():
             raise NotFound.task()
+        work_in(task.context.trace)
         if task.state is not State.CANCELLED:
             raise Conflict.has_ended("task", task.state)
         return task
 
-    def task_list(self, list_id: str) -> TaskList:
+    def task_list(self, list_id: str, *, by: str | None = None) -> TaskList:
         """Cancel a list: no task of it starts after this. Raises NotFound, and Conflict where it has ended.
 
         Every step can be repeated: after an error, cancelling it again does the rest.
@@ -56,9 +60,9 @@ class Canceller:
         if task_list is None or task_list.expires_at <= self.clock():
             raise NotFound.task_list()
         if not task_list.state.is_final:
-            message = ListCancel(list_id=list_id, replay=task_list.replay)
+            message = ListCancel(list_id=list_id, replay=task_list.replay, by=by)
             self.queue.send(message, due_at=self.clock() + COMPLETED_AFTER)
-        return self._cancel(task_list)
+        return self._cancel(task_list, by)
 
     def complete(self, message: ListCancel) -> TaskList | None:
         """Complete the cancellation of a list; None: there is no such list, or it has ended in another way."""
@@ -66,15 +70,16 @@ class Canceller:
         if task_list is None or task_list.expires_at <= self.clock() or task_list.replay != message.replay:
             return None
         try:
-            return self._cancel(task_list)
+            return self._cancel(task_list, message.by)
         except Conflict:
             return None
 
-    def _cancel(self, task_list: TaskList) -> TaskList:
+    def _cancel(self, task_list: TaskList, by: str | None) -> TaskList:
+        work_in(task_list.context.trace)
         cancelled: TaskList | None = task_list
         if not task_list.state.is_final:
-            self._stop(task_list)
-            cancelled = self.lists.cancel(task_list, now=self.clock())
+            self._stop(task_list, by)
+            cancelled = self.lists.cancel(task_list, now=self.clock(), by=by)
         if cancelled is None:
             raise NotFound.task_list()
         if not cancelled.state.is_final:
@@ -83,7 +88,7 @@ class Canceller:
             raise Conflict.has_ended("taskList", cancelled.state)
         return cancelled
 
-    def _stop(self, task_list: TaskList) -> None:
+    def _stop(self, task_list: TaskList, by: str | None) -> None:
         """Close the group that is running, or would be next: an executor that advances the list finds it and stops."""
         records = self.lists.records(task_list.id)
         if records is None or records.task_list.replay != task_list.replay:
@@ -94,16 +99,24 @@ class Canceller:
                 continue
             group = self.lists.cancel_group(task_list, index)
             if group.state is State.CANCELLED:
-                self._stop_tasks(task_list, plan, group, records)
+                self._stop_tasks(task_list, plan, group, records, by)
                 return
 
-    def _stop_tasks(self, task_list: TaskList, plan: Plan, group: GroupState, records: ListRecords) -> None:
-        """Cancel the tasks whose messages may be in the queue; no other can start in a closed group."""
+    def _stop_tasks(
+        self, task_list: TaskList, plan: Plan, group: GroupState, records: ListRecords, by: str | None
+    ) -> None:
+        """Cancel the tasks whose messages may be in the queue; no other can start in a closed group.
+
+        The executor that ended one as failed may have stopped before it could tell of it, and a closed group leads no
+        other one there.
+        """
         is_sequential = plan.groups[group.index].execution is Execution.SEQUENTIAL
         for position in _unfinished(plan, group, records):
             place = Place(list_id=task_list.id, group=group.index, position=position)
             birth = task_list.first_record(plan, place)
-            task = self.tasks.cancel(place.task_id, reason=CANCELLED, now=self.clock(), birth=birth).task
+            task = self.tasks.cancel(place.task_id, reason=CANCELLED, now=self.clock(), birth=birth, by=by).task
+            if task is not None and task.state is State.FAILED:
+                self.notifier.tell(task.id, plan.task_template(place))
             if is_sequential and task is not None and task.state is not State.DONE:
                 # The tasks after one that is not done cannot start.
                 return

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from uuid import uuid4
 
+from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.errors import TaskServiceError, Unavailable
 from task_service.domain.messages import TaskMessage, message_of
 from task_service.domain.start import AT_ONCE, Start
@@ -35,6 +36,7 @@ class Order:
     cache_namespace: str = ""
     cache_scope: str = ""
     start: Start = AT_ONCE
+    context: Context = NO_CONTEXT
 
 
 class Created(NamedTuple):
@@ -130,6 +132,7 @@ class _Batch:
                     cache_namespace=order.cache_namespace,
                     cache_scope=order.cache_scope,
                     start=order.start,
+                    context=order.context,
                 )
             except Unavailable as reason:
                 # The table does not answer. Asking again for each key would take longer than a client waits.
@@ -166,6 +169,7 @@ class _Batch:
             cache_namespace=order.cache_namespace,
             cache_scope=order.cache_scope,
             start=order.start,
+            context=order.context,
         )
         return draft(str(uuid4()))
 

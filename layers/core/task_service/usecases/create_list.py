@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import cached_property
 from uuid import uuid4
 
+from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.errors import NotFound, Unavailable
 from task_service.domain.limits import check_list_size, check_payload
 from task_service.domain.messages import GroupStart
@@ -13,6 +14,7 @@ from task_service.domain.start import AT_ONCE, Start, body_prefix
 from task_service.domain.task import State
 from task_service.domain.task_list import Plan, TaskList, TaskListTemplate
 from task_service.domain.template import TaskTemplate, TemplateKind
+from task_service.domain.trace import work_in
 from task_service.ports import Bodies, CachedTemplates, Clock, TaskLists, TaskQueue, UnitOfWork
 from task_service.usecases.withdraw import Withdrawals
 
@@ -29,20 +31,31 @@ class ListCreator:
     bodies: Bodies
     clock: Clock
     retention: timedelta
+    starts_traces: bool = False
+    """Whether a creation that comes in no trace gets a new one."""
 
     @cached_property
     def _withdrawals(self) -> Withdrawals[TaskList]:
         return Withdrawals(records=self.lists, has_started=self.has_started)
 
     def create(
-        self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "", start: Start = AT_ONCE
+        self,
+        name: str,
+        payload: str,
+        *,
+        cache_namespace: str = "",
+        cache_scope: str = "",
+        start: Start = AT_ONCE,
+        context: Context = NO_CONTEXT,
     ) -> str:
         """Create a list of the template `name` with the JSON text `payload`; returns its id.
 
         On return the record is in the table and its message in the queue. Raises BadRequest, TooLarge, NotFound,
         and Unavailable, after which the list does not run unless the queue took the message without saying so.
         """
-        draft = self.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, start=start)
+        draft = self.draft(
+            name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, start=start, context=context
+        )
         task_list = draft(str(uuid4()))
         try:
             with self.unit_of_work():
@@ -62,11 +75,20 @@ class ListCreator:
         return self.lists
 
     def draft(
-        self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "", start: Start = AT_ONCE
+        self,
+        name: str,
+        payload: str,
+        *,
+        cache_namespace: str = "",
+        cache_scope: str = "",
+        start: Start = AT_ONCE,
+        context: Context = NO_CONTEXT,
     ) -> Callable[[str], TaskList]:
         """Check the request; returns what makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
         check_payload(payload)
         plan = self._plan(name)
+        context = context.traced(starts=self.starts_traces)
+        work_in(context.trace)
 
         def task_list(list_id: str) -> TaskList:
             now = self.clock()
@@ -84,6 +106,8 @@ class ListCreator:
                 created_at=now,
                 expires_at=(due_at or now) + self.retention,
                 not_before=due_at,
+                context=context,
+                queue_group=start.group,
             )
 
         return task_list
@@ -97,7 +121,7 @@ class ListCreator:
 
     def first_message(self, task_list: TaskList) -> GroupStart:
         """The message that makes a list start."""
-        return GroupStart(list_id=task_list.id, not_before=task_list.not_before)
+        return GroupStart(list_id=task_list.id, not_before=task_list.not_before, queue_group=task_list.turn)
 
     def _plan(self, name: str) -> Plan:
         """The list template with the task templates it refers to."""

@@ -13,13 +13,24 @@ from datetime import timedelta
 from typing import Protocol, TypeVar
 from uuid import uuid4
 
+from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.errors import KeyReused, NotFound
 from task_service.domain.idempotency import KeyUse, fingerprint
 from task_service.domain.messages import GroupStart, TaskMessage
 from task_service.domain.start import AT_ONCE, Start
+from task_service.domain.trace import work_in
 from task_service.ports import Clock, IdempotencyKeys, TaskQueue, UnitOfWork
 
-R = TypeVar("R")
+
+class Created(Protocol):
+    """The record of a task or a list."""
+
+    @property
+    def context(self) -> Context:
+        """Where it comes from."""
+
+
+R = TypeVar("R", bound=Created)
 
 
 class Records(Protocol[R]):
@@ -36,7 +47,14 @@ class Creator(Protocol[R]):
     """Creates tasks or lists, in one go or step by step; R is their record."""
 
     def create(
-        self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "", start: Start = AT_ONCE
+        self,
+        name: str,
+        payload: str,
+        *,
+        cache_namespace: str = "",
+        cache_scope: str = "",
+        start: Start = AT_ONCE,
+        context: Context = NO_CONTEXT,
     ) -> str:
         """Create one without a key; returns the id."""
 
@@ -45,7 +63,14 @@ class Creator(Protocol[R]):
         """Their records."""
 
     def draft(
-        self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "", start: Start = AT_ONCE
+        self,
+        name: str,
+        payload: str,
+        *,
+        cache_namespace: str = "",
+        cache_scope: str = "",
+        start: Start = AT_ONCE,
+        context: Context = NO_CONTEXT,
     ) -> Callable[[str], R]:
         """Check the request; returns a function that makes the record of an id."""
 
@@ -88,8 +113,11 @@ class KeyedCreator:
         cache_namespace: str = "",
         cache_scope: str = "",
         start: Start = AT_ONCE,
+        context: Context = NO_CONTEXT,
     ) -> tuple[str, bool]:
         """Create what the key stands for, unless it is there; returns its id, and whether it is new.
+
+        The context is no part of what the key stands for: a repeated request may come in another trace.
 
         On return the record is in the table, and its message is in the queue or was taken. Raises BadRequest,
         TooLarge and NotFound, for which no key is kept, KeyReused, and Unavailable, after which the same request has
@@ -105,6 +133,7 @@ class KeyedCreator:
                 cache_namespace=cache_namespace,
                 cache_scope=cache_scope,
                 start=start,
+                context=context,
             )
             if written.message is not None:
                 self.queue.send(written.message, due_at=written.message.not_before)
@@ -121,11 +150,14 @@ class KeyedCreator:
         cache_namespace: str = "",
         cache_scope: str = "",
         start: Start = AT_ONCE,
+        context: Context = NO_CONTEXT,
     ) -> Written:
         """Do the same without sending the message, which the caller has to do before it tells a client the id."""
         print_of_request = fingerprint(resource, name, payload, cache_namespace, cache_scope, *start.identity)
         try:
-            draft = creation.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, start=start)
+            draft = creation.draft(
+                name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, start=start, context=context
+            )
         except NotFound as reason:
             return self._known(creation, key_hash, print_of_request, reason)
         use = self._use(key_hash, print_of_request, start)
@@ -155,6 +187,7 @@ class KeyedCreator:
 
     def _found(self, creation: Creator[R], record_id: str, record: R) -> Written:
         """A record that was there already; a second first message does no harm."""
+        work_in(record.context.trace)
         message = None if creation.has_started(record) else creation.first_message(record)
         return Written(id=record_id, is_new=False, message=message)
 

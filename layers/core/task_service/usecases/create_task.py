@@ -6,12 +6,14 @@ from datetime import timedelta
 from functools import cached_property
 from uuid import uuid4
 
+from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.errors import NotFound, Unavailable
 from task_service.domain.limits import check_payload
 from task_service.domain.messages import TaskMessage, message_of
 from task_service.domain.start import AT_ONCE, Start, body_prefix
 from task_service.domain.task import State, Task
 from task_service.domain.template import TaskTemplate, TemplateKind
+from task_service.domain.trace import work_in
 from task_service.ports import Bodies, CachedTemplates, Clock, TaskQueue, Tasks, UnitOfWork
 from task_service.usecases.withdraw import Withdrawals
 
@@ -27,6 +29,8 @@ class TaskCreator:
     bodies: Bodies
     clock: Clock
     retention: timedelta
+    starts_traces: bool = False
+    """Whether a creation that comes in no trace gets a new one."""
 
     @cached_property
     def withdrawals(self) -> Withdrawals[Task]:
@@ -34,14 +38,23 @@ class TaskCreator:
         return Withdrawals(records=self.tasks, has_started=self.has_started)
 
     def create(
-        self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "", start: Start = AT_ONCE
+        self,
+        name: str,
+        payload: str,
+        *,
+        cache_namespace: str = "",
+        cache_scope: str = "",
+        start: Start = AT_ONCE,
+        context: Context = NO_CONTEXT,
     ) -> str:
         """Create a task of the template `name` with the JSON text `payload`; returns its id.
 
         On return the record is in the table and its message in the queue. Raises BadRequest, TooLarge, NotFound,
         and Unavailable, after which the task does not run unless the queue took the message without saying so.
         """
-        draft = self.draft(name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, start=start)
+        draft = self.draft(
+            name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, start=start, context=context
+        )
         task = draft(str(uuid4()))
         try:
             with self.unit_of_work():
@@ -53,14 +66,18 @@ class TaskCreator:
         self.withdrawals.go_on()
         return task.id
 
-    def write_once(self, task_id: str, name: str, payload: str) -> tuple[TaskMessage, bool]:
+    def write_once(
+        self, task_id: str, name: str, payload: str, *, context: Context = NO_CONTEXT
+    ) -> tuple[TaskMessage, bool]:
         """Write the task of this id, unless there is one; returns its first message, and whether there was none.
 
         The caller repeats this until it has sent the message too: a record without a message stays, the next call finds
         it, and a second message does no harm. Raises as `create`.
         """
-        task = self.draft(name, payload)(task_id)
-        return message_of(task), self.tasks.add(task) is None
+        task = self.draft(name, payload, context=context)(task_id)
+        present = self.tasks.add(task)
+        work_in((present or task).context.trace)
+        return message_of(task), present is None
 
     # -- the steps one by one, for creating with an idempotency key
 
@@ -70,13 +87,22 @@ class TaskCreator:
         return self.tasks
 
     def draft(
-        self, name: str, payload: str, *, cache_namespace: str = "", cache_scope: str = "", start: Start = AT_ONCE
+        self,
+        name: str,
+        payload: str,
+        *,
+        cache_namespace: str = "",
+        cache_scope: str = "",
+        start: Start = AT_ONCE,
+        context: Context = NO_CONTEXT,
     ) -> Callable[[str], Task]:
         """Check the request; returns what makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
         check_payload(payload)
         template = self.templates.get(name)
         if template is None:
             raise NotFound.template(TemplateKind.TASK)
+        context = context.traced(starts=self.starts_traces)
+        work_in(context.trace)
 
         def task(task_id: str) -> Task:
             now = self.clock()
@@ -93,6 +119,8 @@ class TaskCreator:
                 created_at=now,
                 expires_at=(due_at or now) + self.retention,
                 not_before=due_at,
+                context=context,
+                queue_group=start.group,
             )
 
         return task

@@ -21,17 +21,24 @@ class EventTaskEditor:
     identify: Identify
 
     def put(
-        self, payload: str, *, if_match: Sequence[str] | None = None, if_new: bool = False
+        self,
+        payload: str,
+        *,
+        if_match: Sequence[str] | None = None,
+        if_new: bool = False,
+        by: str | None = None,
     ) -> tuple[StoredTemplate, bool]:
         """Write an event task; returns it as stored, and whether it is new. Conditions and errors as for templates."""
-        return self.templates.put(self._name(payload), payload, if_match=if_match, if_new=if_new)
+        return self.templates.put(self._name(payload), payload, if_match=if_match, if_new=if_new, by=by)
 
-    def delete(self, payload: str, *, if_match: Sequence[str] | None = None) -> None:
-        """Delete the event task of the payload's key, namespace and scope.
+    def delete(self, payload: str, *, if_match: Sequence[str] | None = None) -> str:
+        """Delete the event task of the payload's key, namespace and scope; returns its name.
 
         Raises BadRequest, NotFound, PreconditionFailed, TurnedOff.
         """
-        self.templates.delete(self._name(payload), if_match=if_match)
+        name = self._name(payload)
+        self.templates.delete(name, if_match=if_match)
+        return name
 
     def page(self, wanted: PageRequest) -> Page:
         """Read a page of event tasks, in the order of their names."""

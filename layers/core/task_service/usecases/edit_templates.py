@@ -34,17 +34,24 @@ class TemplateEditor:
         return stored
 
     def put(
-        self, name: str, payload: str, *, if_match: Sequence[str] | None = None, if_new: bool = False
+        self,
+        name: str,
+        payload: str,
+        *,
+        if_match: Sequence[str] | None = None,
+        if_new: bool = False,
+        by: str | None = None,
     ) -> tuple[StoredTemplate, bool]:
         """Write a template; returns it as stored, and whether it is new.
 
-        With `if_match` it replaces a version of these tags only (any version: "*"), with `if_new` none at all. Raises
-        BadRequest, which names the member, its fault and what is allowed, TooLarge, PreconditionFailed, TurnedOff.
+        With `if_match` it replaces a version of these tags only (any version: "*"), with `if_new` none at all. `by`
+        names the caller. Raises BadRequest, which names the member, its fault and what is allowed, TooLarge,
+        PreconditionFailed, TurnedOff.
         """
         self.check_writes()
         check_name(name)
         check_document(payload)
-        stored = StoredTemplate.of(name, self.validate(name, payload))
+        stored = StoredTemplate.of(name, self.validate(name, payload), changed_by=by)
         is_new = self.templates.put(stored, if_match=self._tag(name, if_match), if_new=if_new)
         if is_new is None:
             raise PreconditionFailed.exists(self.noun) if if_new else PreconditionFailed.changed(self.noun)

@@ -13,7 +13,9 @@ from typing import Final
 from task_service.domain.messages import CacheWrite, GroupStart, ListCancel, QueueMessage, message_of
 from task_service.domain.outcome import Handled, Outcome, Step
 from task_service.domain.task import State, place_of
+from task_service.domain.trace import work_in
 from task_service.ports import Clock, TaskQueue, Tasks
+from task_service.usecases.notify_failure import FailureNotifier
 from task_service.usecases.run_list import ListRunner
 
 REASON: Final = "the executor was stopped during every one of its tries, by a crash or by its time limit"
@@ -30,6 +32,7 @@ class DeadLetterHandler:
     queue: TaskQueue
     lists: ListRunner
     clock: Clock
+    notifier: FailureNotifier
 
     def handle(self, message: QueueMessage, *, receipt: str, deadline: datetime) -> Step:
         """Fail the task of a dead letter if an executor has started it and not ended it. Raises Unavailable."""
@@ -50,8 +53,11 @@ class DeadLetterHandler:
         task = claim.task
         if task is None:
             return Step(handled=Handled.DELETE, outcome=Outcome.UNKNOWN)
-        if claim.won:
-            return Step(handled=Handled.DELETE, outcome=Outcome.FAILED)
+        work_in(task.context.trace)
+        if task.state is State.FAILED:
+            notice = self.notifier.tell(task.id, task.template)
+            outcome = Outcome.FAILED if claim.won else Outcome.FINISHED
+            return Step(handled=Handled.DELETE, outcome=outcome, notices=(notice,) if notice is not None else ())
         if task.state is State.PENDING:
             # Another executor works on a duplicate of the message; the failures function looks again later.
             return Step(handled=Handled.KEEP, outcome=Outcome.LEASED)

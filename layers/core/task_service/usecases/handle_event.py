@@ -8,11 +8,13 @@ from typing import Final
 
 from task_service.domain import json_text
 from task_service.domain.cloud_event import CloudEvent, MalformedEvent, from_envelope
+from task_service.domain.context import Context
 from task_service.domain.errors import BadRequest, NotFound
 from task_service.domain.event_task import CACHE_SET, CacheEntry, EventTask
 from task_service.domain.limits import MAX_NAME_BYTES
 from task_service.domain.messages import TaskMessage
 from task_service.domain.template import TaskTemplate
+from task_service.domain.trace import Trace, current_trace
 from task_service.ports import CachedTemplates, TaskQueue
 from task_service.usecases.create_task import TaskCreator
 
@@ -45,6 +47,8 @@ class EventHandling:
     task_name: str | None = None
     message: TaskMessage | None = None
     """The task's first message, which is sent before the event's message is deleted."""
+    trace: Trace | None = None
+    """The task's."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -98,14 +102,19 @@ class EventHandler:
             return _unmatched(event, "the event task's task template has no requestPolicy", event_task)
         try:
             message, is_new = self.creator.write_once(
-                event_task.task_id(event), event_task.task_name, event_task.request()
+                event_task.task_id(event),
+                event_task.task_name,
+                event_task.request(),
+                context=Context(trace=event.trace),
             )
         except NotFound:
             return _unmatched(event, _NO_TEMPLATE, event_task)
         except BadRequest as refusal:
             return _unmatched(event, refusal.message, event_task)
         outcome = EventOutcome.CREATED if is_new else EventOutcome.REPEATED
-        return EventHandling(outcome=outcome, event=event, task_name=event_task.task_name, message=message)
+        return EventHandling(
+            outcome=outcome, event=event, task_name=event_task.task_name, message=message, trace=current_trace()
+        )
 
 
 def _unmatched(event: CloudEvent, reason: str, event_task: EventTask | None = None) -> EventHandling:

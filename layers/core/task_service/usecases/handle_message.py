@@ -11,6 +11,7 @@ from task_service.domain.task import State, place_of
 from task_service.ports import Clock, Pause, TaskQueue
 from task_service.usecases.cancel import Canceller
 from task_service.usecases.handle_dead_letter import DeadLetterHandler
+from task_service.usecases.notify_failure import FailureNotifier
 from task_service.usecases.run_list import ListRunner
 from task_service.usecases.run_task import TaskRunner
 from task_service.usecases.write_cache import CacheWriter
@@ -34,6 +35,7 @@ class MessageHandler:
     lists: ListRunner
     canceller: Canceller
     cache: CacheWriter
+    notifier: FailureNotifier
     dead_letters: DeadLetterHandler
     queue: TaskQueue
     clock: Clock
@@ -85,4 +87,7 @@ class MessageHandler:
         if task is not None and taken.ended is State.DONE:
             namespace, scope = task.cache_namespace, task.cache_scope
             self.cache.task_done(task.id, taken.result, namespace=namespace, scope=scope, deadline=deadline)
+        if task is not None and taken.ended is State.FAILED:
+            notice = self.notifier.tell(task.id, task.template)
+            return replace(taken.step, notices=(notice,) if notice is not None else ())
         return taken.step

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from task_service.domain.messages import TaskMessage
+from task_service.domain.notice import Notice
 from task_service.domain.outcome import Attempt, Handled, Outcome, Step
 from task_service.domain.task import Body, Place
 from task_service.domain.task_list import Plan, TaskList
@@ -32,6 +33,7 @@ class Walk:
     previous: Body | None = None
     """Result of the task before, if it is known."""
     attempts: list[Attempt] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     handled: Handled = Handled.DELETE
     outcome: Outcome = Outcome.MOVED_ON
 
@@ -56,9 +58,16 @@ class Walk:
 
     def first_message(self, position: int) -> TaskMessage:
         """The message that starts the task in that position."""
-        return TaskMessage(task_id=self.place(position).task_id, attempt=1, replay=self.replay)
+        return TaskMessage(
+            task_id=self.place(position).task_id,
+            attempt=1,
+            replay=self.replay,
+            by=self.known.task_list.replayed_by,
+            queue_group=self.known.task_list.turn,
+        )
 
     @property
     def step(self) -> Step:
         """What the walk came to."""
-        return Step(handled=self.handled, outcome=self.outcome, attempts=tuple(self.attempts))
+        attempts, notices = tuple(self.attempts), tuple(self.notices)
+        return Step(handled=self.handled, outcome=self.outcome, attempts=attempts, notices=notices)

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from task_service.domain import json_text
+from task_service.domain.context import about
 from task_service.domain.errors import NotFound
 from task_service.domain.task import Place, State, Task
 from task_service.domain.task_list import CANCELLED, SKIPPED, Overview, Plan, TaskList
 from task_service.domain.timestamp import timestamp
+from task_service.domain.trace import work_in
 from task_service.ports import Bodies, Clock, TaskLists
 
 
@@ -32,6 +34,7 @@ class ListReader:
         records = self.lists.records(list_id)
         if records is None or self._has_expired(records.task_list):
             raise NotFound.task_list()
+        work_in(records.task_list.context.trace)
         plan = Plan.from_text(self.bodies.load(records.task_list.plan))
         return Overview(
             task_list=records.task_list,
@@ -51,7 +54,7 @@ class ListReader:
     def status_text(self, overview: Overview) -> str:
         """A list's status as the JSON text that the API answers with.
 
-        Names and times are left out where the status would be too large to be carried with them.
+        Names, times and where it comes from are left out where the status would be too large to be carried with them.
         """
         text = self._status_text(overview, names=True)
         return text if json_text.too_large(text) is None else self._status_text(overview, names=False)
@@ -62,6 +65,7 @@ class ListReader:
             "name": task_list.name,
             "createdAt": timestamp(task_list.created_at),
             "finishedAt": timestamp(task_list.finished_at),
+            **about(task_list),
         }
         status = {"id": task_list.id, "status": overview.state.value, **(described if names else {})}
         if task_list.not_before and overview.state is State.CREATED:
@@ -99,6 +103,7 @@ class ListReader:
             overview.task_list.first_record(overview.plan, place),
             state=state,
             error={State.FAILED: SKIPPED, State.CANCELLED: CANCELLED}.get(state),
+            cancelled_by=overview.task_list.cancelled_by if state is State.CANCELLED else None,
         )
 
     def _has_expired(self, task_list: TaskList) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from task_service.domain.errors import NotFound, TaskFailed
 from task_service.domain.task import Place, State, Task, place_of
+from task_service.domain.trace import work_in
 from task_service.ports import Bodies, Clock, Tasks
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class TaskReader:
         # The table may remove expired records days later.
         if task is None or task.expires_at <= self.clock():
             raise NotFound.task()
+        work_in(task.context.trace)
         return task
 
     def _starts_again(self, task: Task, place: Place) -> bool:

@@ -8,6 +8,7 @@ from task_service.domain.errors import Conflict, NotFound
 from task_service.domain.paging import PageRequest
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import State, Task
+from task_service.domain.trace import work_in
 from task_service.usecases.replay import Replayer
 from task_service.usecases.search import Searcher
 
@@ -44,16 +45,16 @@ class BulkReplayer:
     searcher: Searcher
     replayer: Replayer
 
-    def tasks(self, wanted: Filter, page: PageRequest) -> Replays[Task]:
+    def tasks(self, wanted: Filter, page: PageRequest, *, by: str | None = None) -> Replays[Task]:
         """Replay a page of failed tasks. Raises Unavailable."""
         found = self.searcher.tasks(replace(wanted, state=State.FAILED), page)
-        return _replay(found, lambda failed: self.replayer.task(failed.id))
+        return _replay(found, lambda failed: self.replayer.task(failed.id, by=by))
 
-    def lists(self, wanted: Filter, page: PageRequest) -> Replays[ListSummary]:
+    def lists(self, wanted: Filter, page: PageRequest, *, by: str | None = None) -> Replays[ListSummary]:
         """Replay a page of failed task lists. Raises Unavailable."""
 
         def replay(failed: ListSummary) -> ListSummary:
-            return ListSummary.of(self.replayer.task_list(failed.id), has_started=True)
+            return ListSummary.of(self.replayer.task_list(failed.id, by=by), has_started=True)
 
         return _replay(self.searcher.lists(replace(wanted, state=State.FAILED), page), replay)
 
@@ -67,4 +68,6 @@ def _replay(found: Found[T], replay: Callable[[T], T]) -> Replays[T]:
         except (Conflict, NotFound) as refusal:
             # Another client has replayed it since the search found it, or its retention has ended.
             skipped.append(Skipped(id=failed.id, reason=refusal.message))
+    # What follows is about all of them.
+    work_in(None)
     return Replays(items=items, skipped=skipped, next=found.next)

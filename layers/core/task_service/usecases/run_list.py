@@ -28,8 +28,10 @@ from task_service.domain.messages import GroupStart, TaskMessage, message_of
 from task_service.domain.outcome import Handled, Outcome, Step
 from task_service.domain.task import Body, Place, State
 from task_service.domain.task_list import Execution, GroupState, Plan
+from task_service.domain.trace import work_in
 from task_service.ports import Bodies, Clock, PolicyEngine, TaskLists, TaskQueue, Tasks
 from task_service.usecases.list_walk import Known, Walk
+from task_service.usecases.notify_failure import FailureNotifier
 from task_service.usecases.run_task import MARGIN, ListTask, TaskRunner
 from task_service.usecases.write_cache import CacheWriter
 
@@ -49,12 +51,13 @@ class ListRunner:
     runner: TaskRunner
     clock: Clock
     cache: CacheWriter
+    notifier: FailureNotifier
     _remembered: dict[str, Known] = field(default_factory=dict, init=False)
 
     def start(self, message: GroupStart, *, receipt: str, deadline: datetime) -> Step:
         """Start a group, and go on as far as this invocation can. Raises Unavailable."""
         try:
-            known = self._load(message.list_id, message.replay)
+            known = self._load(message.list_id, message)
         except Unavailable as reason:
             return Step(handled=Handled.DELETE, outcome=self.runner.put_off(message, reason))
         if known is None or message.group >= len(known.plan.groups):
@@ -66,7 +69,7 @@ class ListRunner:
     def run(self, message: TaskMessage, place: Place, *, receipt: str, deadline: datetime) -> Step:
         """Make an attempt of a list's task, and go on as far as this invocation can. Raises Unavailable."""
         try:
-            known = self._load(place.list_id, message.replay)
+            known = self._load(place.list_id, message)
         except Unavailable as reason:
             return Step(handled=Handled.DELETE, outcome=self.runner.put_off(message, reason))
         if known is None or not known.plan.has(place):
@@ -76,7 +79,7 @@ class ListRunner:
 
     def advance(self, message: GroupStart, *, deadline: datetime) -> Step:
         """Send the messages of what is due, for a dead letter that was to start a group. Raises Unavailable."""
-        known = self._load(message.list_id, message.replay)
+        known = self._load(message.list_id, message)
         if known is None or message.group >= len(known.plan.groups):
             return _UNKNOWN
         walk = Walk(known=known, receipt="", deadline=deadline, only_moves_on=True)
@@ -85,7 +88,7 @@ class ListRunner:
 
     def abandon(self, message: TaskMessage, place: Place, *, error: str, deadline: datetime) -> Step:
         """Fail a list's task that no executor works on, and advance its list. Raises Unavailable."""
-        known = self._load(place.list_id, message.replay)
+        known = self._load(place.list_id, message)
         if known is None or not known.plan.has(place):
             return _UNKNOWN
         self.runner.open_replay(message)
@@ -120,6 +123,7 @@ class ListRunner:
                             group=move.index,
                             failed_before=move.failed_before,
                             replay=walk.replay,
+                            queue_group=walk.known.task_list.turn,
                         ),
                     )
                     return None
@@ -198,6 +202,8 @@ class ListRunner:
             # Its list is cancelled too, and no executor advances it any more.
             return None
         group, well = walk.plan.groups[walk.group], ended is State.DONE
+        if not well:
+            self._tell(walk, walk.place(position))
         if group.execution is Execution.SEQUENTIAL:
             # The tasks' own records say how far the group is; the group's record is only needed at its end.
             state: GroupState | None = GroupState(index=walk.group, state=State.PENDING, replay=walk.replay)
@@ -206,6 +212,11 @@ class ListRunner:
                 walk.known.task_list, walk.group, position, well=well, parallel=len(group.tasks)
             )
         return _advance(walk, state, TaskEnded(position, well)) if state is not None else None
+
+    def _tell(self, walk: Walk, place: Place) -> None:
+        notice = self.notifier.tell(place.task_id, walk.plan.task_template(place))
+        if notice is not None:
+            walk.notices.append(notice)
 
     def _close_group(self, walk: Walk, move: CloseGroup) -> Move | None:
         well = move.well
@@ -270,14 +281,15 @@ class ListRunner:
             raise Unavailable(f"the result before {place.task_id} is not there")
         return self.bodies.load(previous)
 
-    def _load(self, list_id: str, replay: int) -> Known | None:
-        """The list of a message of that replay; None: there is no such list, or a later replay has begun."""
+    def _load(self, list_id: str, message: GroupStart | TaskMessage) -> Known | None:
+        """The list of a message of its replay; None: there is no such list, or a later replay has begun."""
+        replay = message.replay
         known = self._remembered.get(list_id)
         if known is None or known.task_list.replay < replay:
             task_list = self.lists.get(list_id)
             if task_list is not None and task_list.replay < replay:
                 # The api function may have stopped before it wrote the replay.
-                task_list = self.lists.replay(list_id, number=replay)
+                task_list = self.lists.replay(list_id, number=replay, by=message.by)
             if task_list is None:
                 return None
             plan = Plan.from_text(self.bodies.load(task_list.plan))
@@ -286,6 +298,7 @@ class ListRunner:
                 # The threads of a batch share this: another thread may have removed the same entry meanwhile.
                 self._remembered.pop(next(iter(list(self._remembered)), ""), None)
             self._remembered[list_id] = known
+        work_in(known.task_list.context.trace)
         return known if known.task_list.replay == replay else None
 
 

@@ -26,6 +26,7 @@ from task_service.domain.outcome import Attempt, Handled, Outcome, Step
 from task_service.domain.retry import Decision, Done, Failed, Retry, decide, is_accepted
 from task_service.domain.task import Body, State, Task
 from task_service.domain.template import TaskTemplate
+from task_service.domain.trace import trace_headers, work_in
 from task_service.ports import Bodies, Clock, Draw, HttpTarget, Pause, PolicyEngine, TaskQueue, Tasks
 
 log: Final = logging.getLogger("task")
@@ -108,6 +109,8 @@ class TaskRunner:
             claim = self.tasks.claim(message, now=now, lease_until=deadline, holder=uuid4().hex, birth=birth)
         except Unavailable as reason:
             return TaskStep(handled=Handled.DELETE, outcome=self.put_off(message, reason))
+        if claim.task is not None:
+            work_in(claim.task.context.trace)
         if not claim.won or claim.task is None:
             return self._not_claimed(message, claim.task, receipt)
         template = in_list.template if in_list else claim.task.template
@@ -123,7 +126,7 @@ class TaskRunner:
     def open_replay(self, message: TaskMessage) -> None:
         """Open the failed task of a replay's first message, in case the api function stopped before it could."""
         if message.replay and message.attempt == 1:
-            self.tasks.replay(message.task_id, number=message.replay)
+            self.tasks.replay(message.task_id, number=message.replay, by=message.by)
 
     def put_off(self, message: QueueMessage, reason: Unavailable, *, after: timedelta = timedelta()) -> Outcome:
         """Send a message again, with a delay, before any of its work is done. Raises Unavailable."""
@@ -222,7 +225,15 @@ class TaskRunner:
         not_before = now + decision.delay
         if not self._insist(lambda: self.tasks.retry(task, decision, not_before=not_before), deadline):
             return Outcome.LOST
-        self._send(TaskMessage(task_id=task.id, attempt=task.attempt + 1, not_before=not_before, replay=task.replay))
+        self._send(
+            TaskMessage(
+                task_id=task.id,
+                attempt=task.attempt + 1,
+                not_before=not_before,
+                replay=task.replay,
+                queue_group=task.turn,
+            )
+        )
         return Outcome.RETRIED
 
     def _send(self, message: TaskMessage) -> None:
@@ -243,12 +254,17 @@ class TaskRunner:
 
 
 def _http_call(task: Task, template: TaskTemplate, request: str, user_agent: str) -> HttpCall:
-    """The call of a task: the template's headers go before our own, except for the Idempotency-Key."""
+    """The call of a task: the template's headers go before our own, except for the Idempotency-Key.
+
+    A template with a traceparent of its own is in a trace of its own, to which the task's tracestate does not belong.
+    """
     headers = {"User-Agent": user_agent, "Accept": "*/*"}
     body = None if template.method in _BODYLESS_METHODS else request
     if body is not None:
         headers["Content-Type"] = "application/json"
     names = {name.lower() for name in template.headers}
+    if "traceparent" not in names:
+        headers |= trace_headers()
     headers = {name: value for name, value in headers.items() if name.lower() not in names}
     headers |= template.headers
     headers["Idempotency-Key"] = task.id

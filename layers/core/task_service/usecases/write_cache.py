@@ -13,6 +13,7 @@ from task_service.domain.retry import backoff
 from task_service.domain.task import Body, State
 from task_service.domain.task_list import TaskList
 from task_service.domain.template import RetryPolicy
+from task_service.domain.trace import work_in
 from task_service.ports import Bodies, Clock, Draw, ResultCache, TaskQueue, Tasks
 from task_service.usecases.read_list import ListReader
 
@@ -140,6 +141,7 @@ class CacheWriter:
         task = self.tasks.get(message.key)
         if task is None or task.state is not State.DONE or task.result is None or task.expires_at <= self.clock():
             return None
+        work_in(task.context.trace)
         return self.bodies.load(task.result)
 
 

@@ -146,7 +146,7 @@ class PostgresPlatform:
     @cached_property
     def task_reader(self) -> QueueReader:
         """Receives the task queue's messages, for the executor."""
-        return self._reader(TASKS, DEAD_LETTERS, TASK_RECEIVES)
+        return replace(self._reader(TASKS, DEAD_LETTERS, TASK_RECEIVES), in_turn=True)
 
     @cached_property
     def dead_letter_reader(self) -> QueueReader:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from task_service.usecases.handle_dead_letter import DeadLetterHandler
     from task_service.usecases.handle_event import EventHandler
     from task_service.usecases.handle_message import MessageHandler
+    from task_service.usecases.notify_failure import FailureNotifier
     from task_service.usecases.read_list import ListReader
     from task_service.usecases.replay import Replayer
     from task_service.usecases.replay_many import BulkReplayer
@@ -91,6 +92,7 @@ class Services:
             bodies=self.platform.bodies,
             clock=self.clock,
             retention=self.settings.retention,
+            starts_traces=self.settings.trace_new,
         )
 
     @cached_property
@@ -114,6 +116,7 @@ class Services:
             bodies=self.platform.bodies,
             clock=self.clock,
             retention=self.settings.retention,
+            starts_traces=self.settings.trace_new,
         )
 
     @cached_property
@@ -161,6 +164,7 @@ class Services:
             bodies=self.platform.bodies,
             queue=self.platform.queue,
             clock=self.clock,
+            notifier=self._failure_notifier,
         )
 
     @cached_property
@@ -173,7 +177,9 @@ class Services:
             lists=self.platform.lists,
             reading=self.task_reader,
             queue=self.platform.queue,
+            unit_of_work=self.platform.unit_of_work,
             clock=self.clock,
+            notifier=self._failure_notifier,
         )
 
     @cached_property
@@ -289,6 +295,7 @@ class Services:
             lists=self._list_runner,
             canceller=self.canceller,
             cache=self._cache_writer,
+            notifier=self._failure_notifier,
             dead_letters=self.dead_letter_handler,
             queue=self.platform.queue,
             clock=self.clock,
@@ -301,7 +308,11 @@ class Services:
         from task_service.usecases.handle_dead_letter import DeadLetterHandler
 
         return DeadLetterHandler(
-            tasks=self.platform.tasks, queue=self.platform.queue, lists=self._list_runner, clock=self.clock
+            tasks=self.platform.tasks,
+            queue=self.platform.queue,
+            lists=self._list_runner,
+            clock=self.clock,
+            notifier=self._failure_notifier,
         )
 
     @cached_property
@@ -347,6 +358,18 @@ class Services:
             runner=self._task_runner,
             clock=self.clock,
             cache=self._cache_writer,
+            notifier=self._failure_notifier,
+        )
+
+    @cached_property
+    def _failure_notifier(self) -> FailureNotifier:
+        from task_service.usecases.notify_failure import FailureNotifier
+
+        return FailureNotifier(
+            creator=self.task_creator,
+            tasks=self.platform.tasks,
+            queue=self.platform.queue,
+            unit_of_work=self.platform.unit_of_work,
         )
 
     @cached_property

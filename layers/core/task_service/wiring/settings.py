@@ -88,6 +88,11 @@ class Settings:
         return timedelta(hours=_hours(self.variables, "IDEMPOTENCY_HOURS", default=24, most=168))
 
     @property
+    def trace_new(self) -> bool:
+        """Whether a task or a list that is created in no trace gets a new one."""
+        return _switch(self.variables, "TRACE_NEW", default=False)
+
+    @property
     def max_task_retries(self) -> int:
         """How often a failed attempt is repeated, where the template does not say."""
         return int(_number(self.variables, "EXECUTOR_MAX_TASK_RETRIES", default=10))

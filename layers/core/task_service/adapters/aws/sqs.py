@@ -42,8 +42,7 @@ class SqsTaskQueue:
 
     def send(self, message: QueueMessage, *, due_at: datetime | None = None) -> None:
         """Put a message into the queue, delayed until `due_at` or a time before it; returns once it is durable."""
-        delay = self._delay(due_at)
-        _check_sent(self.client.call("SendMessage", QueueUrl=self.url, MessageBody=to_text(message), **delay))
+        _check_sent(self.client.call("SendMessage", QueueUrl=self.url, **_entry(message), **self._delay(due_at)))
 
     def send_all(self, messages: Sequence[TaskMessage]) -> None:
         """Put messages into the queue, ten with a request; returns once all are durable."""
@@ -82,7 +81,7 @@ class SqsTaskQueue:
         _check_batch(self.client.call("DeleteMessageBatch", QueueUrl=self.url, Entries=entries), len(entries))
 
     def _send_batch(self, messages: Sequence[QueueMessage]) -> None:
-        entries = [{"Id": str(number), "MessageBody": to_text(message)} for number, message in enumerate(messages)]
+        entries = [{"Id": str(number), **_entry(message)} for number, message in enumerate(messages)]
         _check_batch(self.client.call("SendMessageBatch", QueueUrl=self.url, Entries=entries), len(entries))
 
     def _send_some(self, messages: Sequence[TaskMessage]) -> Sequence[TaskMessage]:
@@ -90,7 +89,7 @@ class SqsTaskQueue:
         left = list(messages)
         for seconds in (*PAUSES, None):
             entries = [
-                {"Id": str(number), "MessageBody": to_text(message), **self._delay(message.not_before)}
+                {"Id": str(number), **_entry(message), **self._delay(message.not_before)}
                 for number, message in enumerate(left)
             ]
             answer = self.client.call("SendMessageBatch", QueueUrl=self.url, Entries=entries)
@@ -130,6 +129,13 @@ class SqsUnreadableMessages:
             },
         )
         _check_sent(answer)
+
+
+def _entry(message: QueueMessage) -> dict[str, str]:
+    """A message, in the group in whose turn SQS delivers it: that is a fair queue
+    (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html)."""
+    group = {"MessageGroupId": message.queue_group} if message.queue_group else {}
+    return {"MessageBody": to_text(message), **group}
 
 
 def _first_hop(seconds: int) -> int:

@@ -12,6 +12,7 @@ from task_service.adapters.http.target import HttpClient, wall_clock
 from task_service.domain import json_text, strict_json
 from task_service.domain.call import Answered, CallRefused, HttpCall
 from task_service.domain.retry import is_retryable
+from task_service.domain.trace import trace_headers
 from task_service.ports import BearerToken, Clock
 
 _EXCERPT: Final = 200
@@ -38,6 +39,7 @@ class RemotePolicies:
     def evaluate(self, policy: str, input_text: str, *, deadline: datetime) -> str:
         """The policy's result for an input, both JSON texts. Raises CallRefused."""
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": self._user_agent}
+        headers |= trace_headers()
         url = f"{self._address}/policy/{_path(policy)}/evaluation"
         try:
             # A redirected evaluation may be answered by something else than a policy.

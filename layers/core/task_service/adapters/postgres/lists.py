@@ -21,13 +21,14 @@ from task_service.adapters.postgres.values import (
     read_time,
     storable,
 )
+from task_service.domain.context import Context
 from task_service.domain.task import Body, State, place_of
 from task_service.domain.task_list import CHUNK, GroupState, TaskList
 from task_service.ports import ListRecords
 
 COLUMNS: Final = (
     "id, name, plan, plan_key, request, request_key, cache_namespace, cache_scope, state, replay, created_at, "
-    "expires_at, not_before, finished_at"
+    "expires_at, not_before, finished_at, context, cancelled_by, replayed_by, queue_group"
 )
 PARAMETERS: Final = ", ".join(f"%({name})s" for name in COLUMNS.split(", "))
 
@@ -128,14 +129,14 @@ class PostgresTaskLists:
         self.database.rows(self.END, {"id": task_list.id, "replay": task_list.replay, "state": state, "now": now})
 
     CANCEL = f"""
-        UPDATE task_service.lists SET state = 'cancelled', finished_at = %(now)s
+        UPDATE task_service.lists SET state = 'cancelled', finished_at = %(now)s, cancelled_by = %(by)s
         WHERE id = %(id)s AND {IS_OPEN}
         RETURNING {COLUMNS}
     """
 
-    def cancel(self, task_list: TaskList, *, now: datetime) -> TaskList | None:
+    def cancel(self, task_list: TaskList, *, now: datetime, by: str | None = None) -> TaskList | None:
         """Write that a list is cancelled, unless it has ended; returns what is written then."""
-        return self._change(task_list.id, self.CANCEL, {"replay": task_list.replay, "now": now})
+        return self._change(task_list.id, self.CANCEL, {"replay": task_list.replay, "now": now, "by": by})
 
     def cancel_group(self, task_list: TaskList, index: int) -> GroupState:
         """Close a group as cancelled, started or not, unless it has ended; returns what is written then."""
@@ -143,14 +144,15 @@ class PostgresTaskLists:
         return self._change_group(groups.CANCEL, values)
 
     REPLAY = f"""
-        UPDATE task_service.lists SET state = 'created', replay = %(replay)s, finished_at = NULL
+        UPDATE task_service.lists
+        SET state = 'created', replay = %(replay)s, finished_at = NULL, replayed_by = %(by)s
         WHERE id = %(id)s AND state = 'failed' AND replay < %(replay)s
         RETURNING {COLUMNS}
     """
 
-    def replay(self, list_id: str, *, number: int) -> TaskList | None:
+    def replay(self, list_id: str, *, number: int, by: str | None = None) -> TaskList | None:
         """Open a failed list for that replay, unless that was done before; returns what is written then."""
-        return self._change(list_id, self.REPLAY, {"replay": number})
+        return self._change(list_id, self.REPLAY, {"replay": number, "by": by})
 
     def records(self, list_id: str) -> ListRecords | None:
         """What a list's status is made of."""
@@ -251,6 +253,10 @@ def _to_values(task_list: TaskList) -> dict[str, Any]:
         "expires_at": task_list.expires_at,
         "not_before": task_list.not_before,
         "finished_at": task_list.finished_at,
+        "context": task_list.context.to_text(),
+        "cancelled_by": task_list.cancelled_by,
+        "replayed_by": task_list.replayed_by,
+        "queue_group": task_list.queue_group,
     }
 
 
@@ -270,4 +276,8 @@ def _from_row(row: Row) -> TaskList:
         not_before=read_optional_time(row, "not_before"),
         finished_at=read_optional_time(row, "finished_at"),
         replay=row["replay"],
+        context=Context.from_text(row["context"]),
+        cancelled_by=row["cancelled_by"],
+        replayed_by=row["replayed_by"],
+        queue_group=row["queue_group"],
     )

@@ -7,7 +7,7 @@ they lock one row a queue until the transaction is durable, or leave messages ou
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from task_service.adapters.postgres.database import Database
 from task_service.adapters.postgres.notifications import Notifier
@@ -20,10 +20,23 @@ UNREADABLE: Final = "task_service_unreadable"
 EVENTS: Final = "task_service_events"
 DEAD_EVENTS: Final = "task_service_dead_events"
 
+GROUP: Final = "x-pgmq-group"
+"""PGMQ's name for the header with a message's group."""
+
 
 def table_of(queue: str) -> str:
     """The table in which PGMQ keeps a queue."""
     return f"pgmq.q_{queue}"
+
+
+class Text(NamedTuple):
+    """A text to be sent."""
+
+    body: str
+    due_at: datetime | None = None
+    """When it is to be delivered; None: at once."""
+    group: str = ""
+    """The group in whose turn it is delivered; empty: it is in none."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -34,37 +47,38 @@ class PostgresQueue:
     name: str
     notifier: Notifier
 
-    def send(self, body: str, *, due_at: datetime | None = None) -> None:
+    def send(self, body: str, *, due_at: datetime | None = None, group: str = "") -> None:
         """Put a text into the queue, to be delivered at `due_at`; durable on return, or with the unit of work."""
         # As pgmq.send does it, but planned and executed in half the time.
         statement = f"""
-            INSERT INTO {table_of(self.name)} (vt, message)
-            VALUES (COALESCE(%(due_at)s::timestamptz, clock_timestamp()), to_jsonb(%(body)s::text))
+            INSERT INTO {table_of(self.name)} (vt, message, headers)
+            VALUES (
+                COALESCE(%(due_at)s::timestamptz, clock_timestamp()), to_jsonb(%(body)s::text),
+                jsonb_build_object(%(of_group)s, NULLIF(%(group)s, ''))
+            )
         """
-        self.database.write(statement, {"body": body, "due_at": due_at})
+        self.database.write(statement, {"body": body, "due_at": due_at, "of_group": GROUP, "group": group})
         self.database.after_commit(lambda: self.notifier.notify(self.name))
 
-    SEND_ALL = """
-        SELECT pgmq.send_batch(%(queue)s, ARRAY(SELECT to_jsonb(body) FROM unnest(%(bodies)s::text[]) AS body))
-    """
-
-    def send_all(self, bodies: Sequence[str]) -> None:
+    def send_all(self, texts: Sequence[Text]) -> None:
         """Put texts into the queue in one transaction."""
-        if bodies:
-            self.database.rows(self.SEND_ALL, {"queue": self.name, "bodies": list(bodies)})
-            self.database.after_commit(lambda: self.notifier.notify(self.name))
-
-    def send_each(self, bodies: Sequence[tuple[str, datetime | None]]) -> None:
-        """Put texts into the queue in one transaction, each to be delivered at its own time."""
-        if bodies:
-            statement = f"""
-                INSERT INTO {table_of(self.name)} (vt, message)
-                SELECT COALESCE(due_at, clock_timestamp()), to_jsonb(body)
-                FROM unnest(%(bodies)s::text[], %(due_at)s::timestamptz[]) AS given (body, due_at)
-            """
-            values = {"bodies": [body for body, _ in bodies], "due_at": [due_at for _, due_at in bodies]}
-            self.database.rows(statement, values)
-            self.database.after_commit(lambda: self.notifier.notify(self.name))
+        if not texts:
+            return
+        statement = f"""
+            INSERT INTO {table_of(self.name)} (vt, message, headers)
+            SELECT COALESCE(due_at, clock_timestamp()), to_jsonb(body),
+                jsonb_build_object(%(of_group)s, NULLIF(group_name, ''))
+            FROM unnest(%(bodies)s::text[], %(due_at)s::timestamptz[], %(groups)s::text[])
+                AS given (body, due_at, group_name)
+        """
+        values = {
+            "bodies": [text.body for text in texts],
+            "due_at": [text.due_at for text in texts],
+            "of_group": GROUP,
+            "groups": [text.group for text in texts],
+        }
+        self.database.rows(statement, values)
+        self.database.after_commit(lambda: self.notifier.notify(self.name))
 
     def replace(self, given: Sequence[tuple[str, str]]) -> None:
         """Put texts into the queue instead of received messages, which are named by their receipts.
@@ -81,9 +95,10 @@ class PostgresQueue:
             gone AS (
                 DELETE FROM {table_of(self.name)} AS message USING given
                 WHERE message.msg_id = given.id AND message.read_ct = given.receives
-                RETURNING given.body
+                RETURNING given.body, message.headers
             )
-            INSERT INTO {table_of(self.name)} (vt, message) SELECT clock_timestamp(), to_jsonb(body) FROM gone
+            INSERT INTO {table_of(self.name)} (vt, message, headers)
+            SELECT clock_timestamp(), to_jsonb(body), headers FROM gone
         """
         values = {
             "ids": [message_id for message_id, _ in receipts],
@@ -114,15 +129,15 @@ class PostgresTaskQueue:
 
     def send(self, message: QueueMessage, *, due_at: datetime | None = None) -> None:
         """Put a message into the queue; durable on return, or with the unit of work."""
-        self.queue.send(to_text(message), due_at=due_at)
+        self.queue.send(to_text(message), due_at=due_at, group=message.queue_group)
 
     def send_all(self, messages: Sequence[TaskMessage]) -> None:
         """Put messages into the queue; all are durable on return."""
-        self.queue.send_all([to_text(message) for message in messages])
+        self.queue.send_all([Text(to_text(message), group=message.queue_group) for message in messages])
 
     def send_each(self, messages: Sequence[TaskMessage]) -> Sequence[TaskMessage]:
         """Put messages into the queue, each to be delivered at its own time; none is left out."""
-        self.queue.send_each([(to_text(message), message.not_before) for message in messages])
+        self.queue.send_all([Text(to_text(it), due_at=it.not_before, group=it.queue_group) for it in messages])
         return ()
 
     def ping(self) -> None:

@@ -16,7 +16,7 @@ another one works on.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -65,6 +65,10 @@ class QueueReader:
     dead_letters: str | None = None
     """The queue of messages that were received too often; None: they are received for ever."""
     most_receives: int = 5
+    in_turn: bool = False
+    """Whether the groups of the task queue take turns; else the oldest message is the first."""
+    _last_group: str = field(default="", init=False)
+    """The group after which the next turn begins; empty: with the first."""
 
     def receive(self, *, most: int, visibility: timedelta, wait: timedelta = timedelta()) -> list[Delivery]:
         """Receive up to `most` messages and hide them for others; waits for the first one, if there is none.
@@ -88,10 +92,21 @@ class QueueReader:
         ORDER BY msg_id
     """
 
+    READ_IN_TURN = """
+        SELECT msg_id, read_ct, enqueued_at, body, last_group, clock_timestamp() AS now
+        FROM task_service.receive_in_turn(%(most)s, make_interval(secs => %(visibility)s), %(after_group)s)
+        ORDER BY msg_id
+    """
+
     def _read(self, most: int, visibility: timedelta) -> list[Delivery]:
         asked = counting()
-        values = {"queue": self.queue, "visibility": round(visibility.total_seconds()), "most": most}
-        rows = self.database.rows(self.READ, values, durable=False)
+        values: dict[str, Any] = {"queue": self.queue, "visibility": round(visibility.total_seconds()), "most": most}
+        if self.in_turn:
+            values["after_group"] = self._last_group
+            rows = self.database.rows(self.READ_IN_TURN, values, durable=False)
+            self._last_group = rows[0]["last_group"] if rows else ""
+        else:
+            rows = self.database.rows(self.READ, values, durable=False)
         if rows:
             self.clock.observe(rows[-1]["now"], asked=asked, answered=counting())
         received = [

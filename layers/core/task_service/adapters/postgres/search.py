@@ -15,6 +15,7 @@ from task_service.adapters.postgres.connection import Row
 from task_service.adapters.postgres.database import Database
 from task_service.adapters.postgres.task_rows import SUMMARY, from_summary
 from task_service.adapters.postgres.values import in_utc, is_possible, read_optional_time, read_time
+from task_service.domain.context import Context
 from task_service.domain.paging import id_of, milliseconds_of, sort_key
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import State, Task
@@ -53,7 +54,7 @@ class PostgresSearch:
 
     def lists(self, wanted: Filter, *, limit: int, before: str | None, now: datetime) -> Found[ListSummary]:
         """Up to `limit` task lists, created before the place `before`."""
-        columns = "id, name, shown_state, created_at, finished_at"
+        columns = "id, name, shown_state, created_at, finished_at, context, cancelled_by, replayed_by"
         return self._find("lists", columns, [], wanted, limit, before, now, _summary)
 
     def _find(
@@ -116,4 +117,7 @@ def _summary(row: Row) -> ListSummary:
         state=State(row["shown_state"]),
         created_at=read_time(row, "created_at"),
         finished_at=read_optional_time(row, "finished_at"),
+        context=Context.from_text(row["context"]),
+        cancelled_by=row["cancelled_by"],
+        replayed_by=row["replayed_by"],
     )

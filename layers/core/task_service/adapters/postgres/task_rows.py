@@ -4,13 +4,15 @@ from typing import Any, Final
 
 from task_service.adapters.postgres.connection import Row
 from task_service.adapters.postgres.values import body_values, read_body, read_optional_time, read_time
+from task_service.domain.context import Context
 from task_service.domain.history import from_text, to_text
 from task_service.domain.task import State, Task, place_of
 from task_service.domain.template import TaskTemplate
 
 SUMMARY: Final = (
     "id, name, cache_namespace, cache_scope, state, attempt, replay, created_at, expires_at, not_before, lease_until, "
-    "holder, started_at, finished_at, response_code, redirects, final_origin, error"
+    "holder, started_at, finished_at, response_code, redirects, final_origin, error, context, "
+    "cancelled_by, replayed_by, queue_group"
 )
 """The columns of a task without template, bodies and history."""
 
@@ -44,6 +46,10 @@ def to_values(task: Task) -> dict[str, Any]:
         "final_origin": task.final_origin,
         **body_values("result", task.result),
         "error": task.error,
+        "context": task.context.to_text(),
+        "cancelled_by": task.cancelled_by,
+        "replayed_by": task.replayed_by,
+        "queue_group": task.queue_group,
         "attempt_started_at": task.attempt_started_at,
         "history": to_text(task.earlier) if task.earlier else None,
         "in_list": place_of(task.id) is not None,
@@ -88,4 +94,8 @@ def _summary(row: Row) -> dict[str, Any]:
         "redirects": row["redirects"],
         "final_origin": row["final_origin"],
         "error": row["error"],
+        "context": Context.from_text(row["context"]),
+        "cancelled_by": row["cancelled_by"],
+        "replayed_by": row["replayed_by"],
+        "queue_group": row["queue_group"],
     }

@@ -62,7 +62,8 @@ TAKE_LEASE: Final = """
 
 # Its holder is taken out, so the executor that works on it finds that it has lost its lease.
 CANCEL_IT: Final = """
-    state = 'cancelled', error = %(error)s, finished_at = %(now)s, lease_until = NULL, holder = NULL
+    state = 'cancelled', error = %(error)s, finished_at = %(now)s, lease_until = NULL, holder = NULL,
+    cancelled_by = %(cancelled_by)s
 """
 
 _INSERT: Final = f"INSERT INTO task_service.tasks ({COLUMNS}, in_list) VALUES ({PARAMETERS}, %(in_list)s)"
@@ -229,9 +230,11 @@ class PostgresTasks:
         RETURNING {COLUMNS}
     """
 
-    def cancel(self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None) -> Claim:
+    def cancel(
+        self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None, by: str | None = None
+    ) -> Claim:
         """Cancel a task that has not ended; an executor that works on it loses its lease."""
-        values = {"error": reason, "now": now}
+        values = {"error": reason, "now": now, "cancelled_by": by}
         if birth is None:
             return self._change(task_id, self.CANCEL, values)
         ended = replace(birth, state=State.CANCELLED, error=reason, finished_at=now)
@@ -241,17 +244,22 @@ class PostgresTasks:
         UPDATE task_service.tasks
         SET state = 'created', attempt = 1, replay = %(running_replay)s, started_at = NULL, attempt_started_at = NULL,
             finished_at = NULL, not_before = NULL, response_code = NULL, redirects = 0, final_origin = NULL,
-            error = NULL, history = %(history)s
+            error = NULL, history = %(history)s, replayed_by = %(replayed_by)s
         WHERE id = %(id)s AND {END_IS_AS_SEEN}
         RETURNING {COLUMNS}
     """
 
-    def replay(self, task_id: str, *, number: int) -> Claim:
+    def replay(self, task_id: str, *, number: int, by: str | None = None) -> Claim:
         """Give a failed task back for the first attempt of that replay, unless that was done before."""
         task = self.get(task_id)
         if task is None or not task.waits_for_replay(number):
             return Claim(won=False, task=task)
-        values = {"running_replay": number, "seen_replay": task.replay, "history": to_text(task.history)}
+        values = {
+            "running_replay": number,
+            "seen_replay": task.replay,
+            "history": to_text(task.history),
+            "replayed_by": by,
+        }
         return self._change(task_id, self.REPLAY, values)
 
     def _change(self, task_id: str, statement: str, values: Mapping[str, Any]) -> Claim:

@@ -23,7 +23,7 @@ class PostgresTemplates:
     database: Database
     kind: TemplateKind
 
-    GET = f"SELECT name, document, etag FROM task_service.templates WHERE {IS_THE_ONE}"
+    GET = f"SELECT name, document, etag, changed_by FROM task_service.templates WHERE {IS_THE_ONE}"
 
     def get(self, name: str) -> StoredTemplate | None:
         """The template of that name."""
@@ -31,13 +31,13 @@ class PostgresTemplates:
         return _from_row(row) if row else None
 
     INSERT = """
-        INSERT INTO task_service.templates (kind, name, document, etag)
-        VALUES (%(kind)s, %(name)s, %(document)s, %(etag)s)
+        INSERT INTO task_service.templates (kind, name, document, etag, changed_by)
+        VALUES (%(kind)s, %(name)s, %(document)s, %(etag)s, %(changed_by)s)
         ON CONFLICT (kind, name) DO NOTHING
         RETURNING name
     """
     UPDATE = f"""
-        UPDATE task_service.templates SET document = %(document)s, etag = %(etag)s
+        UPDATE task_service.templates SET document = %(document)s, etag = %(etag)s, changed_by = %(changed_by)s
         WHERE {IS_THE_ONE} AND {IS_UNCHANGED}
         RETURNING name
     """
@@ -68,7 +68,7 @@ class PostgresTemplates:
         return False if if_match is None else None
 
     PAGE = """
-        SELECT name, document, etag FROM task_service.templates
+        SELECT name, document, etag, changed_by FROM task_service.templates
         WHERE kind = %(kind)s AND name > %(after)s
         ORDER BY name LIMIT %(more)s
     """
@@ -82,4 +82,4 @@ class PostgresTemplates:
 
 
 def _from_row(row: Row) -> StoredTemplate:
-    return StoredTemplate(name=row["name"], document=row["document"], etag=row["etag"])
+    return StoredTemplate(name=row["name"], document=row["document"], etag=row["etag"], changed_by=row["changed_by"])

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Final
 
 from task_service.domain.errors import BadRequest, TaskServiceError
 from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
+from task_service.domain.trace import work_in
 from task_service.entrypoints.api import later
+from task_service.entrypoints.api.create import context_of
 from task_service.entrypoints.api.problem import problem
 from task_service.entrypoints.api.request import Request
 from task_service.entrypoints.api.response import Response
@@ -21,6 +23,7 @@ OF_ITEMS: Final = {
     "Idempotency-Key": _KEY,
     later.HEADERS.delay: later.MEMBERS.delay,
     later.HEADERS.not_before: later.MEMBERS.not_before,
+    later.HEADERS.group: later.MEMBERS.group,
     "x-cache-namespace": "cacheNamespace",
     "x-cache-scope": "cacheScope",
 }
@@ -43,6 +46,8 @@ def create_tasks(request: Request, services: "Services") -> Response:
         except BadRequest as refusal:
             results.append(refusal)
     created = services.batch_creator.create(list(orders.values())) if orders else []
+    # What follows is about all of them.
+    work_in(context_of(request).trace)
     for index, result in zip(orders, created, strict=True):
         results[index] = result
     return _response([result for result in results if result is not None])
@@ -67,7 +72,8 @@ def _order(item: "OrderText", request: Request, services: "Services") -> "Order"
         key_hash=None if key is None else key_hash(key, request.caller, field=_KEY),
         cache_namespace=_cache_name("cacheNamespace", order.cacheNamespace),
         cache_scope=_cache_name("cacheScope", order.cacheScope),
-        start=later.parse_start(later.MEMBERS, order.delaySeconds, order.notBefore, services.clock()),
+        start=later.parse_start(later.MEMBERS, order.delaySeconds, order.notBefore, order.group, services.clock()),
+        context=context_of(request),
     )
 
 
@@ -79,14 +85,17 @@ def _cache_name(name: str, value: str | None) -> str:
 
 def _response(results: "list[Result]") -> Response:
     texts: list[str] = []
-    refused = new = 0
+    new: list[str] = []
+    refused = 0
     for result in results:
         if isinstance(result, TaskServiceError):
             texts.append(problem(result).body)
             refused += 1
         else:
             texts.append(json.dumps({"taskID": result.task_id}))
-            new += result.is_new
-    return Response.json(f"[{', '.join(texts)}]", status=207 if refused else 200).adding(
-        log_fields={"tasks": len(results), "refused": refused}, counts={"Created": new} if new else None
-    )
+            new += [result.task_id] if result.is_new else []
+    response = Response.json(f"[{', '.join(texts)}]", status=207 if refused else 200)
+    response = response.adding(log_fields={"tasks": len(results), "refused": refused})
+    if not new:
+        return response
+    return response.adding(log_fields={"ids": new}, counts={"Created": len(new)}, audit="created")

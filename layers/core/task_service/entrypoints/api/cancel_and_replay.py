@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from task_service.domain.errors import NotFound
 from task_service.domain.paging import PageRequest, decode_sort_key, encode_cursor
@@ -20,32 +20,42 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", Task, ListSummary)
 
+_AUDIT: Final = {
+    "Cancelled": "cancelled",
+    "ListsCancelled": "cancelled",
+    "Replayed": "replayed",
+    "ListsReplayed": "replayed",
+}
+"""What the audit line says, by the metric that counts it."""
+
 
 def cancel_task(request: Request, services: "Services") -> Response:
     """Cancel a task; with the id of a list, the list."""
     task_id = request.segment("taskID")
     try:
-        return _task("Cancelled", services.canceller.task(task_id))
+        return _task("Cancelled", services.canceller.task(task_id, by=request.caller_name))
     except NotFound as no_task:
         try:
-            return _list("ListsCancelled", services.canceller.task_list(task_id))
+            return _list("ListsCancelled", services.canceller.task_list(task_id, by=request.caller_name))
         except NotFound:
             raise no_task from None
 
 
 def cancel_task_list(request: Request, services: "Services") -> Response:
     """Cancel a list."""
-    return _list("ListsCancelled", services.canceller.task_list(request.segment("taskListID")))
+    task_list = services.canceller.task_list(request.segment("taskListID"), by=request.caller_name)
+    return _list("ListsCancelled", task_list)
 
 
 def replay_task(request: Request, services: "Services") -> Response:
     """Start a failed task again."""
-    return _task("Replayed", services.replayer.task(request.segment("taskID")))
+    return _task("Replayed", services.replayer.task(request.segment("taskID"), by=request.caller_name))
 
 
 def replay_task_list(request: Request, services: "Services") -> Response:
     """Start a failed list again, from its failed tasks."""
-    return _list("ListsReplayed", services.replayer.task_list(request.segment("taskListID")))
+    task_list = services.replayer.task_list(request.segment("taskListID"), by=request.caller_name)
+    return _list("ListsReplayed", task_list)
 
 
 def replay_many(request: Request, services: "Services") -> Response:
@@ -56,19 +66,21 @@ def replay_many(request: Request, services: "Services") -> Response:
     wanted = search_filter(name=asked.name, since=asked.since, until=asked.until)
     collection = f"{request.resource}/{asked.resource}"
     after = None if asked.next is None else decode_sort_key(collection, asked.next)
-    page = PageRequest(limit=asked.limit, after=after)
+    page, replayer, by = PageRequest(limit=asked.limit, after=after), services.bulk_replayer, request.caller_name
     if asked.resource == "taskLists":
-        return _page(collection, "ListsReplayed", services.bulk_replayer.lists(wanted, page), list_summary)
-    return _page(collection, "Replayed", services.bulk_replayer.tasks(wanted, page), task_item)
+        return _page(collection, "ListsReplayed", replayer.lists(wanted, page, by=by), list_summary)
+    return _page(collection, "Replayed", replayer.tasks(wanted, page, by=by), task_item)
 
 
 def _task(metric: str, task: Task) -> Response:
-    return _json(task_status(task)).adding(log_fields={"task_id": task.id, "task": task.name}, counts={metric: 1})
+    about = {"task_id": task.id, "task": task.name}
+    return _json(task_status(task)).adding(log_fields=about, counts={metric: 1}, audit=_AUDIT[metric])
 
 
 def _list(metric: str, task_list: TaskList) -> Response:
     summary = list_summary(ListSummary.of(task_list, has_started=True))
-    return _json(summary).adding(log_fields={"list_id": task_list.id}, counts={metric: 1})
+    about = {"list_id": task_list.id, "list": task_list.name}
+    return _json(summary).adding(log_fields=about, counts={metric: 1}, audit=_AUDIT[metric])
 
 
 def _page(collection: str, metric: str, replays: Replays[T], shown: Callable[[T], dict[str, Any]]) -> Response:
@@ -78,8 +90,13 @@ def _page(collection: str, metric: str, replays: Replays[T], shown: Callable[[T]
         "next": None if replays.next is None else encode_cursor(collection, replays.next),
     }
     return _json(body).adding(
-        log_fields={"replayed": len(replays.items), "skipped": len(replays.skipped)},
+        log_fields={
+            "replayed": len(replays.items),
+            "skipped": len(replays.skipped),
+            "ids": [item.id for item in replays.items],
+        },
         counts={metric: len(replays.items)},
+        audit=_AUDIT[metric] if replays.items else None,
     )
 
 

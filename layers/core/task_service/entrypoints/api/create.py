@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from task_service.domain.context import Context
 from task_service.domain.errors import BadRequest
 from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
+from task_service.domain.trace import Trace
 from task_service.entrypoints.api.later import start_of
 from task_service.entrypoints.api.request import Request
 
@@ -24,6 +26,7 @@ def create(
         "cache_namespace": _cache_name(request, "x-cache-namespace"),
         "cache_scope": _cache_name(request, "x-cache-scope"),
         "start": start_of(request, services),
+        "context": context_of(request),
     }
     key = request.header("Idempotency-Key")
     if key is None:
@@ -31,6 +34,12 @@ def create(
     from task_service.domain.idempotency import key_hash
 
     return services.keyed_creator.create(creator, key_hash(key, request.caller), resource, name, payload, **options)
+
+
+def context_of(request: Request) -> Context:
+    """Where that comes from which a request creates."""
+    trace = Trace.of(request.header("traceparent"), request.header("tracestate"))
+    return Context(trace=trace, created_by=request.caller_name)
 
 
 def _cache_name(request: Request, header: str) -> str:

@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from task_service.domain.template import TemplateKind
 from task_service.entrypoints.api import conditions
 from task_service.entrypoints.api.parameters import page_request
 from task_service.entrypoints.api.request import Request
 from task_service.entrypoints.api.response import Response
-from task_service.entrypoints.api.templates import page_response, written_response
+from task_service.entrypoints.api.templates import deleted_response, page_response, written_response
 
 if TYPE_CHECKING:
     from task_service.entrypoints.api.services import Services
@@ -20,12 +21,15 @@ def list_event_tasks(request: Request, services: "Services") -> Response:
 def write_event_task(request: Request, services: "Services") -> Response:
     """Write an event task, and answer with it."""
     stored, is_new = services.event_tasks.put(
-        request.payload(), if_match=conditions.if_match(request), if_new=conditions.if_new(request)
+        request.payload(),
+        if_match=conditions.if_match(request),
+        if_new=conditions.if_new(request),
+        by=request.caller_name,
     )
-    return written_response(stored, is_new=is_new)
+    return written_response(TemplateKind.EVENT_TASK, stored, is_new=is_new)
 
 
 def delete_event_task(request: Request, services: "Services") -> Response:
     """Delete an event task."""
-    services.event_tasks.delete(request.payload(), if_match=conditions.if_match(request))
-    return Response(status=204)
+    name = services.event_tasks.delete(request.payload(), if_match=conditions.if_match(request))
+    return deleted_response(TemplateKind.EVENT_TASK, name)

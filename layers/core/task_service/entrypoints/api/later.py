@@ -1,10 +1,11 @@
-"""When a task or a list is to start, as a client says it: in headers, or in members of a batch's item."""
+"""When a task or a list is to start, and in whose turn: as headers say it, or the members of a batch's item."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from task_service.domain.errors import BadRequest
 from task_service.domain.start import AT_ONCE, MAX_WAIT, Start
+from task_service.domain.turns import GROUP_RULE, is_group
 from task_service.entrypoints.api.request import Request
 
 if TYPE_CHECKING:
@@ -16,34 +17,44 @@ _SHOWN: Final = 80
 
 
 class Names(NamedTuple):
-    """The names of the two fields."""
+    """The names of the fields."""
 
     delay: str
     not_before: str
+    group: str
 
 
-HEADERS: Final = Names("x-task-delay", "x-task-not-before")
-MEMBERS: Final = Names("delaySeconds", "notBefore")
+HEADERS: Final = Names("x-task-delay", "x-task-not-before", "x-task-group")
+MEMBERS: Final = Names("delaySeconds", "notBefore", "group")
 
 
 def start_of(request: Request, services: "Services") -> Start:
     """The start that a request's headers ask for. Raises BadRequest."""
-    delay, not_before = (request.header(name) for name in HEADERS)
-    if delay is None and not_before is None:
+    # Spaces around the value of a header are not part of it (RFC 9110, 5.5).
+    values = [request.header(name) for name in HEADERS]
+    if values == [None] * len(HEADERS):
         return AT_ONCE
-    text = None if delay is None else delay.strip(" \t")
+    delay, not_before, group = (None if value is None else value.strip(" \t") for value in values)
     # Another text than a number stays what it is, and is refused as that.
-    seconds = int(text) if text and len(text) < 10 and text.isascii() and text.isdigit() else text
-    return parse_start(HEADERS, seconds, None if not_before is None else not_before.strip(" \t"), services.clock())
+    seconds = int(delay) if delay and len(delay) < 10 and delay.isascii() and delay.isdigit() else delay
+    return parse_start(HEADERS, seconds, not_before, group, services.clock())
 
 
-def parse_start(names: Names, delay: Any, not_before: Any, now: datetime) -> Start:
+def parse_start(names: Names, delay: Any, not_before: Any, group: Any, now: datetime) -> Start:
     """The start that a client asks for, None for a field that it has not sent. Raises BadRequest."""
     if delay is not None and not_before is not None:
         raise BadRequest(f"{names.delay} and {names.not_before}: both are given, only one of them is allowed")
-    if delay is not None:
-        return Start(delay=timedelta(seconds=_seconds(names.delay, delay)))
-    return AT_ONCE if not_before is None else Start(not_before=_moment(names.not_before, not_before, now))
+    return Start(
+        delay=None if delay is None else timedelta(seconds=_seconds(names.delay, delay)),
+        not_before=None if not_before is None else _moment(names.not_before, not_before, now),
+        group="" if group is None else _group(names.group, group),
+    )
+
+
+def _group(name: str, value: str) -> str:
+    if not is_group(value):
+        raise BadRequest(f"{name}: {GROUP_RULE}")
+    return value
 
 
 def _seconds(name: str, value: Any) -> int:

@@ -66,6 +66,11 @@ class Request:
         )
 
     @property
+    def caller_name(self) -> str | None:
+        """The name of the caller, as records and logs have it; None where it is not known."""
+        return self.caller.name if self.caller is not None else None
+
+    @property
     def has_stray_slash(self) -> bool:
         """Whether the path has a slash too many. API Gateway matches it all the same; it names no resource here."""
         return self.path.endswith("/") or "//" in self.path

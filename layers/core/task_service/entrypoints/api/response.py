@@ -16,6 +16,8 @@ class Response:
     """Fields that the request's log line has beside those of every request."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """Metrics that count up, by name."""
+    audit: str | None = None
+    """What the request has done, where it has changed something: then its log line is written at every LOG_LEVEL."""
 
     @classmethod
     def json(cls, body: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> "Response":
@@ -28,6 +30,7 @@ class Response:
         headers: Mapping[str, str] | None = None,
         log_fields: Mapping[str, Any] | None = None,
         counts: Mapping[str, int] | None = None,
+        audit: str | None = None,
     ) -> "Response":
         """The same response with more of these."""
         return replace(
@@ -35,6 +38,7 @@ class Response:
             headers={**self.headers, **(headers or {})},
             log_fields={**self.log_fields, **(log_fields or {})},
             counts={**self.counts, **(counts or {})},
+            audit=audit or self.audit,
         )
 
     def with_defaults(self, headers: Mapping[str, str]) -> "Response":

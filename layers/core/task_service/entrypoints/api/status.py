@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
+from task_service.domain.context import about
 from task_service.domain.task import State, Task
 from task_service.domain.timestamp import timestamp
 
@@ -40,6 +41,7 @@ def task_item(task: Task) -> dict[str, Any]:
         "error": task.error,
         **waits,
         **redirected,
+        **about(task),
     }
 
 
@@ -61,4 +63,5 @@ def list_summary(task_list: "ListSummary") -> dict[str, Any]:
         "status": task_list.state.value,
         "createdAt": timestamp(task_list.created_at),
         "finishedAt": timestamp(task_list.finished_at),
+        **about(task_list),
     }

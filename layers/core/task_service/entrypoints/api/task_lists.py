@@ -25,8 +25,8 @@ def create_task_list(request: Request, services: "Services") -> Response:
             location = {"Content-Location": f"../taskListStatus/{list_id}"}
             response = Response.json(text, status=status, headers=location)
         response = response.adding(headers={**wait.headers, "x-task-list-id": list_id})
-    counts = {"ListsCreated": 1} if is_new else None
-    return response.adding(log_fields={"list_id": list_id, "list": name}, counts=counts)
+    response = response.adding(log_fields={"list_id": list_id, "list": name})
+    return response.adding(counts={"ListsCreated": 1}, audit="created") if is_new else response
 
 
 def read_task_list_status(request: Request, services: "Services") -> Response:

@@ -25,7 +25,8 @@ def create_task(request: Request, services: "Services") -> Response:
     if wait is not None:
         response = _result_in_time(wait, task_id) or response
         response = response.adding(headers={**wait.headers, "x-task-id": task_id})
-    return response.adding(log_fields={"task_id": task_id, "task": name}, counts={"Created": 1} if is_new else None)
+    response = response.adding(log_fields={"task_id": task_id, "task": name})
+    return response.adding(counts={"Created": 1}, audit="created") if is_new else response
 
 
 def read_task_result(request: Request, services: "Services") -> Response:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from task_service.domain.errors import BadRequest
 from task_service.domain.paging import encode_cursor
@@ -23,6 +24,9 @@ REVALIDATE: Final = "no-cache"
 HIDDEN: Final = "***"
 """Stands for the value of a header that only administrators read."""
 
+_SAFE: Final = " !#$&'()*+,/:;=?@[]|"
+"""Characters of a caller's name that stand in a header as they are; others are percent-encoded UTF-8."""
+
 
 def list_templates(request: Request, services: "Services") -> Response:
     """Answer with a page of templates."""
@@ -34,6 +38,8 @@ def read_template(request: Request, services: "Services") -> Response:
     """Answer with a template, or with 304 if the client has this version already."""
     stored = _editor(request, services).get(template_name(request))
     headers = {"ETag": f'"{stored.etag}"', "Cache-Control": REVALIDATE, "Vary": "Authorization"}
+    if stored.changed_by is not None:
+        headers["x-changed-by"] = quote(stored.changed_by, safe=_SAFE)
     if conditions.is_known(request, stored.etag):
         return Response(status=304, headers=headers)
     return Response.json(_shown(request, services)(stored.document), headers=headers)
@@ -41,19 +47,22 @@ def read_template(request: Request, services: "Services") -> Response:
 
 def write_template(request: Request, services: "Services") -> Response:
     """Write a template, and answer with it."""
-    stored, is_new = _editor(request, services).put(
+    editor = _editor(request, services)
+    stored, is_new = editor.put(
         template_name(request),
         request.payload(),
         if_match=conditions.if_match(request),
         if_new=conditions.if_new(request),
+        by=request.caller_name,
     )
-    return written_response(stored, is_new=is_new)
+    return written_response(editor.noun, stored, is_new=is_new)
 
 
 def delete_template(request: Request, services: "Services") -> Response:
     """Delete a template."""
-    _editor(request, services).delete(template_name(request), if_match=conditions.if_match(request))
-    return Response(status=204)
+    editor, name = _editor(request, services), template_name(request)
+    editor.delete(name, if_match=conditions.if_match(request))
+    return deleted_response(editor.noun, name)
 
 
 def _shown(request: Request, services: "Services") -> Callable[[str], str]:
@@ -95,9 +104,16 @@ def template_name(request: Request) -> str:
     return "/".join(parts.values())
 
 
-def written_response(stored: StoredTemplate, *, is_new: bool) -> Response:
+def written_response(noun: str, stored: StoredTemplate, *, is_new: bool) -> Response:
     """The response with a template that was written."""
-    return Response.json(stored.document, status=201 if is_new else 200, headers={"ETag": f'"{stored.etag}"'})
+    response = Response.json(stored.document, status=201 if is_new else 200, headers={"ETag": f'"{stored.etag}"'})
+    about = {"kind": noun, "template": stored.name, "etag": stored.etag}
+    return response.adding(log_fields=about, audit="created" if is_new else "changed")
+
+
+def deleted_response(noun: str, name: str) -> Response:
+    """The response about a template that was deleted."""
+    return Response(status=204, log_fields={"kind": noun, "template": name}, audit="deleted")
 
 
 def page_response(collection: str, page: "Page", *, shown: Callable[[str], str] = str) -> Response:

@@ -39,6 +39,14 @@ class TasksCreated(RootModel[list[TaskCreated]]):
     """The ids of new tasks, in the order of the request."""
 
 
+TraceId = Annotated[
+    str, Field(pattern="^[0-9a-f]{32}$", description="The trace that it belongs to; missing if it belongs to none.")
+]
+CreatedBy = Annotated[str, Field(description="`sub` of the caller who created it; missing if it is not known.")]
+CancelledBy = Annotated[str, Field(description="The same of the caller who cancelled it.")]
+ReplayedBy = Annotated[str, Field(description="The same of the caller who asked for its last replay.")]
+
+
 class TaskItem(Answer):
     """A task."""
 
@@ -58,6 +66,10 @@ class TaskItem(Answer):
         int, Field(ge=1, description="How many redirects the last attempt followed; missing where there were none.")
     ] = 1
     finalOrigin: Annotated[str, Field(description="Scheme, host and port that they led to; missing with them.")] = ""
+    traceId: TraceId = ""
+    createdBy: CreatedBy = ""
+    cancelledBy: CancelledBy = ""
+    replayedBy: ReplayedBy = ""
 
 
 class PastAttempt(Answer):
@@ -106,6 +118,10 @@ class TaskListStatus(Answer):
     finishedAt: datetime | None = None
     notBefore: Annotated[datetime, Field(description="When it is due; missing once it has started.")] = _UNSET
     groups: list[GroupStatus]
+    traceId: TraceId = ""
+    createdBy: CreatedBy = ""
+    cancelledBy: CancelledBy = ""
+    replayedBy: ReplayedBy = ""
 
 
 class TaskListItem(Answer):
@@ -116,6 +132,10 @@ class TaskListItem(Answer):
     status: State
     createdAt: datetime
     finishedAt: datetime | None
+    traceId: TraceId = ""
+    createdBy: CreatedBy = ""
+    cancelledBy: CancelledBy = ""
+    replayedBy: ReplayedBy = ""
 
 
 class TaskOrList(RootModel[TaskStatus | TaskListItem]):

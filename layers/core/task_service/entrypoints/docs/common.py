@@ -68,15 +68,33 @@ START_HEADERS: Final = (
         ),
         schema={"type": "string", "format": "date-time"},
     ),
+    Parameter(
+        name=later.HEADERS.group,
+        where="header",
+        description=(
+            "The group in whose turn it starts, a tenant for example: however many tasks a group has, those of others "
+            "do not wait for them. The name of the template unless set."
+        ),
+        schema={"type": "string", "pattern": "^[!-~]{1,128}$"},
+    ),
 )
 START_ERRORS: Final = tuple(
-    raised_by(partial(later.parse_start, later.HEADERS, delay, not_before, datetime(2026, 1, 1, tzinfo=UTC)))
-    for delay, not_before in (
-        (-1, None),
-        (None, "tomorrow"),
-        (None, "2026-02-01T12:00:00Z"),
-        (60, "2026-01-01T12:00:00Z"),
+    raised_by(partial(later.parse_start, later.HEADERS, delay, not_before, group, datetime(2026, 1, 1, tzinfo=UTC)))
+    for delay, not_before, group in (
+        (-1, None, None),
+        (None, "tomorrow", None),
+        (None, "2026-02-01T12:00:00Z", None),
+        (60, "2026-01-01T12:00:00Z", None),
+        (None, None, ""),
     )
+)
+
+TRACE_HEADERS: Final = (
+    header(
+        "traceparent",
+        "The trace that the task or list belongs to (W3C Trace Context). One that is not valid is ignored.",
+    ),
+    header("tracestate", "Sent with every call, as traceparent is."),
 )
 
 PAGING: Final = (
@@ -113,6 +131,12 @@ IF_CHANGED: Final = Parameter(
 
 ETAG: Final = Header(
     description="The tag of this version, for `If-Match`.", schema={"type": "string", "pattern": '^"[0-9a-f]{32}"$'}
+)
+
+CHANGED_BY: Final = Header(
+    description="`sub` of the caller who has written this version, percent-encoded where needed; only if it is known.",
+    schema={"type": "string"},
+    is_certain=False,
 )
 
 CHALLENGE: Final = {

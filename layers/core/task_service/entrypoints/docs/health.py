@@ -47,6 +47,7 @@ def operations() -> Iterable[Operation]:
         is_open=True,
     )
     yield _file("/swagger-ui/", "readSwaggerUi", "Swagger UI", "text/html", {"type": "string"})
+    yield _file("/status/", "readStatusPage", "The status page", "text/html", {"type": "string"})
     yield _file("/swagger-ui/openapi.json", "readOpenApi", "The document", "application/json", {"type": "object"})
 
 

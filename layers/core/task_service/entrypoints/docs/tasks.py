@@ -19,6 +19,7 @@ from task_service.entrypoints.docs.common import (
     TASK_LIST_ID,
     TASK_LISTS,
     TASKS,
+    TRACE_HEADERS,
     UNAVAILABLE,
     UNREADABLE_NAME,
     in_path,
@@ -99,6 +100,7 @@ def _create_task() -> Operation:
             in_path("taskName", f"The name of a task template. {NAME_RULE}", "hello"),
             *CACHE_HEADERS,
             *START_HEADERS,
+            *TRACE_HEADERS,
         ),
         body=_BODY,
         answers={
@@ -126,6 +128,7 @@ def _create_tasks() -> Operation:
             "Each task answers for itself, in order: with its id once it is durable, or with its error. If the request "
             "itself is refused, no task is created."
         ),
+        parameters=TRACE_HEADERS,
         body=Body(
             shape=TaskOrdersSchema,
             examples={
@@ -211,6 +214,7 @@ def _create_list() -> Operation:
             in_path("taskListName", f"The name of a task list template. {NAME_RULE}", "three-groups"),
             *CACHE_HEADERS,
             *START_HEADERS,
+            *TRACE_HEADERS,
         ),
         body=_BODY,
         answers={

@@ -17,6 +17,7 @@ from task_service.entrypoints.api.parameters import page_request
 from task_service.entrypoints.api.templates import template_name
 from task_service.entrypoints.docs import answers, bodies
 from task_service.entrypoints.docs.common import (
+    CHANGED_BY,
     ETAG,
     IF_CHANGED,
     IF_MATCH,
@@ -247,9 +248,11 @@ def _get(kind: Kind) -> Operation:
                 description=f"The {kind.noun}, without members that are not set.",
                 shape=kind.read,
                 example=kind.stored,
-                headers={"ETag": ETAG},
+                headers={"ETag": ETAG, "x-changed-by": CHANGED_BY},
             ),
-            304: Success(description="The client has this version already.", headers={"ETag": ETAG}),
+            304: Success(
+                description="The client has this version already.", headers={"ETag": ETAG, "x-changed-by": CHANGED_BY}
+            ),
         },
         errors=(UNREADABLE_NAME, _NO_KNOWN_TAG, NotFound.template(kind.kind), UNAVAILABLE),
     )

@@ -10,6 +10,7 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from task_service.domain.errors import Unavailable
+from task_service.domain.trace import work_in
 from task_service.usecases.handle_event import EventHandler, EventHandling, EventOutcome
 
 T = TypeVar("T")
@@ -45,6 +46,8 @@ class EventBatch:
         records = event.get("Records", [])
 
         def one(record: dict[str, Any]) -> EventHandling | None:
+            # This thread has handled other events before.
+            work_in(None)
             return self._attempt("take", _about(record), lambda: events.handle(record["body"]))
 
         # One event needs no thread.
@@ -89,6 +92,8 @@ def _outcome(handling: EventHandling) -> dict[str, Any]:
     """The fields to log: ids, shortened if a publisher chose them, and the reason."""
     task_id = handling.message.task_id if handling.message else None
     outcome = {"task_id": task_id, "task": handling.task_name, "reason": handling.reason}
+    if handling.trace is not None:
+        outcome["trace_id"] = handling.trace.id
     if handling.event is not None:
         outcome |= {"event_id": handling.event.id[:200], "event_source": handling.event.source[:200]}
     return {name: value for name, value in outcome.items() if value is not None}

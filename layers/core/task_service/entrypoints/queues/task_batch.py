@@ -18,8 +18,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from task_service.domain.errors import Unavailable
 from task_service.domain.isolation import isolate
 from task_service.domain.messages import CacheWrite, GroupStart, ListCancel, QueueMessage, Received, from_text
+from task_service.domain.notice import Notice
 from task_service.domain.outcome import Attempt, Handled, Outcome, Step
 from task_service.domain.retry import Done
+from task_service.domain.trace import work_in
 from task_service.ports import Clock, TaskQueue, UnreadableMessages
 
 log: Final = logging.getLogger("task")
@@ -100,6 +102,8 @@ class Batch:
 
     def _step(self, one: Received, deadline: datetime, handle: Handler) -> Step | None:
         """The step that was taken, None where it has to be taken again."""
+        # This thread has handled other messages before.
+        work_in(None)
         about = {"message_id": one.id, "receives": one.receives, **_about(one.message)}
         if one.message.crashes:
             about["crashes"] = one.message.crashes
@@ -115,6 +119,8 @@ class Batch:
             log.info(attempt.outcome, extra={"action": "run", **about, **_described(attempt)})
         if not step.attempts or step.outcome is not step.attempts[-1].outcome:
             log.info(step.outcome, extra={"action": "step", **about})
+        for notice in step.notices:
+            _log_notice(notice)
         return step
 
     def _measure(self, step: Step) -> None:
@@ -122,6 +128,11 @@ class Batch:
         if step.outcome is Outcome.FAILED and not step.attempts:
             # A dead letter's task.
             add("Failed", MetricUnit.Count, 1)
+        for notice in step.notices:
+            if notice.missed is not None:
+                add("NoticesMissed", MetricUnit.Count, 1)
+            elif notice.is_new:
+                add("Created", MetricUnit.Count, 1)
         for attempt in step.attempts:
             if attempt.outcome is Outcome.RETRIED:
                 add("Retried", MetricUnit.Count, 1)
@@ -162,6 +173,14 @@ def _set_aside(record: dict[str, Any], reason: str, unreadable: UnreadableMessag
         return False
     log.error(reason, extra=about)
     return True
+
+
+def _log_notice(notice: Notice) -> None:
+    about = {"action": "notify", "task_id": notice.task_id, "task": notice.name}
+    if notice.missed is not None:
+        log.error("no notice of a failed task", extra={**about, "reason": notice.missed})
+    elif notice.is_new:
+        log.info("notice created", extra={**about, "notice_id": notice.notice_id})
 
 
 def _about(message: QueueMessage) -> dict[str, Any]:

@@ -5,13 +5,16 @@ from typing import Final
 from task_service.adapters.aws.dynamodb.values import (
     Item,
     body_value,
+    context_attribute,
     expiry_value,
     listed_values,
     numbers_value,
     read_body,
+    read_context,
     read_expiry,
     read_number,
     read_numbers,
+    read_text,
     read_time,
     time_value,
 )
@@ -50,6 +53,7 @@ def outstanding_attributes(numbers: range) -> Item:
 def list_item(task_list: TaskList) -> Item:
     """The record of a new list."""
     waits = {"notBefore": time_value(task_list.not_before)} if task_list.not_before is not None else {}
+    group = {"queueGroup": {"S": task_list.queue_group}} if task_list.queue_group else {}
     return {
         **list_key(task_list.id),
         **listed_values("LIST", task_list.id, task_list.created_at),
@@ -62,7 +66,9 @@ def list_item(task_list: TaskList) -> Item:
         "state": {"S": task_list.state},
         "createdAt": time_value(task_list.created_at),
         "expiresAt": expiry_value(task_list.expires_at),
+        **context_attribute(task_list.context),
         **waits,
+        **group,
     }
 
 
@@ -82,6 +88,10 @@ def read_list(item: Item) -> TaskList:
         not_before=read_time(item["notBefore"]) if "notBefore" in item else None,
         finished_at=read_time(item["finishedAt"]) if "finishedAt" in item else None,
         replay=read_number(item, "replay"),
+        context=read_context(item),
+        cancelled_by=read_text(item, "cancelledBy"),
+        replayed_by=read_text(item, "replayedBy"),
+        queue_group=item["queueGroup"]["S"] if "queueGroup" in item else "",
     )
 
 

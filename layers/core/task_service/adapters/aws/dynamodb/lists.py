@@ -38,6 +38,7 @@ from task_service.adapters.aws.dynamodb.updates import (
     IS_BEFORE_REPLAY,
     Update,
     any_of,
+    caller_clauses,
     is_in_replay,
     update,
 )
@@ -146,14 +147,17 @@ class DynamoDbTaskLists:
         change = Update(condition=_is_open_in_replay(task_list), sets=sets, values=values)
         self._update(task_list.id, LIST_SORT_KEY, change)
 
-    def cancel(self, task_list: TaskList, *, now: datetime) -> TaskList | None:
+    def cancel(self, task_list: TaskList, *, now: datetime, by: str | None = None) -> TaskList | None:
         """Write that a list is cancelled, unless it has ended; returns the record."""
+        names, no_names = caller_clauses("cancelledBy", by)
         return self._change(
             task_list.id,
             Update(
                 condition=_is_open_in_replay(task_list),
-                sets=["#state = :cancelled", "finishedAt = :now", "failedShard = :shard"],
+                sets=["#state = :cancelled", "finishedAt = :now", "failedShard = :shard", *names],
+                removes=no_names,
                 values={
+                    ":by": {"S": by},
                     ":now": time_value(now),
                     ":replay": number_value(task_list.replay),
                     ":shard": shard_value(f"LIST#{State.CANCELLED}", task_list.id),
@@ -189,19 +193,20 @@ class DynamoDbTaskLists:
         )
         return read_group(self._update(task_list.id, group_sort_key(index), change))
 
-    def replay(self, list_id: str, *, number: int) -> TaskList | None:
+    def replay(self, list_id: str, *, number: int, by: str | None = None) -> TaskList | None:
         """Open a failed list for a replay, once for each replay; returns the record."""
         # Only a failed list is replayed.
         has_failed = "#state = :failed"
         # A request that arrives twice does not open a list that has failed again in this replay.
         is_new_replay = IS_BEFORE_REPLAY
+        names, no_names = caller_clauses("replayedBy", by)
         return self._change(
             list_id,
             Update(
                 condition=f"{has_failed} AND {is_new_replay}",
-                sets=["#state = :created", "replay = :replay"],
-                removes=["finishedAt", "failedShard"],
-                values={":replay": number_value(number)},
+                sets=["#state = :created", "replay = :replay", *names],
+                removes=["finishedAt", "failedShard", *no_names],
+                values={":replay": number_value(number), ":by": {"S": by}},
             ),
         )
 

@@ -27,7 +27,7 @@ from task_service.adapters.aws.dynamodb.batches import read_many
 from task_service.adapters.aws.dynamodb.list_items import group_key, list_key
 from task_service.adapters.aws.dynamodb.shard_merge import Merge, Shard
 from task_service.adapters.aws.dynamodb.task_items import read_task, task_key
-from task_service.adapters.aws.dynamodb.values import SHARDS, Item, read_expiry, read_time
+from task_service.adapters.aws.dynamodb.values import SHARDS, Item, read_context, read_expiry, read_text, read_time
 from task_service.adapters.aws.wire import Client
 from task_service.domain.paging import id_of, sort_key_at
 from task_service.domain.search import Filter, Found, ListSummary
@@ -50,8 +50,20 @@ _OLDEST, _NEWEST = "0", ":"
 
 _IN_FAILED: Final = (State.FAILED, State.CANCELLED)
 
-_OF_LIST: Final = ("id", "name", "state", "createdAt", "expiresAt", "finishedAt")
-_OF_TASK: Final = (*_OF_LIST, "attempt", "startedAt", "notBefore", "responseCode", "redirects", "finalOrigin", "error")
+_OF_LIST: Final = (
+    *("id", "name", "state", "createdAt", "expiresAt", "finishedAt"),
+    *("context", "cancelledBy", "replayedBy"),
+)
+_OF_TASK: Final = (
+    *_OF_LIST,
+    "attempt",
+    "startedAt",
+    "notBefore",
+    "responseCode",
+    "redirects",
+    "finalOrigin",
+    "error",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -217,4 +229,7 @@ def _summary(item: Item, *, has_started: bool) -> ListSummary:
         state=State.PENDING if state is State.CREATED and has_started else state,
         created_at=read_time(item["createdAt"]),
         finished_at=read_time(item["finishedAt"]) if "finishedAt" in item else None,
+        context=read_context(item),
+        cancelled_by=read_text(item, "cancelledBy"),
+        replayed_by=read_text(item, "replayedBy"),
     )

@@ -5,12 +5,15 @@ from typing import Final
 from task_service.adapters.aws.dynamodb.values import (
     Item,
     body_value,
+    context_attribute,
     expiry_value,
     listed_values,
     number_value,
     read_body,
+    read_context,
     read_expiry,
     read_number,
+    read_text,
     read_time,
     time_value,
 )
@@ -41,7 +44,10 @@ def task_item(task: Task) -> Item:
         "cacheScope": {"S": task.cache_scope},
         "createdAt": time_value(task.created_at),
         "expiresAt": expiry_value(task.expires_at),
+        **context_attribute(task.context),
     }
+    if task.queue_group:
+        item["queueGroup"] = {"S": task.queue_group}
     if task.not_before is not None:
         item["notBefore"] = time_value(task.not_before)
     if task.template is not None:
@@ -59,7 +65,10 @@ def birth_attributes(birth: Task) -> Item:
         "attempt": number_value(birth.attempt),
         "createdAt": time_value(birth.created_at),
         "expiresAt": expiry_value(birth.expires_at),
+        **context_attribute(birth.context),
     }
+    if birth.queue_group:
+        attributes["queueGroup"] = {"S": birth.queue_group}
     return {**attributes, "replay": number_value(birth.replay)} if birth.replay else attributes
 
 
@@ -107,5 +116,9 @@ def read_task(item: Item) -> Task:
         result=read_body(item["result"]) if "result" in item else None,
         error=item["error"]["S"] if "error" in item else None,
         replay=read_number(item, "replay"),
+        context=read_context(item),
+        cancelled_by=read_text(item, "cancelledBy"),
+        replayed_by=read_text(item, "replayedBy"),
+        queue_group=item["queueGroup"]["S"] if "queueGroup" in item else "",
         earlier=from_text(item["history"]["S"]) if "history" in item else (),
     )

@@ -34,6 +34,7 @@ from task_service.adapters.aws.dynamodb.updates import (
     IS_BEFORE_REPLAY,
     Update,
     any_of,
+    caller_clauses,
     is_in_replay,
     update,
 )
@@ -186,7 +187,9 @@ class DynamoDbTasks:
             ),
         )
 
-    def cancel(self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None) -> Claim:
+    def cancel(
+        self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None, by: str | None = None
+    ) -> Claim:
         """End a task that has not ended; an executor that works on it loses its lease."""
         if not is_possible(task_key(task_id)):
             return Claim(won=False, task=None)
@@ -196,6 +199,7 @@ class DynamoDbTasks:
         is_unborn = HAS_NO_RECORD if birth is not None else None
         # A task that failed before its list's replay will be replayed, so it has not ended either.
         waits_for_replay = f"#state = :failed AND {IS_BEFORE_REPLAY}" if birth is not None and birth.replay else None
+        names, no_names = caller_clauses("cancelledBy", by)
         return self._change(
             task_id,
             Update(
@@ -206,10 +210,12 @@ class DynamoDbTasks:
                     "finishedAt = :now",
                     *_failed_index_sets(task_id),
                     *_birth_sets(birth),
+                    *names,
                 ],
-                removes=["#lease", "holder"],
+                removes=["#lease", "holder", *no_names],
                 values={
                     **_birth_values(birth),
+                    ":by": {"S": by},
                     ":replay": number_value(birth.replay if birth is not None else 0),
                     ":reason": {"S": reason},
                     ":now": time_value(now),
@@ -218,7 +224,7 @@ class DynamoDbTasks:
             ),
         )
 
-    def replay(self, task_id: str, *, number: int) -> Claim:
+    def replay(self, task_id: str, *, number: int, by: str | None = None) -> Claim:
         """Give a failed task back for the first attempt of a replay, once for each replay."""
         task = self.get(task_id)
         if task is None or not task.waits_for_replay(number):
@@ -228,17 +234,20 @@ class DynamoDbTasks:
         # What the history says of its end still holds. A message that arrives twice does not replay a task that has
         # failed again in this replay.
         is_as_seen = is_in_replay(task.replay)
+        names, no_names = caller_clauses("replayedBy", by)
+        seen = ["startedAt", "attemptStartedAt", "finishedAt", "notBefore", *SEEN, "#error", "failedShard"]
         return self._change(
             task_id,
             Update(
                 condition=f"{has_failed} AND {is_as_seen}",
-                sets=["#state = :created", "#attempt = :first", "replay = :number", "#history = :history"],
-                removes=["startedAt", "attemptStartedAt", "finishedAt", "notBefore", *SEEN, "#error", "failedShard"],
+                sets=["#state = :created", "#attempt = :first", "replay = :number", "#history = :history", *names],
+                removes=[*seen, *no_names],
                 values={
                     ":first": number_value(1),
                     ":number": number_value(number),
                     ":replay": number_value(task.replay),
                     ":history": history_value(task.history),
+                    ":by": {"S": by},
                 },
             ),
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from task_service.adapters.aws.dynamodb.records import is_possible, read
-from task_service.adapters.aws.dynamodb.values import Item
+from task_service.adapters.aws.dynamodb.values import Item, read_text
 from task_service.adapters.aws.wire import Client, ConditionFailed
 from task_service.domain.template import StoredTemplate
 from task_service.ports import Page
@@ -38,6 +38,8 @@ class DynamoDbTemplates:
             "document": {"S": template.document},
             "etag": {"S": template.etag},
         }
+        if template.changed_by is not None:
+            item["changedBy"] = {"S": template.changed_by}
         # The client creates the template, and must not replace another client's.
         is_new = {"ConditionExpression": "attribute_not_exists(pk)"}
         condition = is_new if if_new else _matches(if_match)
@@ -88,7 +90,12 @@ class DynamoDbTemplates:
 
 
 def _from_item(item: Item) -> StoredTemplate:
-    return StoredTemplate(name=item["name"]["S"], document=item["document"]["S"], etag=item["etag"]["S"])
+    return StoredTemplate(
+        name=item["name"]["S"],
+        document=item["document"]["S"],
+        etag=item["etag"]["S"],
+        changed_by=read_text(item, "changedBy"),
+    )
 
 
 def _matches(if_match: str | None) -> Item:

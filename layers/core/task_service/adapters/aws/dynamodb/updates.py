@@ -30,6 +30,11 @@ def any_of(*conditions: str | None) -> str:
     return " OR ".join(f"({condition})" for condition in conditions if condition is not None)
 
 
+def caller_clauses(name: str, by: str | None) -> tuple[list[str], list[str]]:
+    """What an update sets and removes to keep the name of a caller, `:by`, in an attribute; None: it is not known."""
+    return ([f"{name} = :by"], []) if by is not None else ([], [name])
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Update:
     """A change of one record, which DynamoDB makes if the condition holds.

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zlib import crc32
 
+from task_service.domain.context import Context
 from task_service.domain.paging import sort_key
 from task_service.domain.task import Body
 
@@ -22,6 +23,17 @@ def body_value(body: Body) -> Item:
 def read_body(value: Item) -> Body:
     """The body of a value."""
     return Body(text=value["S"]) if "S" in value else Body(blob=value["M"]["blob"]["S"])
+
+
+def context_attribute(context: Context) -> Item:
+    """The attribute of a context; none if there is nothing in it."""
+    text = context.to_text()
+    return {"context": {"S": text}} if text is not None else {}
+
+
+def read_context(item: Item) -> Context:
+    """The context of a record."""
+    return Context.from_text(item["context"]["S"] if "context" in item else None)
 
 
 def time_value(moment: datetime) -> Item:
@@ -52,6 +64,11 @@ def number_value(number: int) -> Item:
 def read_number(item: Item, name: str) -> int:
     """The whole number in an attribute; 0 if the record does not have it."""
     return int(item[name]["N"]) if name in item else 0
+
+
+def read_text(item: Item, name: str) -> str | None:
+    """The text in an attribute; None if the record does not have it."""
+    return str(item[name]["S"]) if name in item else None
 
 
 def numbers_value(numbers: frozenset[int]) -> Item:
