@@ -2,8 +2,12 @@
 
 import logging
 import os
+import struct
 import threading
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -20,6 +24,10 @@ from task_service.domain.errors import Unavailable
 from task_service.wiring.postgres import PostgresPlatform
 
 log: Final = logging.getLogger("task")
+
+TRIES: Final = 5
+BEING_MADE: Final = 0.5
+"""Seconds in which a process writes into a file of metrics that it has made."""
 
 
 class QueueDepths(Collector):
@@ -84,7 +92,7 @@ def serve(platform: PostgresPlatform, settings: Settings) -> None:
         path = environment.get("PATH_INFO")
         if path == "/metrics":
             start("200 OK", [("Content-Type", CONTENT_TYPE_LATEST)])
-            return [generate_latest(registry)]
+            return [_text(registry)]
         if path == "/liveness" or (path == "/readiness" and _is_ready(platform)):
             start("200 OK", [("Content-Type", "application/json")])
             return [b'{"status":"up"}']
@@ -104,6 +112,23 @@ def serve(platform: PostgresPlatform, settings: Settings) -> None:
             f"cannot listen on port {settings.metrics_port}: {reason}; METRICS_PORT chooses another"
         ) from error
     threading.Thread(target=server.serve_forever, name="operations", daemon=True).start()
+
+
+def _text(registry: CollectorRegistry) -> bytes:
+    """The metrics as Prometheus reads them."""
+    for further in reversed(range(TRIES)):
+        try:
+            return generate_latest(registry)
+        except struct.error:
+            # A process was killed just before it wrote into its new file, or is about to.
+            if not further:
+                raise
+            for path in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob("*.db"):
+                with suppress(FileNotFoundError):
+                    if not path.stat().st_size and time.time() - path.stat().st_mtime > BEING_MADE:
+                        path.unlink()
+            time.sleep(BEING_MADE / TRIES)
+    raise AssertionError("the last try returns or raises")
 
 
 def _is_ready(platform: PostgresPlatform) -> bool:

@@ -11,7 +11,6 @@ from local.own_server import OwnServer
 from tests.support.postgres import Server
 from tests.support.runtime import PROJECT, RUNNING, Build
 
-
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("any machine", settings(), deadline=None)
 settings.load_profile("any machine")

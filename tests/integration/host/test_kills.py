@@ -78,20 +78,22 @@ def test_a_message_that_crashes_its_worker_takes_others_with_it_once(faulty: Fau
     def crash(wire: Wire) -> None:
         faulty.kill_on(wire.client_port)
 
+    def workers() -> set[int]:
+        return {process.pid for process in faulty.processes("worker")}
+
+    before = workers()
     culprit = faulty.api.template(target.on("/culprit", crash))
     healthy = faulty.api.template(target.on("/healthy", answer(after=0.2)))
     guilty = faulty.create(f"/v1/task/{culprit}", "guilty")
     innocent = [faulty.create(f"/v1/task/{healthy}", f"innocent-{number}") for number in range(20)]
-    eventually(lambda: target.calls_to("/culprit"), what="it has crashed a worker")
-    faulty.wait_for("worker", other_than=set())
-    eventually(lambda: len(faulty.processes("worker")) == 2, what="the worker is replaced")
-    workers = {process.pid for process in faulty.processes("worker")}
+    eventually(lambda: workers() != before and len(workers()) == 2, what="the worker that it has crashed is replaced")
+    after = workers()
     eventually(lambda: len(target.calls_to("/culprit")) == 2, what="it has crashed again")
 
     assert {faulty.ended(task_id)["status"] for task_id in innocent} == {"done"}
     calls = Counter(call.idempotency_key for call in target.calls_to("/healthy"))
     assert max(calls.values()) <= 2
-    assert {process.pid for process in faulty.processes("worker")} == workers
+    assert workers() == after
     assert faulty.api.call("POST", f"/v1/tasks/{guilty}/cancel").status == 200
 
 

@@ -142,9 +142,9 @@ class Database:
             self._pool.check()
         raise AssertionError("the last try returns or raises")
 
-    def row(self, statement: str, parameters: Mapping[str, Any] | None = None, *, durable: bool = True) -> Row | None:
+    def row(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Row | None:
         """The one row of a statement's result; None: it has none."""
-        rows = self.rows(statement, parameters, durable=durable)
+        rows = self.rows(statement, parameters)
         return rows[0] if rows else None
 
     def write(self, statement: str, parameters: Mapping[str, Any]) -> None:

@@ -90,9 +90,8 @@ class PostgresTaskLists:
     ) -> GroupState | None:
         """Take a task of a parallel group off the outstanding ones; None while others of its chunk are.
 
-        It does not wait for the disk, so tasks that end at the same time hardly wait for each other. What follows comes
-        later in PostgreSQL's log: where any of it is durable, this is too. If the server crashes before, the task's
-        message, whose deletion follows, comes again.
+        It waits for the disk: a worker deletes the task's message afterwards, from a server that may have been started
+        again in between.
         """
         number = position
         if parallel > CHUNK:
@@ -217,11 +216,11 @@ class PostgresTaskLists:
 
     def _take_off(self, task_list: TaskList, index: int, part: int, number: int, *, well: bool) -> GroupState:
         values = {**_part(task_list, index, part), "number": number, "well": well}
-        return self._change_group(groups.TAKE_OFF, values, durable=False)
+        return self._change_group(groups.TAKE_OFF, values)
 
-    def _change_group(self, statement: str, values: dict[str, Any], *, durable: bool = True) -> GroupState:
+    def _change_group(self, statement: str, values: dict[str, Any]) -> GroupState:
         """The group as it is then, changed or not. Raises LookupError for one that has not been started."""
-        row = self.database.row(statement, values, durable=durable) or self.database.row(groups.READ, values)
+        row = self.database.row(statement, values) or self.database.row(groups.READ, values)
         if row is None:
             raise LookupError(f"list {values['list_id']} has no record of group {values['index']}")
         return groups.from_row(row)
