@@ -14,9 +14,9 @@ from typing import Final
 
 from local.cloud import LocalCloud
 from task_service.domain.limits import MAX_BATCH
-from task_service.usecases.create_batch import Created, Order
+from task_service.usecases.create_batch import Created, Item
 from tests.bench import service
-from tests.bench.cost import metered
+from tests.bench.cost import HELLO, metered
 from tests.bench.table import Row, render
 
 TASKS: Final = 10_000
@@ -66,13 +66,10 @@ _KINDS: Final = {"of a batch of 100": False, "of a batch of 100, each with a key
 def _requests(cloud: LocalCloud, *, keyed: bool) -> str:
     """What a task of a batch is charged for."""
     with metered(cloud) as (services, meter, queue):
-        services.task_creator.create("hello", "{}")  # reads the template
+        services.task_creator.create(HELLO)  # reads the template
         meter.take()
-        orders = [
-            Order(name="hello", payload="{}", key_hash=f"{queue} {number}" if keyed else None)
-            for number in range(MAX_BATCH)
-        ]
-        assert all(isinstance(result, Created) for result in services.batch_creator.create(orders))
+        items = [Item(HELLO, f"{queue} {number}" if keyed else None) for number in range(MAX_BATCH)]
+        assert all(isinstance(result, Created) for result in services.batch_creator.create(items))
         counted = meter.take()
     return (
         f"{counted.writes / MAX_BATCH:.2f} table requests, {counted.write_units / MAX_BATCH:.2f} write units, "

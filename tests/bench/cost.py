@@ -11,17 +11,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from local.cloud import LocalCloud
 from task_service.adapters.aws.wire import Client
 from task_service.domain.messages import from_text
+from task_service.domain.order import Order
 from task_service.domain.task import State
 from task_service.wiring.aws import AwsPlatform
 from task_service.wiring.services import Services, utc_now
 from task_service.wiring.settings import Settings
 from tests.bench.table import Row
+
+HELLO: Final = Order(name="hello", payload="{}")
 
 
 @dataclass
@@ -120,7 +123,7 @@ def single_task(cloud: LocalCloud) -> Units:
     """What a single task is charged for."""
     with metered(cloud) as (services, meter, queue):
         create, run = _single(cloud, services, meter, queue)
-        task_id = services.task_creator.create("hello", "{}")
+        task_id = services.task_creator.create(HELLO)
         _work(cloud, services, queue)
         meter.take()
         services.task_reader.result_of(services.task_reader.task(task_id))
@@ -167,10 +170,10 @@ def rows(cloud: LocalCloud) -> list[Row]:
 
 
 def _single(cloud: LocalCloud, services: Services, meter: Meter, queue: str) -> tuple[Meter, Meter]:
-    services.task_creator.create("hello", "{}")  # reads the template, which is remembered from then on
+    services.task_creator.create(HELLO)  # reads the template, which is remembered from then on
     _work(cloud, services, queue)
     meter.take()
-    task_id = services.task_creator.create("hello", "{}")
+    task_id = services.task_creator.create(HELLO)
     create = meter.take()
     _work(cloud, services, queue)
     run = meter.take()
@@ -182,7 +185,7 @@ def _with_key(cloud: LocalCloud, services: Services, meter: Meter, queue: str) -
     key = uuid4().hex
 
     def create() -> tuple[str, bool]:
-        return services.keyed_creator.create(services.task_creator, key, "task", "hello", "{}")
+        return services.keyed_creator.create(services.task_creator, key, "task", HELLO)
 
     meter.take()
     task_id, is_new = create()
@@ -195,11 +198,11 @@ def _with_key(cloud: LocalCloud, services: Services, meter: Meter, queue: str) -
 
 
 def _list(cloud: LocalCloud, services: Services, meter: Meter, queue: str, size: int) -> Meter:
-    name = f"bench-parallel-{size}"
-    services.list_creator.create(name, "{}")  # reads the templates
+    order = Order(name=f"bench-parallel-{size}", payload="{}")
+    services.list_creator.create(order)  # reads the templates
     _work(cloud, services, queue)
     meter.take()
-    list_id = services.list_creator.create(name, "{}")
+    list_id = services.list_creator.create(order)
     _work(cloud, services, queue)
     counted = meter.take()
     assert services.list_reader.overview(list_id).state is State.DONE

@@ -6,6 +6,7 @@ from typing import Any
 
 from task_service.adapters.template_cache import TemplateCache
 from task_service.domain.context import Context
+from task_service.domain.order import Order
 from task_service.domain.task import Body, State, Task
 from task_service.domain.task_list import TaskList
 from task_service.domain.template import StoredTemplate, TaskTemplate
@@ -44,6 +45,11 @@ def template_cache(templates: InMemoryTemplates, clock: FakeClock) -> TemplateCa
     """What remembers task templates for half a minute."""
     keep = timedelta(seconds=30)
     return TemplateCache(templates=templates, parse=TaskTemplate.from_text, clock=clock, keep=keep)
+
+
+def order(name: str = "greet", payload: str = "1", **changes: Any) -> Order:
+    """An order of a task or a list."""
+    return Order(name=name, payload=payload, **changes)
 
 
 def task(task_id: str = "task-1", **changes: Any) -> Task:

@@ -19,7 +19,7 @@ from task_service.testing import (
     Faults,
     InMemoryPlatform,
 )
-from tests.support.builders import list_document, services, stored_template
+from tests.support.builders import list_document, order, services, stored_template
 
 DAY = timedelta(days=1)
 LARGE = '"' + "x" * 200 + '"'
@@ -47,7 +47,7 @@ class World:
         self.creation: Any = made.task_creator if self.kind == "task" else made.list_creator
 
     def create(self, payload: str = "1", *, key: str = "k", name: str = "many", **headers: Any) -> str:
-        return self.keyed.create(self.creation, key, self.kind, name, payload, **headers)[0]
+        return self.keyed.create(self.creation, key, self.kind, order(name, payload, **headers))[0]
 
     @property
     def records(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def test_a_first_creation_writes_the_key_and_the_record_and_sends_one_message(wo
 
 
 def test_only_the_first_one_is_new(world: World) -> None:
-    new = [world.keyed.create(world.creation, "k", world.kind, "many", "1")[1] for _ in range(3)]
+    new = [world.keyed.create(world.creation, "k", world.kind, order("many"))[1] for _ in range(3)]
     assert new == [True, False, False]
 
 
@@ -124,7 +124,7 @@ def test_the_key_with_another_request_is_refused(world: World, change: dict[str,
 def test_the_key_with_another_resource_is_refused(world: World) -> None:
     world.create()
     with pytest.raises(KeyReused):
-        world.keyed.create(world.creation, "k", "another", "many", "1")
+        world.keyed.create(world.creation, "k", "another", order("many"))
 
 
 def test_a_key_that_has_expired_makes_another_thing(world: World) -> None:

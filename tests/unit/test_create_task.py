@@ -17,7 +17,7 @@ from task_service.testing import (
 )
 from task_service.usecases.create_task import TaskCreator
 from task_service.usecases.withdraw import AT_ONCE
-from tests.support.builders import NOW, list_document, services, stored_template
+from tests.support.builders import NOW, list_document, order, services, stored_template
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Refused:
         setattr(self.platform.queue.faults, "after" if the_queue_took_it else "before", 1)
         self._break_after_adding()
         with pytest.raises(Unavailable):
-            self.creation.create(self.name, "1")
+            self.creation.create(order(self.name))
 
     def mend(self, *, breaks_again: bool = False) -> None:
         self.records.add = self.add
@@ -94,7 +94,7 @@ def world() -> World:
 
 
 def test_a_created_task_is_in_the_table_and_its_message_in_the_queue(world: World) -> None:
-    task_id = world.creation.create("greet", '{"n": 1}')
+    task_id = world.creation.create(order(payload='{"n": 1}'))
 
     task = world.tasks.records[task_id]
     assert task.state is State.CREATED
@@ -105,7 +105,7 @@ def test_a_created_task_is_in_the_table_and_its_message_in_the_queue(world: Worl
 
 
 def test_a_task_keeps_its_template_as_it_was(world: World) -> None:
-    task_id = world.creation.create("greet", "1")
+    task_id = world.creation.create(order())
     world.templates.records["greet"] = stored_template(url="http://other.example/")
     assert url_of(world.tasks.records[task_id]) == "http://127.0.0.1:9/greet"
 
@@ -127,27 +127,27 @@ def url_of(task: Task) -> str:
 def test_each_cache_header_overrides_its_half(
     world: World, namespace: str, scope: str, expected: tuple[str, str]
 ) -> None:
-    task_id = world.creation.create("greet", "1", cache_namespace=namespace, cache_scope=scope)
+    task_id = world.creation.create(order(cache_namespace=namespace, cache_scope=scope))
     task = world.tasks.records[task_id]
     assert (task.cache_namespace, task.cache_scope) == expected
 
 
 def test_a_large_payload_goes_to_the_bucket_before_the_record_is_written(world: World) -> None:
     payload = '"' + "x" * 200 + '"'
-    task_id = world.creation.create("greet", payload)
+    task_id = world.creation.create(order(payload=payload))
     assert world.tasks.records[task_id].request == Body(blob=f"requests/{task_id}")
     assert world.bodies.blobs == {f"requests/{task_id}": payload}
 
 
 def test_an_unknown_template_is_not_found(world: World) -> None:
     with pytest.raises(NotFound, match=r"^task template not found$"):
-        world.creation.create("nobody", "1")
+        world.creation.create(order("nobody"))
 
 
 @pytest.mark.parametrize("payload", ["", " ", "\r\n\t "])
 def test_a_blank_payload_is_refused(world: World, payload: str) -> None:
     with pytest.raises(BadRequest, match=r"^missing required payload$"):
-        world.creation.create("greet", payload)
+        world.creation.create(order(payload=payload))
 
 
 @pytest.mark.parametrize(
@@ -160,31 +160,31 @@ def test_a_blank_payload_is_refused(world: World, payload: str) -> None:
 )
 def test_a_malformed_payload_is_refused_with_its_place(world: World, payload: str, fault: str) -> None:
     with pytest.raises(BadRequest, match=f"payload is not valid JSON: {fault}"):
-        world.creation.create("greet", payload)
+        world.creation.create(order(payload=payload))
 
 
 def test_a_payload_beyond_the_limit_is_refused_with_the_limit(world: World) -> None:
     with pytest.raises(TooLarge, match="at most 5000000 are allowed"):
-        world.creation.create("greet", "1" * 5_000_001)
+        world.creation.create(order(payload="1" * 5_000_001))
 
 
 def test_a_refused_payload_reads_nothing(world: World) -> None:
     with pytest.raises(BadRequest):
-        world.creation.create("greet", "oops")
+        world.creation.create(order(payload="oops"))
     assert world.templates.reads == 0
 
 
 def test_a_record_whose_message_is_not_taken_is_removed(world: World) -> None:
     world.queue.faults.before = 1
     with pytest.raises(Unavailable):
-        world.creation.create("greet", "1")
+        world.creation.create(order())
     assert world.tasks.records == {}
 
 
 def test_a_message_that_was_taken_all_the_same_meets_no_record(world: World) -> None:
     world.queue.faults.after = 1
     with pytest.raises(Unavailable):
-        world.creation.create("greet", "1")
+        world.creation.create(order())
     assert len(world.queue.sent) == 1
     assert world.tasks.records == {}
 
@@ -199,7 +199,7 @@ def test_the_client_gets_the_error_of_the_queue_also_where_the_record_cannot_be_
     add = world.tasks.add
     world.tasks.add = lambda task: (add(task), break_the_table())[0]  # type: ignore[method-assign,func-returns-value]
     with pytest.raises(Unavailable):
-        creation.create("greet", "1")
+        creation.create(order())
     assert len(world.tasks.records) == 1
 
 
@@ -207,16 +207,16 @@ def test_a_record_that_could_not_be_removed_is_after_the_next_creation(refused: 
     refused.create()
     assert refused.shown == [State.CREATED]
     refused.mend()
-    kept = refused.creation.create(refused.name, "1")
+    kept = refused.creation.create(order(refused.name))
     assert refused.ids == [kept]
 
 
 def test_what_the_table_still_refuses_to_remove_is_tried_again(refused: Refused) -> None:
     refused.create()
     refused.mend(breaks_again=True)
-    first = refused.creation.create(refused.name, "1")
+    first = refused.creation.create(order(refused.name))
     assert len(refused.ids) == 2
-    second = refused.creation.create(refused.name, "1")
+    second = refused.creation.create(order(refused.name))
     assert refused.ids == [first, second]
 
 
@@ -224,7 +224,7 @@ def test_a_record_that_was_started_after_all_is_not_removed(refused: Refused) ->
     refused.create(the_queue_took_it=True)
     refused.start()
     refused.mend()
-    refused.creation.create(refused.name, "1")
+    refused.creation.create(order(refused.name))
     assert len(refused.ids) == 2
 
 
@@ -232,32 +232,32 @@ def test_a_creation_removes_few_of_many_records(refused: Refused) -> None:
     for _ in range(AT_ONCE + 2):
         refused.create()
     refused.mend()
-    refused.creation.create(refused.name, "1")
+    refused.creation.create(order(refused.name))
     assert len(refused.ids) == 3
-    refused.creation.create(refused.name, "1")
+    refused.creation.create(order(refused.name))
     assert len(refused.ids) == 2
 
 
 def test_a_record_that_cannot_be_written_sends_nothing(world: World) -> None:
     world.tasks.faults.before = 1
     with pytest.raises(Unavailable):
-        world.creation.create("greet", "1")
+        world.creation.create(order())
     assert world.queue.sent == []
 
 
 def test_templates_are_remembered_for_their_time(world: World) -> None:
     creation = world.creation
-    creation.create("greet", "1")
-    creation.create("greet", "1")
+    creation.create(order())
+    creation.create(order())
     assert world.templates.reads == 1
     world.clock.advance(31)
-    creation.create("greet", "1")
+    creation.create(order())
     assert world.templates.reads == 2
 
 
 def test_a_missing_template_is_not_remembered(world: World) -> None:
     creation = world.creation
     with pytest.raises(NotFound):
-        creation.create("late", "1")
+        creation.create(order("late"))
     world.templates.records["late"] = stored_template("late")
-    assert creation.create("late", "1")
+    assert creation.create(order("late"))

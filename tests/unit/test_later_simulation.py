@@ -20,7 +20,7 @@ from task_service.domain.task import State
 from task_service.domain.template import StoredTemplate
 from task_service.testing import FakeClock, InMemoryPlatform, ScriptedOutside
 from task_service.wiring.services import Services
-from tests.support.builders import NOW, list_document, services, stored_template
+from tests.support.builders import NOW, list_document, order, services, stored_template
 
 TWENTY_MINUTES = timedelta(minutes=20)
 LEASE = timedelta(seconds=60)
@@ -84,9 +84,9 @@ class World:
         made = services(self.platform)
         start = Start(delay=self.wait)
         if self.kind == "task":
-            self.id = made.task_creator.create("t0", "1", start=start)
+            self.id = made.task_creator.create(order("t0", start=start))
         else:
-            self.id = made.list_creator.create("many", "1", start=start)
+            self.id = made.list_creator.create(order("many", start=start))
         self._take_sent()
 
     @property

@@ -13,7 +13,7 @@ from task_service.domain.messages import GroupStart, TaskMessage
 from task_service.domain.start import Start
 from task_service.domain.turns import group_of, is_group
 from task_service.testing import InMemoryPlatform, ScriptedOutside, ScriptedTarget
-from tests.support.builders import NOW, services, stored_template
+from tests.support.builders import NOW, order, services, stored_template
 from tests.unit.test_api import Answer, World, assert_problem
 
 pytestmark = pytest.mark.usefixtures("gateway")
@@ -96,7 +96,7 @@ class TestLaterMessages:
 
     @pytest.mark.parametrize("group", ["", "tenant-1"])
     def test_a_retry_keeps_the_group(self, platform: InMemoryPlatform, group: str) -> None:
-        services(platform).task_creator.create("greet", "1", start=Start(group=group))
+        services(platform).task_creator.create(order(start=Start(group=group)))
         self.handle(platform, platform.queue.sent[0].message, Answered(status=503, result="1"))
         assert groups(platform) == [group or "greet"]
 

@@ -16,7 +16,7 @@ from task_service.wiring.postgres import PostgresPlatform
 from task_service.wiring.services import Services
 from task_service.wiring.settings import Settings
 from tests.integration.postgres.conftest import Host
-from tests.support.builders import stored_template, task
+from tests.support.builders import order, stored_template, task
 
 LONG = timedelta(minutes=1)
 ITEMS = 500
@@ -129,7 +129,7 @@ def test_an_idempotency_key_that_many_use_at_once_makes_one_task(host: Host) -> 
     def create(platform: PostgresPlatform) -> tuple[str, bool]:
         services = Services(settings=Settings({}), platform=platform, outside=ScriptedOutside())
         start.wait()
-        return services.keyed_creator.create(services.task_creator, "key", "task", "greet", "{}")
+        return services.keyed_creator.create(services.task_creator, "key", "task", order())
 
     with ThreadPoolExecutor(8) as clients:
         answers = list(clients.map(create, hosts * 4))

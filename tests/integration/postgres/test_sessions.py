@@ -16,7 +16,7 @@ from task_service.testing import ScriptedOutside
 from task_service.wiring.postgres import PostgresPlatform
 from task_service.wiring.services import Services
 from task_service.wiring.settings import Settings
-from tests.support.builders import stored_template, task, task_list
+from tests.support.builders import order, stored_template, task, task_list
 from tests.support.postgres import Server
 
 LONG = timedelta(minutes=1)
@@ -43,7 +43,7 @@ def use_everything(platform: PostgresPlatform) -> None:
     """Call every port, and what the host needs."""
     services = Services(settings=Settings({}), platform=platform, outside=ScriptedOutside())
     platform.task_templates.put(stored_template(), if_match=None, if_new=False)
-    services.keyed_creator.create(services.task_creator, "key", "task", "greet", "{}")
+    services.keyed_creator.create(services.task_creator, "key", "task", order())
     created = task("t")
     platform.tasks.add(created)
     platform.tasks.replay("t", number=1)

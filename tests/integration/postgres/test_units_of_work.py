@@ -11,11 +11,11 @@ from task_service.domain.errors import Unavailable
 from task_service.domain.messages import TaskMessage, message_of
 from task_service.domain.template import StoredTemplate
 from task_service.testing import ScriptedOutside
-from task_service.usecases.create_batch import Created, Order
+from task_service.usecases.create_batch import Created, Item
 from task_service.wiring.postgres import PostgresPlatform
 from task_service.wiring.services import Services
 from task_service.wiring.settings import Settings
-from tests.support.builders import list_document, stored_template, task
+from tests.support.builders import list_document, order, stored_template, task
 from tests.support.postgres import Server
 
 QUEUE = "pgmq.q_task_service_tasks"
@@ -42,7 +42,7 @@ def count(platform: PostgresPlatform, table: str) -> int:
 
 
 def test_a_created_task_has_its_record_and_its_message(services: Services, platform: PostgresPlatform) -> None:
-    task_id = services.task_creator.create("greet", "{}")
+    task_id = services.task_creator.create(order())
     assert platform.tasks.get(task_id) is not None
     [message] = platform.task_reader.receive(most=10, visibility=timedelta(seconds=30))
     assert task_id in message.body
@@ -54,9 +54,9 @@ def test_a_creation_is_one_transaction(services: Services, platform: PostgresPla
     creator: Any = services.task_creator if table == "tasks" else services.list_creator
     name = "greet" if table == "tasks" else "many"
     if keyed:
-        services.keyed_creator.create(creator, "key", table, name, "{}")
+        services.keyed_creator.create(creator, "key", table, order(name))
     else:
-        creator.create(name, "{}")
+        creator.create(order(name))
     [row] = platform.database.rows(f"SELECT xmin::text AS writer FROM task_service.{table}")
     [message] = platform.database.rows(f"SELECT xmin::text AS writer FROM {QUEUE}")
     assert row["writer"] == message["writer"]
@@ -72,21 +72,19 @@ def test_a_creation_whose_message_cannot_be_sent_leaves_nothing(
     platform.database.rows(f"ALTER TABLE {QUEUE} RENAME TO elsewhere")
     with pytest.raises(Unavailable, match="postgresql: UndefinedTable"):
         if keyed:
-            services.keyed_creator.create(services.task_creator, "key", "tasks", "greet", "{}")
+            services.keyed_creator.create(services.task_creator, "key", "tasks", order())
         else:
-            services.task_creator.create("greet", "{}")
+            services.task_creator.create(order())
     assert count(platform, "task_service.tasks") == 0
     assert count(platform, "task_service.idempotency_keys") == 0
     assert "record without message stays" not in caplog.text
 
 
-ORDERS = [
-    Order(name="greet", payload=str(number), key_hash=f"k{number}" if number % 3 else None) for number in range(9)
-]
+ORDERS = [Item(order(payload=str(number)), f"k{number}" if number % 3 else None) for number in range(9)]
 
 
 def test_a_batch_is_one_transaction(services: Services, platform: PostgresPlatform) -> None:
-    results = services.batch_creator.create([*ORDERS, Order(name="nobody", payload="1")])
+    results = services.batch_creator.create([*ORDERS, Item(order("nobody"))])
     assert [isinstance(result, Created) for result in results] == [True] * 9 + [False]
     assert count(platform, "task_service.tasks") == count(platform, QUEUE) == 9
     writers = platform.database.rows(f"""

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from uuid import uuid4
 
-from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.errors import TaskServiceError, Unavailable
 from task_service.domain.messages import TaskMessage, message_of
-from task_service.domain.start import AT_ONCE, Start
+from task_service.domain.order import Order
 from task_service.domain.task import Task
 from task_service.domain.template import TaskTemplate
 from task_service.ports import CachedTemplates
@@ -23,20 +22,12 @@ from task_service.usecases.create_once import KeyedCreator
 from task_service.usecases.create_task import TaskCreator
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Order:
-    """A task that a client wants created."""
+class Item(NamedTuple):
+    """A task that a client wants created in a batch."""
 
-    name: str
-    """Name of its template."""
-    payload: str
-    """JSON text of its body."""
+    order: Order
     key_hash: str | None = None
     """Of its idempotency key; None: it has none."""
-    cache_namespace: str = ""
-    cache_scope: str = ""
-    start: Start = AT_ONCE
-    context: Context = NO_CONTEXT
 
 
 class Created(NamedTuple):
@@ -48,7 +39,7 @@ class Created(NamedTuple):
 
 
 Result = Created | TaskServiceError
-"""What an order came to."""
+"""What an item came to."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -58,14 +49,14 @@ class BatchCreator:
     creator: TaskCreator
     keyed: KeyedCreator
 
-    def create(self, orders: Sequence[Order]) -> list[Result]:
-        """Create the tasks of `orders`; returns the result of each, in order.
+    def create(self, items: Sequence[Item]) -> list[Result]:
+        """Create the tasks of `items`; returns the result of each, in order.
 
         A task that is created is in the table, and its message in the queue. Raises Unavailable where none was written.
         """
         templates = _Templates(self.creator.templates)
-        templates.look_up(order.name for order in orders)
-        batch = _Batch(orders=orders, creator=replace(self.creator, templates=templates), keyed=self.keyed)
+        templates.look_up(item.order.name for item in items)
+        batch = _Batch(items=items, creator=replace(self.creator, templates=templates), keyed=self.keyed)
         try:
             with self.creator.unit_of_work():
                 batch.write_new()
@@ -76,30 +67,30 @@ class BatchCreator:
         self.creator.withdrawals.withdraw_all(batch.without_message)
         if any(isinstance(result, Created) for result in batch.results.values()):
             self.creator.withdrawals.go_on()
-        return [batch.results[index] for index in range(len(orders))]
+        return [batch.results[index] for index in range(len(items))]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _Batch:
-    """The orders of one request, on their way to their results."""
+    """The items of one request, on their way to their results."""
 
-    orders: Sequence[Order]
+    items: Sequence[Item]
     creator: TaskCreator
     keyed: KeyedCreator
     results: dict[int, Result] = field(default_factory=dict)
-    """By the positions of the orders."""
+    """By the positions of the items."""
     new: dict[int, Task] = field(default_factory=dict)
-    """The records of orders without a key."""
+    """The records of items without a key."""
     messages: dict[int, TaskMessage] = field(default_factory=dict)
     """Messages that are to be sent."""
 
     def write_new(self) -> None:
-        """Write the records of the orders without a key."""
-        for index, order in enumerate(self.orders):
-            if order.key_hash is not None:
+        """Write the records of the items without a key."""
+        for index, item in enumerate(self.items):
+            if item.key_hash is not None:
                 continue
             try:
-                self.new[index] = self._draft(order)
+                self.new[index] = self.creator.draft(item.order)(str(uuid4()))
             except Unavailable:
                 # Nothing is written yet.
                 raise
@@ -113,27 +104,16 @@ class _Batch:
                 self._is_written(index, Created(task.id, is_new=True), message_of(task))
 
     def write_keyed(self) -> None:
-        """Write the keys and the records of the orders with a key."""
-        keyed = [(order.key_hash, index) for index, order in enumerate(self.orders) if order.key_hash is not None]
+        """Write the keys and the records of the items with a key."""
+        keyed = [(item.key_hash, index) for index, item in enumerate(self.items) if item.key_hash is not None]
         unavailable: Unavailable | None = None
         # In the order of the keys, so that two batches with the same keys do not wait for each other.
         for key_hash, index in sorted(keyed):
             if unavailable is not None:
                 self.results[index] = unavailable
                 continue
-            order = self.orders[index]
             try:
-                written = self.keyed.write(
-                    self.creator,
-                    key_hash,
-                    "task",
-                    order.name,
-                    order.payload,
-                    cache_namespace=order.cache_namespace,
-                    cache_scope=order.cache_scope,
-                    start=order.start,
-                    context=order.context,
-                )
+                written = self.keyed.write(self.creator, key_hash, "task", self.items[index].order)
             except Unavailable as reason:
                 # The table does not answer. Asking again for each key would take longer than a client waits.
                 unavailable = self.results[index] = reason
@@ -152,7 +132,7 @@ class _Batch:
 
     def give_up(self, reason: Unavailable) -> None:
         """None of the tasks is durable, whatever was written."""
-        for index in range(len(self.orders)):
+        for index in range(len(self.items)):
             result = self.results.get(index)
             if result is None or isinstance(result, Created):
                 self.results[index] = reason
@@ -161,17 +141,6 @@ class _Batch:
     def without_message(self) -> list[str]:
         """The ids of new records that may be there, and whose messages may not."""
         return [task.id for index, task in self.new.items() if not isinstance(self.results[index], Created)]
-
-    def _draft(self, order: Order) -> Task:
-        draft = self.creator.draft(
-            order.name,
-            order.payload,
-            cache_namespace=order.cache_namespace,
-            cache_scope=order.cache_scope,
-            start=order.start,
-            context=order.context,
-        )
-        return draft(str(uuid4()))
 
     def _is_written(self, index: int, created: Created, message: TaskMessage | None) -> None:
         self.results[index] = created

@@ -6,11 +6,11 @@ from datetime import timedelta
 from functools import cached_property
 from uuid import uuid4
 
-from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.errors import NotFound, Unavailable
 from task_service.domain.limits import check_list_size, check_payload
 from task_service.domain.messages import GroupStart
-from task_service.domain.start import AT_ONCE, Start, body_prefix
+from task_service.domain.order import Order
+from task_service.domain.start import body_prefix
 from task_service.domain.task import State
 from task_service.domain.task_list import Plan, TaskList, TaskListTemplate
 from task_service.domain.template import TaskTemplate, TemplateKind
@@ -38,25 +38,13 @@ class ListCreator:
     def _withdrawals(self) -> Withdrawals[TaskList]:
         return Withdrawals(records=self.lists, has_started=self.has_started)
 
-    def create(
-        self,
-        name: str,
-        payload: str,
-        *,
-        cache_namespace: str = "",
-        cache_scope: str = "",
-        start: Start = AT_ONCE,
-        context: Context = NO_CONTEXT,
-    ) -> str:
-        """Create a list of the template `name` with the JSON text `payload`; returns its id.
+    def create(self, order: Order) -> str:
+        """Create a list; returns its id.
 
         On return the record is in the table and its message in the queue. Raises BadRequest, TooLarge, NotFound,
         and Unavailable, after which the list does not run unless the queue took the message without saying so.
         """
-        draft = self.draft(
-            name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, start=start, context=context
-        )
-        task_list = draft(str(uuid4()))
+        task_list = self.draft(order)(str(uuid4()))
         try:
             with self.unit_of_work():
                 self.lists.add(task_list)
@@ -74,40 +62,31 @@ class ListCreator:
         """Where lists are written."""
         return self.lists
 
-    def draft(
-        self,
-        name: str,
-        payload: str,
-        *,
-        cache_namespace: str = "",
-        cache_scope: str = "",
-        start: Start = AT_ONCE,
-        context: Context = NO_CONTEXT,
-    ) -> Callable[[str], TaskList]:
-        """Check the request; returns what makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
-        check_payload(payload)
-        plan = self._plan(name)
-        context = context.traced(starts=self.starts_traces)
+    def draft(self, order: Order) -> Callable[[str], TaskList]:
+        """Check the order; returns what makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
+        check_payload(order.payload)
+        plan = self._plan(order.name)
+        context = order.context.traced(starts=self.starts_traces)
         work_in(context.trace)
 
         def task_list(list_id: str) -> TaskList:
             now = self.clock()
-            due_at = start.due_at(now)
+            due_at = order.start.due_at(now)
             prefix = body_prefix(due_at)
             return TaskList(
                 id=list_id,
                 name=plan.template.name,
                 # Under a key of its own: a list that exists already keeps its plan.
                 plan=self.bodies.store(f"{prefix}/{list_id}/plan/{uuid4()}", plan.to_text()),
-                request=self.bodies.store(f"{prefix}/{list_id}", payload),
-                cache_namespace=cache_namespace or plan.template.cache_namespace,
-                cache_scope=cache_scope or plan.template.cache_scope,
+                request=self.bodies.store(f"{prefix}/{list_id}", order.payload),
+                cache_namespace=order.cache_namespace or plan.template.cache_namespace,
+                cache_scope=order.cache_scope or plan.template.cache_scope,
                 state=State.CREATED,
                 created_at=now,
                 expires_at=(due_at or now) + self.retention,
                 not_before=due_at,
                 context=context,
-                queue_group=start.group,
+                queue_group=order.start.group,
             )
 
         return task_list

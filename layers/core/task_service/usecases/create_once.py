@@ -13,11 +13,12 @@ from datetime import timedelta
 from typing import Protocol, TypeVar
 from uuid import uuid4
 
-from task_service.domain.context import NO_CONTEXT, Context
+from task_service.domain.context import Context
 from task_service.domain.errors import KeyReused, NotFound
 from task_service.domain.idempotency import KeyUse, fingerprint
 from task_service.domain.messages import GroupStart, TaskMessage
-from task_service.domain.start import AT_ONCE, Start
+from task_service.domain.order import Order
+from task_service.domain.start import Start
 from task_service.domain.trace import work_in
 from task_service.ports import Clock, IdempotencyKeys, TaskQueue, UnitOfWork
 
@@ -46,33 +47,15 @@ class Records(Protocol[R]):
 class Creator(Protocol[R]):
     """Creates tasks or lists, in one go or step by step; R is their record."""
 
-    def create(
-        self,
-        name: str,
-        payload: str,
-        *,
-        cache_namespace: str = "",
-        cache_scope: str = "",
-        start: Start = AT_ONCE,
-        context: Context = NO_CONTEXT,
-    ) -> str:
+    def create(self, order: Order) -> str:
         """Create one without a key; returns the id."""
 
     @property
     def records(self) -> Records[R]:
         """Their records."""
 
-    def draft(
-        self,
-        name: str,
-        payload: str,
-        *,
-        cache_namespace: str = "",
-        cache_scope: str = "",
-        start: Start = AT_ONCE,
-        context: Context = NO_CONTEXT,
-    ) -> Callable[[str], R]:
-        """Check the request; returns a function that makes the record of an id."""
+    def draft(self, order: Order) -> Callable[[str], R]:
+        """Check the order; returns a function that makes the record of an id."""
 
     def has_started(self, record: R, /) -> bool:
         """Whether an executor has handled the first message of a record that was found."""
@@ -102,65 +85,27 @@ class KeyedCreator:
     keep: timedelta
     """How long a key is kept, counted from the time when what it created is due."""
 
-    def create(
-        self,
-        creation: Creator[R],
-        key_hash: str,
-        resource: str,
-        name: str,
-        payload: str,
-        *,
-        cache_namespace: str = "",
-        cache_scope: str = "",
-        start: Start = AT_ONCE,
-        context: Context = NO_CONTEXT,
-    ) -> tuple[str, bool]:
+    def create(self, creation: Creator[R], key_hash: str, resource: str, order: Order) -> tuple[str, bool]:
         """Create what the key stands for, unless it is there; returns its id, and whether it is new.
-
-        The context is no part of what the key stands for: a repeated request may come in another trace.
 
         On return the record is in the table, and its message is in the queue or was taken. Raises BadRequest,
         TooLarge and NotFound, for which no key is kept, KeyReused, and Unavailable, after which the same request has
         to be sent again.
         """
         with self.unit_of_work():
-            written = self.write(
-                creation,
-                key_hash,
-                resource,
-                name,
-                payload,
-                cache_namespace=cache_namespace,
-                cache_scope=cache_scope,
-                start=start,
-                context=context,
-            )
+            written = self.write(creation, key_hash, resource, order)
             if written.message is not None:
                 self.queue.send(written.message, due_at=written.message.not_before)
         return written.id, written.is_new
 
-    def write(
-        self,
-        creation: Creator[R],
-        key_hash: str,
-        resource: str,
-        name: str,
-        payload: str,
-        *,
-        cache_namespace: str = "",
-        cache_scope: str = "",
-        start: Start = AT_ONCE,
-        context: Context = NO_CONTEXT,
-    ) -> Written:
+    def write(self, creation: Creator[R], key_hash: str, resource: str, order: Order) -> Written:
         """Do the same without sending the message, which the caller has to do before it tells a client the id."""
-        print_of_request = fingerprint(resource, name, payload, cache_namespace, cache_scope, *start.identity)
+        print_of_request = fingerprint(resource, *order.identity)
         try:
-            draft = creation.draft(
-                name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, start=start, context=context
-            )
+            draft = creation.draft(order)
         except NotFound as reason:
             return self._known(creation, key_hash, print_of_request, reason)
-        use = self._use(key_hash, print_of_request, start)
+        use = self._use(key_hash, print_of_request, order.start)
         record = draft(use.id)
         present = creation.records.add(record)
         if present is None:

@@ -6,11 +6,11 @@ from datetime import timedelta
 from functools import cached_property
 from uuid import uuid4
 
-from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.errors import NotFound, Unavailable
 from task_service.domain.limits import check_payload
 from task_service.domain.messages import TaskMessage, message_of
-from task_service.domain.start import AT_ONCE, Start, body_prefix
+from task_service.domain.order import Order
+from task_service.domain.start import body_prefix
 from task_service.domain.task import State, Task
 from task_service.domain.template import TaskTemplate, TemplateKind
 from task_service.domain.trace import work_in
@@ -37,25 +37,13 @@ class TaskCreator:
         """Takes back records whose messages could not be sent."""
         return Withdrawals(records=self.tasks, has_started=self.has_started)
 
-    def create(
-        self,
-        name: str,
-        payload: str,
-        *,
-        cache_namespace: str = "",
-        cache_scope: str = "",
-        start: Start = AT_ONCE,
-        context: Context = NO_CONTEXT,
-    ) -> str:
-        """Create a task of the template `name` with the JSON text `payload`; returns its id.
+    def create(self, order: Order) -> str:
+        """Create a task; returns its id.
 
         On return the record is in the table and its message in the queue. Raises BadRequest, TooLarge, NotFound,
         and Unavailable, after which the task does not run unless the queue took the message without saying so.
         """
-        draft = self.draft(
-            name, payload, cache_namespace=cache_namespace, cache_scope=cache_scope, start=start, context=context
-        )
-        task = draft(str(uuid4()))
+        task = self.draft(order)(str(uuid4()))
         try:
             with self.unit_of_work():
                 self.tasks.add(task)
@@ -66,15 +54,13 @@ class TaskCreator:
         self.withdrawals.go_on()
         return task.id
 
-    def write_once(
-        self, task_id: str, name: str, payload: str, *, context: Context = NO_CONTEXT
-    ) -> tuple[TaskMessage, bool]:
+    def write_once(self, task_id: str, order: Order) -> tuple[TaskMessage, bool]:
         """Write the task of this id, unless there is one; returns its first message, and whether there was none.
 
         The caller repeats this until it has sent the message too: a record without a message stays, the next call finds
         it, and a second message does no harm. Raises as `create`.
         """
-        task = self.draft(name, payload, context=context)(task_id)
+        task = self.draft(order)(task_id)
         present = self.tasks.add(task)
         work_in((present or task).context.trace)
         return message_of(task), present is None
@@ -86,41 +72,32 @@ class TaskCreator:
         """Where tasks are written."""
         return self.tasks
 
-    def draft(
-        self,
-        name: str,
-        payload: str,
-        *,
-        cache_namespace: str = "",
-        cache_scope: str = "",
-        start: Start = AT_ONCE,
-        context: Context = NO_CONTEXT,
-    ) -> Callable[[str], Task]:
-        """Check the request; returns what makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
-        check_payload(payload)
-        template = self.templates.get(name)
+    def draft(self, order: Order) -> Callable[[str], Task]:
+        """Check the order; returns what makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
+        check_payload(order.payload)
+        template = self.templates.get(order.name)
         if template is None:
             raise NotFound.template(TemplateKind.TASK)
-        context = context.traced(starts=self.starts_traces)
+        context = order.context.traced(starts=self.starts_traces)
         work_in(context.trace)
 
         def task(task_id: str) -> Task:
             now = self.clock()
-            due_at = start.due_at(now)
+            due_at = order.start.due_at(now)
             return Task(
                 id=task_id,
                 name=template.name,
                 template=template,
-                request=self.bodies.store(f"{body_prefix(due_at)}/{task_id}", payload),
-                cache_namespace=cache_namespace or template.cache_namespace,
-                cache_scope=cache_scope or template.cache_scope,
+                request=self.bodies.store(f"{body_prefix(due_at)}/{task_id}", order.payload),
+                cache_namespace=order.cache_namespace or template.cache_namespace,
+                cache_scope=order.cache_scope or template.cache_scope,
                 state=State.CREATED,
                 attempt=1,
                 created_at=now,
                 expires_at=(due_at or now) + self.retention,
                 not_before=due_at,
                 context=context,
-                queue_group=start.group,
+                queue_group=order.start.group,
             )
 
         return task

@@ -13,6 +13,7 @@ from task_service.domain.errors import BadRequest, NotFound
 from task_service.domain.event_task import CACHE_SET, CacheEntry, EventTask
 from task_service.domain.limits import MAX_NAME_BYTES
 from task_service.domain.messages import TaskMessage
+from task_service.domain.order import Order
 from task_service.domain.template import TaskTemplate
 from task_service.domain.trace import Trace, current_trace
 from task_service.ports import CachedTemplates, TaskQueue
@@ -100,13 +101,10 @@ class EventHandler:
             return _unmatched(event, _NO_TEMPLATE, event_task)
         if not template.request_policy:
             return _unmatched(event, "the event task's task template has no requestPolicy", event_task)
+        context = Context(trace=event.trace)
+        order = Order(name=event_task.task_name, payload=event_task.request(), context=context)
         try:
-            message, is_new = self.creator.write_once(
-                event_task.task_id(event),
-                event_task.task_name,
-                event_task.request(),
-                context=Context(trace=event.trace),
-            )
+            message, is_new = self.creator.write_once(event_task.task_id(event), order)
         except NotFound:
             return _unmatched(event, _NO_TEMPLATE, event_task)
         except BadRequest as refusal:

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from task_service.domain.errors import BadRequest, TaskServiceError
+from task_service.domain.order import Order
 from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
 from task_service.domain.trace import work_in
 from task_service.entrypoints.api import later
@@ -15,7 +16,7 @@ from task_service.entrypoints.api.response import Response
 if TYPE_CHECKING:
     from task_service.entrypoints.api.services import Services
     from task_service.schemas.batch import OrderText
-    from task_service.usecases.create_batch import Order, Result
+    from task_service.usecases.create_batch import Item, Result
 
 _KEY: Final = "idempotencyKey"
 
@@ -36,19 +37,19 @@ def create_tasks(request: Request, services: "Services") -> Response:
 
     refuse_headers(request)
     results: list[Result | None] = []
-    orders: dict[int, Order] = {}
-    for index, item in enumerate(read_orders(request.payload())):
+    items: dict[int, Item] = {}
+    for index, text in enumerate(read_orders(request.payload())):
         try:
-            if isinstance(item, BadRequest):
-                raise item
-            orders[index] = _order(item, request, services)
+            if isinstance(text, BadRequest):
+                raise text
+            items[index] = _item(text, request, services)
             results.append(None)
         except BadRequest as refusal:
             results.append(refusal)
-    created = services.batch_creator.create(list(orders.values())) if orders else []
+    created = services.batch_creator.create(list(items.values())) if items else []
     # What follows is about all of them.
     work_in(context_of(request).trace)
-    for index, result in zip(orders, created, strict=True):
+    for index, result in zip(items, created, strict=True):
         results[index] = result
     return _response([result for result in results if result is not None])
 
@@ -60,21 +61,22 @@ def refuse_headers(request: Request) -> None:
             raise BadRequest(f"{name}: is not a header of a batch; each task has it as its member {member}")
 
 
-def _order(item: "OrderText", request: Request, services: "Services") -> "Order":
-    """The order of an item. Raises BadRequest."""
+def _item(text: "OrderText", request: Request, services: "Services") -> "Item":
+    """The item of a text. Raises BadRequest."""
     from task_service.domain.idempotency import key_hash
-    from task_service.usecases.create_batch import Order
+    from task_service.usecases.create_batch import Item
 
-    order, key = item.order, item.order.idempotencyKey
-    return Order(
-        name=order.name,
-        payload=item.body,
-        key_hash=None if key is None else key_hash(key, request.caller, field=_KEY),
-        cache_namespace=_cache_name("cacheNamespace", order.cacheNamespace),
-        cache_scope=_cache_name("cacheScope", order.cacheScope),
-        start=later.parse_start(later.MEMBERS, order.delaySeconds, order.notBefore, order.group, services.clock()),
+    asked, key = text.order, text.order.idempotencyKey
+    hashed = None if key is None else key_hash(key, request.caller, field=_KEY)
+    order = Order(
+        name=asked.name,
+        payload=text.body,
+        cache_namespace=_cache_name("cacheNamespace", asked.cacheNamespace),
+        cache_scope=_cache_name("cacheScope", asked.cacheScope),
+        start=later.parse_start(later.MEMBERS, asked.delaySeconds, asked.notBefore, asked.group, services.clock()),
         context=context_of(request),
     )
+    return Item(order, hashed)
 
 
 def _cache_name(name: str, value: str | None) -> str:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from task_service.domain.context import Context
 from task_service.domain.errors import BadRequest
+from task_service.domain.order import Order
 from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
 from task_service.domain.trace import Trace
 from task_service.entrypoints.api.later import start_of
@@ -21,19 +22,20 @@ def create(
 
     It is not new if an earlier request with the same idempotency key created it.
     """
-    payload = request.payload()
-    options: dict[str, Any] = {
-        "cache_namespace": _cache_name(request, "x-cache-namespace"),
-        "cache_scope": _cache_name(request, "x-cache-scope"),
-        "start": start_of(request, services),
-        "context": context_of(request),
-    }
+    order = Order(
+        name=name,
+        payload=request.payload(),
+        cache_namespace=_cache_name(request, "x-cache-namespace"),
+        cache_scope=_cache_name(request, "x-cache-scope"),
+        start=start_of(request, services),
+        context=context_of(request),
+    )
     key = request.header("Idempotency-Key")
     if key is None:
-        return creator.create(name, payload, **options), True
+        return creator.create(order), True
     from task_service.domain.idempotency import key_hash
 
-    return services.keyed_creator.create(creator, key_hash(key, request.caller), resource, name, payload, **options)
+    return services.keyed_creator.create(creator, key_hash(key, request.caller), resource, order)
 
 
 def context_of(request: Request) -> Context:
