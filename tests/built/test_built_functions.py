@@ -61,7 +61,11 @@ def test_a_sample_event_is_answered_well(function: Started, cloud: LocalCloud, r
     elif name == "api-create-task":
         assert json.loads(receive(cloud, resources))["id"] == json.loads(result["body"])["taskID"]
     elif name == "failures":
-        assert json.loads(receive(cloud, resources)) == {"id": samples["STRANDED_TASK_ID"], "attempt": 1}
+        assert json.loads(receive(cloud, resources)) == {
+            "id": samples["STRANDED_TASK_ID"],
+            "attempt": 1,
+            "queueGroup": "hello",
+        }
 
 
 def test_the_api_says_that_it_is_up_and_ready(function: Started) -> None:
@@ -96,7 +100,7 @@ def test_a_task_is_created_run_and_read(
 
         assert outcome == {"batchItemFailures": []}
         assert [call.body.decode() for call in target.calls] == [request_body]
-    assert json.loads(message) == {"id": task_id, "attempt": 1}
+    assert json.loads(message) == {"id": task_id, "attempt": 1, "queueGroup": "hello"}
     result = read(function, "/v1/taskResult/{taskID}", task_id)
     assert (result["statusCode"], result["body"]) == (200, LARGE)
 

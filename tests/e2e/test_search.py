@@ -56,6 +56,7 @@ def test_what_has_failed_is_found_by_name(api: Api, target: HttpTarget) -> None:
     statuses = api.all_ended(created)
 
     expected = [status for status in reversed(statuses) if status["name"] == bad]
+    assert [len(status.pop("history")) for status in expected] == [1] * 3
     assert [status["status"] for status in expected] == ["failed"] * 3
     assert page(api, name=bad, state="failed")["items"] == expected
     assert page(api, name=bad)["items"] == expected

@@ -64,7 +64,7 @@ def task(task_id: str = "task-1", **changes: Any) -> Task:
         "state": State.CREATED,
         "attempt": 1,
         "created_at": NOW,
-        "expires_at": NOW + timedelta(days=30),
+        "expires_at": NOW + timedelta(days=30_000),
     }
     return Task(**(values | changes))
 
@@ -80,7 +80,7 @@ def task_list(list_id: str = "list", **changes: Any) -> TaskList:
         "cache_scope": "",
         "state": State.CREATED,
         "created_at": NOW,
-        "expires_at": NOW + timedelta(days=30),
+        "expires_at": NOW + timedelta(days=30_000),
     }
     return TaskList(**(values | changes))
 

@@ -168,11 +168,16 @@ class TestAuditLines:
             ask(world, "POST", "/v1/task/greet", body="1", headers={"Idempotency-Key": "k"})
         assert len(audited(caplog)) == 1
 
-    def test_without_authentication_it_names_no_caller(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_without_authentication_it_names_no_caller_and_a_level_leaves_it_out(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
         caplog.set_level(logging.INFO, logger="task")
         World().ask("POST", "/v1/task/greet", body="1")
         [line] = audited(caplog)
         assert "sub" not in line
+        caplog.set_level(logging.WARNING, logger="task")
+        World().ask("POST", "/v1/task/greet", body="1")
+        assert audited(caplog) == []
 
     def test_a_level_does_not_leave_it_out(
         self, world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

@@ -15,7 +15,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from bridge.logs import JsonLines
 from local.emulator import log_lines
 from task_service.entrypoints.telemetry import lines, logger, metrics, observed
-from tests.unit.test_api import World
+from tests.unit.test_guard import ISSUED_BY, guarded
 
 HOSTILE = [
     "a\u2028{}",
@@ -150,17 +150,18 @@ def test_without_a_line_the_metrics_have_one_of_their_own(said: Said) -> None:
 def test_an_audit_line_is_written_at_every_level_and_carries_the_metrics(
     said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, log = World(), logging.getLogger("task")
+    world, log = guarded(), logging.getLogger("task")
+    caller = {"Authorization": f"Bearer {ISSUED_BY.token(sub='ada')}"}
     monkeypatch.setattr(log, "handlers", [lines])
     monkeypatch.setattr(log, "level", logging.ERROR)
 
     def work() -> None:
-        world.ask("GET", "/v1/tasks")
-        world.ask("POST", "/v1/task/greet", body="1")
+        world.ask("GET", "/v1/tasks", headers=caller)
+        world.ask("POST", "/v1/task/greet", body="1", headers=caller)
         count()
 
     [line] = said.after(work)
-    assert (line["audit"], metrics_of(line)) == ("created", ["Created"])
+    assert (line["audit"], line["sub"], metrics_of(line)) == ("created", "ada", ["Created"])
 
 
 def test_an_invocation_that_fails_writes_its_lines_and_metrics(said: Said) -> None:

@@ -106,7 +106,7 @@ def test_a_stop_while_sqs_refuses_says_what_is_lost(
     sqs.wait_for_requests(1)
     assert bridge.stop() == 0
     lines = [json.loads(line) for line in bridge.log.splitlines()]
-    assert {"events are lost: SQS takes none": 7}.items() <= {
+    assert {"events are lost: the queue takes none": 7}.items() <= {
         line["message"]: line.get("events") for line in lines
     }.items()
 
@@ -130,7 +130,7 @@ def test_a_stop_while_sqs_does_not_answer_ends_before_a_container_is_killed(
 
     assert time.monotonic() - begun < DOCKER_STOP_SECONDS
     said = {line["message"]: line.get("events") for line in map(json.loads, bridge.log.splitlines())}
-    assert said["events are lost: SQS takes none"] == 7
+    assert said["events are lost: the queue takes none"] == 7
     assert "stopped" in said
 
 

@@ -42,10 +42,9 @@ class Api:
         for name, count in response.counts.items():
             self._metrics.add_metric(name, MetricUnit.Count, count)
         fields = {"action": "answer", "method": request.method, "route": request.resource, "status": response.status}
-        if response.audit is None:
-            log.info("answered", extra={**fields, **response.log_fields})
-        else:
-            _record({**fields, "audit": response.audit, **response.log_fields})
+        audited = {"audit": response.audit} if response.audit is not None else {}
+        write = _record if "sub" in response.log_fields else _log
+        write({**fields, **audited, **response.log_fields})
         return response.with_defaults(_HEADERS | _VARY.get(request.resource, {})).to_gateway(
             is_http_api=request.is_http_api
         )
@@ -70,6 +69,10 @@ class Api:
         return response
 
 
+def _log(fields: dict[str, Any]) -> None:
+    log.info("answered", extra=fields)
+
+
 def _record(fields: dict[str, Any]) -> None:
-    """Write an audit line: a level that leaves out what goes well does not leave it out."""
+    """Write an audit line that names a caller: a level that leaves out what goes well does not leave it out."""
     log.handle(log.makeRecord(log.name, logging.INFO, __file__, 0, "answered", (), None, extra=fields))
