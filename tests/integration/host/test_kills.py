@@ -81,6 +81,7 @@ def test_a_message_that_crashes_its_worker_takes_others_with_it_once(faulty: Fau
     def workers() -> set[int]:
         return {process.pid for process in faulty.processes("worker")}
 
+    eventually(lambda: len(workers()) == 2, what="both workers have started")
     before = workers()
     culprit = faulty.api.template(target.on("/culprit", crash))
     healthy = faulty.api.template(target.on("/healthy", answer(after=0.2)))
