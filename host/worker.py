@@ -40,10 +40,10 @@ LONGEST_WAIT: Final = timedelta(seconds=20)
 PAUSE: Final = 1.0
 """Seconds between two tries of a database that does not answer."""
 
-MOST: Final = 10
-"""The most messages of one receive, as of SQS."""
+MOST: Final = 20
+"""The most messages of one receive."""
 
-MOST_RECEIVES: Final = 100
+MOST_RECEIVES: Final = 50
 """So often in a second messages are received, under load; then each receive has several."""
 
 GATHERING: Final = 0.025

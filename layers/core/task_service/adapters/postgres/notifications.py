@@ -16,7 +16,7 @@ from task_service.domain.errors import Unavailable
 
 log: Final = logging.getLogger("task")
 
-MOST_A_SECOND: Final = 100
+MOST_A_SECOND: Final = 50
 """Under load a notification tells of all messages of some milliseconds."""
 
 NOTIFY: Final = "SELECT pg_notify(%(channel)s, '')"

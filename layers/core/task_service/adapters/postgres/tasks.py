@@ -79,11 +79,16 @@ class PostgresTasks:
 
     database: Database
 
-    ADD = f"{_INSERT} ON CONFLICT (id) DO NOTHING RETURNING id"
-
     def add(self, task: Task) -> Task | None:
         """Write a task unless there is one of its id, which is returned; None: it is new, and durable."""
-        while not self.database.rows(self.ADD, to_values(task)):
+        # Most columns of a new task are empty.
+        values = {name: value for name, value in to_values(task).items() if value is not None}
+        parameters = ", ".join(f"%({name})s" for name in values)
+        statement = f"""
+            INSERT INTO task_service.tasks ({", ".join(values)}) VALUES ({parameters})
+            ON CONFLICT (id) DO NOTHING RETURNING id
+        """
+        while not self.database.rows(statement, values):
             # A task that is removed between the two statements is written by the next round.
             present = self.get(task.id)
             if present is not None:
