@@ -30,7 +30,7 @@ def main() -> int:
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     threading.Thread(target=_watch_parent, args=(stopping,), name="parent-watch", daemon=True).start()
-    _forget_killed(folder)
+    forget_killed(folder)
     try:
         server = _server(folder)
     except (OSError, subprocess.SubprocessError) as error:
@@ -65,7 +65,7 @@ def _server(folder: Path) -> "PostgresServer":
             time.sleep(CHECK_SECONDS)
 
 
-def _forget_killed(folder: Path) -> None:
+def forget_killed(folder: Path) -> None:
     """Remove what processes that were killed have left behind, and what would be taken for a server that runs."""
     # The package counts the processes that use a server, and stops it with the last one.
     (folder / ".handle_pids.json").unlink(missing_ok=True)
@@ -73,7 +73,9 @@ def _forget_killed(folder: Path) -> None:
     if not pid_file.exists():
         return
     try:
-        is_ours = psutil.Process(int(pid_file.read_text().split()[0])).name().startswith("postgres")
+        process = psutil.Process(int(pid_file.read_text().split()[0]))
+        # One that was killed is there until its parent has taken note of it, which in a container may be never.
+        is_ours = process.name().startswith("postgres") and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, ValueError, IndexError):
         is_ours = False
     if not is_ours:
