@@ -289,10 +289,11 @@ def run(settings: Settings) -> None:
     ports.listener.stop()
     for each in runs:
         each.join(max(0.0, ends - time.monotonic()))
+    if failed:
+        # What is in hand may be why, so its receive counts, as after a crash: it comes again, and not for ever.
+        raise RuntimeError("a thread of the worker has ended")
     for consumer in consumers:
         _try(consumer.give_back)
-    if failed:
-        raise RuntimeError("a thread of the worker has ended")
 
 
 def remove_expired(retention: Retention, stopping: threading.Event) -> None:

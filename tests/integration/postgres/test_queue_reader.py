@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from task_service.adapters.postgres.queue import table_of
 from task_service.adapters.postgres.queue_reader import Delivery, QueueReader
 from task_service.domain.messages import TaskMessage
 from task_service.wiring.postgres import PostgresPlatform
@@ -110,6 +111,19 @@ def test_an_event_arrives_byte_for_byte(platform: PostgresPlatform) -> None:
         [event] = receive(platform.event_reader)
         assert event.body == body
         platform.event_reader.delete([event.receipt])
+
+
+@pytest.mark.parametrize("value", ["null", None, "5", "{}", '"text"'])
+@pytest.mark.parametrize("queue", ["task_reader", "event_reader", "dead_letter_reader"])
+def test_what_another_program_has_put_into_a_queue_is_a_text(
+    platform: PostgresPlatform, queue: str, value: str | None
+) -> None:
+    reader: QueueReader = getattr(platform, queue)
+    platform.database.rows(
+        f"INSERT INTO {table_of(reader.queue)} (vt, message) VALUES (clock_timestamp(), %(value)s::jsonb)",
+        {"value": value},
+    )
+    assert bodies(receive(reader)) == ["null" if value is None else value.strip('"')]
 
 
 def test_a_delay_may_be_longer_than_a_quarter_of_an_hour(platform: PostgresPlatform) -> None:

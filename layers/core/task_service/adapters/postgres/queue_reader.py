@@ -113,7 +113,9 @@ class QueueReader:
             Delivery(
                 receipt=receipt_of(row["msg_id"], row["read_ct"]),
                 message_id=str(row["msg_id"]),
-                body=row["body"],
+                # What another program has put there may be a JSON null, or no JSON at all. It is no message of this
+                # service, and is set aside as any other text that is none.
+                body="null" if row["body"] is None else row["body"],
                 receives=row["read_ct"],
                 sent_at=read_time(row, "enqueued_at"),
             )
