@@ -2,7 +2,8 @@
 
     python -m local.postgres DATA_FOLDER URL_FILE
 
-The file gets the server's URL once it answers. Whoever starts this sees to it that no other program uses the folder.
+The file gets the server's URL once it answers. The program that starts this one holds a
+lock, so that no other uses the folder.
 """
 
 import os
