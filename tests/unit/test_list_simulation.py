@@ -145,6 +145,8 @@ class World:
     callers: dict[str, Process] = field(default_factory=dict)
     used_dead_letters: bool = False
     seen: dict[str, State] = field(default_factory=dict)
+    looked_at: tuple[int, int] = (-1, -1)
+    """How many writes there were when a client looked last."""
     cancel_at: int | None = None
     """So many things happen before a client cancels the list."""
     gives_up: bool = False
@@ -348,7 +350,10 @@ class World:
     # -- what clients see
 
     def _look(self) -> None:
-        """Compare what a client sees now with what it saw before."""
+        """Compare what a client sees now with what it saw before; without a write since then it is the same."""
+        writes = (self.tasks.writes, self.lists.writes)
+        if writes == self.looked_at:
+            return
         order = {State.CREATED: 0, State.PENDING: 1, State.DONE: 2, State.FAILED: 2, State.CANCELLED: 2}
         for name, state in shown(self.reading.overview("list")).items():
             before = self.seen.get(name, State.CREATED)
@@ -358,6 +363,7 @@ class World:
             assert not before.is_final or before is state, f"{name} was {before}, and now is {state}"
             assert order[state] >= order[before], f"{name} goes back from {before} to {state}"
             self.seen[name] = state
+        self.looked_at = writes
 
 
 def shown(overview: Overview) -> dict[str, State]:
