@@ -44,12 +44,11 @@ ROUTES = [
 class World:
     cloud: LocalCloud
     target: HttpTarget
+    session: requests.Session
 
     def ask(self, method: str, path: str, token: str | None = None, **rest: Any) -> requests.Response:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        with requests.Session() as session:
-            session.trust_env = False
-            return session.request(method, self.cloud.api_url + path, headers=headers, timeout=30, **rest)
+        return self.session.request(method, self.cloud.api_url + path, headers=headers, timeout=30, **rest)
 
     def run(self, url: str) -> dict[str, Any]:
         """The status of a task that calls a URL, once it has ended."""
@@ -70,7 +69,8 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with HttpTarget() as target:
+    with HttpTarget() as target, requests.Session() as session:
+        session.trust_env = False
         target.on("/keys", answer(body=ISSUED_BY.jwks()))
         target.on("/token", answer(body=b'{"access_token":"token-1","token_type":"Bearer","expires_in":3600}'))
         target.on("/v1/cache", answer(201))
@@ -88,7 +88,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "EGRESS_ALLOW": "127.0.0.1, opened.example",
         }
         with LocalCloud(settings=settings, directory=tmp_path_factory.mktemp("cloud")) as cloud:
-            yield World(cloud, target)
+            yield World(cloud, target, session)
 
 
 def assert_refused(response: requests.Response, what: object) -> None:
@@ -101,13 +101,13 @@ def assert_refused(response: requests.Response, what: object) -> None:
 
 
 def test_every_route_refuses_every_bad_token(world: World) -> None:
-    asked = [(method, path, what) for method, path in ROUTES if path not in OPEN for what in [None, *BAD]]
+    tokens = {None: None, **{what: token(ISSUED_BY) for what, token in BAD.items()}}
+    asked = [(method, path, what) for method, path in ROUTES if path not in OPEN for what in tokens]
 
     def ask(case: tuple[str, str, str | None]) -> None:
         method, resource, what = case
         path = resource.replace("{", "").replace("}", "")
-        token = None if what is None else BAD[what](ISSUED_BY)
-        assert_refused(world.ask(method, path, token, data=b"{ no JSON"), case)
+        assert_refused(world.ask(method, path, tokens[what], data=b"{ no JSON"), case)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(ask, asked))
