@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.client import HTTPException
+from typing import Any
 
 import pytest
 
+from task_service.usecases.handle_dead_letter import REASON as GIVEN_UP
 from tests.support.api import Answer, eventually
 from tests.support.aws_proxy import PassOn, Reply, answer_lost, refused, throttled
 from tests.support.behaviours import answer, hang
@@ -61,10 +63,11 @@ def disorder(faulty: FaultyCloud, target: HttpTarget) -> Iterator[Killer]:
     over = threading.Event()
 
     def kill_apis() -> None:
-        # The emulator takes a second or two to start another one.
-        while not over.wait(random.uniform(2.0, 5.0)):
+        while not over.wait(random.uniform(2.0, 4.0)):
             if processes := faulty.processes("ApiFunction"):
                 faulty.kill([random.choice(processes)])
+            # The emulator takes a second or two to start another one, on a busy machine many: it has to answer first.
+            insist(faulty, "GET", "/liveness")
 
     apis = threading.Thread(target=kill_apis, name="kill-apis")
     apis.start()
@@ -102,6 +105,13 @@ def test_keys_make_one_task_each_and_every_replay_ends_well(faulty: FaultyCloud,
         task_id: str = insist(faulty, "POST", f"/v1/task/{name}", f"{name}-{number}").json()["taskID"]
         return task_id
 
+    def replay(task_id: str) -> None:
+        insist(faulty, "POST", f"/v1/tasks/{task_id}/replay", also=(IMPOSSIBLE,))
+
+    def may_have_failed(status: Any) -> bool:
+        # Its executor was killed in each of its tries, or it has only now had the call that is answered with 500.
+        return status["error"] == GIVEN_UP or mended.calls[status["id"]] == 1
+
     with ThreadPoolExecutor(4) as clients:
         with disorder(faulty, target) as killer:
             # Each of them twice at once.
@@ -111,12 +121,17 @@ def test_keys_make_one_task_each_and_every_replay_ends_well(faulty: FaultyCloud,
         assert len(set(ids)) == TASKS
         faulty.api.all_ended(set(ids), seconds=180)
         with disorder(faulty, target) as killer:
-            for _ in clients.map(
-                lambda task_id: insist(faulty, "POST", f"/v1/tasks/{task_id}/replay", also=(IMPOSSIBLE,)), ids
-            ):
+            for _ in clients.map(replay, ids):
                 pass
             killer.go_on_for(VISIBILITY_SECONDS)
     ended = faulty.api.all_ended(set(ids), seconds=180)
+    # On a busy machine the disorder lasts so long that tasks are given up; in peace a replay or two end them well.
+    for _ in range(2):
+        failed = [status for status in ended if status["status"] != "done"]
+        assert all(map(may_have_failed, failed)), failed
+        for status in failed:
+            replay(status["id"])
+        ended = faulty.api.all_ended(set(ids), seconds=180)
     faulty.wait_until_queues_are_empty()
 
     assert Counter(status["status"] for status in ended) == {"done": TASKS}
