@@ -37,8 +37,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
-    """A PostgreSQL server; each test makes a database of its own."""
-    server = Server()
+    """A PostgreSQL server that no test kills; each test makes a database of its own."""
+    server = Server(durable=False)
     yield server
     server.stop()
 

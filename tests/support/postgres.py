@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,11 +25,16 @@ class Server:
 
     It listens on a socket in its folder only. Where the tests run as root, it runs as a user that the package adds; so
     the folder is not among pytest's, which every run of pytest closes to other users.
+
+    One that is not `durable` never waits for the disk. Tests that kill it or measure it take a durable one.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, durable: bool = True) -> None:
         self._folder = folder or Path(tempfile.mkdtemp(prefix="task-service-postgres-"))
         self._server = get_server(self._folder)
+        if not durable:
+            self.execute("ALTER SYSTEM SET fsync = off")
+            self.execute("SELECT pg_reload_conf()")
 
     def url(self, database: str = "postgres") -> str:
         """How libpq reaches a database of this server."""
@@ -44,18 +50,27 @@ class Server:
     def database(self, *, migrated: bool = True, **conninfo: str) -> Iterator[str]:
         """A database of its own, with every migration; its URL."""
         name = f"test_{uuid4().hex}"
-        with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        url = make_conninfo(self.url(name), **conninfo)
+        self._create(name, template=self._migrated if migrated else "template1")
         try:
-            if migrated:
-                database = Database(conninfo=url)
-                migrate(database)
-                database.close()
-            yield url
+            yield make_conninfo(self.url(name), **conninfo)
         finally:
             with psycopg.connect(self.url(), autocommit=True) as connection:
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    @cached_property
+    def _migrated(self) -> str:
+        """The name of a database with every migration: to copy it is quicker than to migrate another one."""
+        name = "migrated"
+        self._create(name, template="template1")
+        database = Database(conninfo=self.url(name))
+        migrate(database)
+        database.close()
+        return name
+
+    def _create(self, name: str, *, template: str) -> None:
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(statement)
 
     @property
     def pid(self) -> int:
