@@ -1,15 +1,21 @@
-"""What tests of every kind share."""
+"""What tests of every kind share.
+
+A fixture imports what it starts when it starts it: unit tests need none of that.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
-from local.artifacts import locked
-from local.cloud import LocalCloud
-from local.own_server import OwnServer
-from tests.support.postgres import Server
-from tests.support.runtime import PROJECT, RUNNING, Build
+if TYPE_CHECKING:
+    from local.cloud import LocalCloud
+    from local.own_server import OwnServer
+    from tests.support.postgres import Server
+    from tests.support.runtime import Build
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("any machine", settings(), deadline=None)
@@ -38,6 +44,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
     """A PostgreSQL server that no test kills; each test makes a database of its own."""
+    from tests.support.postgres import Server
+
     server = Server(durable=False)
     yield server
     server.stop()
@@ -46,6 +54,8 @@ def postgres_server() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """The service on this machine, on free ports, with the examples loaded; one for the whole run."""
+    from local.cloud import LocalCloud
+
     with LocalCloud(directory=tmp_path_factory.mktemp("cloud")) as cloud:
         yield cloud
 
@@ -53,6 +63,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 @pytest.fixture(scope="session")
 def own_server(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
     """The service as own servers run it, on free ports, with the examples loaded; one for the whole run."""
+    from local.own_server import OwnServer
+
     directory = tmp_path_factory.mktemp("own-server")
     with (
         postgres_server.database(migrated=False) as url,
@@ -64,6 +76,9 @@ def own_server(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="session")
 def build(testrun_uid: str) -> Build:
     """Built once for all workers of a run of tests, by the one that needs it first."""
+    from local.artifacts import locked
+    from tests.support.runtime import PROJECT, RUNNING, Build
+
     folder = PROJECT / ".build" / f"sam-{RUNNING}"
     made_by = folder / "testrun"
     folder.parent.mkdir(exist_ok=True)
