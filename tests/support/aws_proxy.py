@@ -111,7 +111,7 @@ class AwsProxy:
     def __enter__(self) -> Self:
         self._server = _Server(self)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="aws-proxy")
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="aws-proxy")
         self._thread.start()
         return self
 

@@ -25,7 +25,7 @@ def host_that_answers(status: int) -> Iterator[str]:
             """Write nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield str(server.server_port)

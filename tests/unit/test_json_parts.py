@@ -8,19 +8,18 @@ from hypothesis import strategies as st
 
 from task_service.domain.json_parts import elements, members
 from task_service.domain.json_text import InvalidJson
+from tests.unit.test_json_text import values
 
-scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
 written = st.sampled_from([{}, {"indent": 2}, {"separators": (" ,\r\n", "\t: ")}, {"ensure_ascii": False}])
 
 
-@given(st.lists(values), written)
+@given(st.lists(values, max_size=4), written)
 def test_the_elements_are_those_of_the_array(array: list[object], how: dict[str, object]) -> None:
     parts = elements(json.dumps(array, **how))  # type: ignore[arg-type]
     assert [json.loads(part) for part in parts] == array
 
 
-@given(st.dictionaries(st.text(), values), written)
+@given(st.dictionaries(st.text(), values, max_size=4), written)
 def test_the_members_are_those_of_the_object(document: dict[str, object], how: dict[str, object]) -> None:
     parts = members(json.dumps(document, **how))  # type: ignore[arg-type]
     assert {name: json.loads(part) for name, part in parts.items()} == document
