@@ -101,7 +101,7 @@ def assert_refused(response: requests.Response, what: object) -> None:
 
 
 def test_every_route_refuses_every_bad_token(world: World) -> None:
-    tokens = {None: None, **{what: token(ISSUED_BY) for what, token in BAD.items()}}
+    tokens: dict[str | None, str | None] = {None: None, **{what: token(ISSUED_BY) for what, token in BAD.items()}}
     asked = [(method, path, what) for method, path in ROUTES if path not in OPEN for what in tokens]
 
     def ask(case: tuple[str, str, str | None]) -> None:
