@@ -32,7 +32,7 @@ sam-local: $(VENV)/local.stamp ## what `sam local` needs to run the functions in
 	@$(BIN)/python -m local sam-local
 
 unit: $(VENV)/dev.stamp ## the tests of seconds
-	$(BIN)/pytest -x -q tests/unit
+	$(BIN)/pytest -x -q -n 2 --dist worksteal tests/unit
 
 test: $(VENV)/dev.stamp $(VENV)/browser.stamp .venv-tools/stamp lint ## lint, types and every test
 	$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder tests
