@@ -123,8 +123,9 @@ class Supervisor:
 def listen(host: str, port: int) -> socket.socket:
     """A socket that the api processes share; it stays open when one of them crashes. Raises SettingsError."""
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=2_048)
+        # "::" stands for the addresses of IPv4 too.
+        family, both = (socket.AF_INET6, host == "::") if ":" in host else (socket.AF_INET, False)
+        listener = socket.create_server((host, port), family=family, backlog=2_048, dualstack_ipv6=both)
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise SettingsError(
