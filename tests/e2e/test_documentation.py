@@ -1,15 +1,18 @@
 """The commands of README.md and docs/, run as a reader would run them, against the service on both platforms."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from local.cloud import LocalCloud
 from local.own_server import OwnServer
 from local.ports import HOST, Ports
+from tests.support.api import eventually
 from tests.support.behaviours import answer
 from tests.support.documents import DOCUMENTS, command_blocks
 from tests.support.postgres import Server
@@ -17,8 +20,10 @@ from tests.support.targets import HttpTarget
 from tests.support.tokens import AUDIENCE, ISSUER, Issuer
 from tests.support.transcripts import Transcript
 
-PEOPLE = ("ada", "bob")
-"""Who has a token."""
+PEOPLE: Final = ("ada", "bob")
+"""The callers that have tokens."""
+AUDITED: Final = {("created", "ada"), ("cancelled", "bob"), ("replayed", "bob")}
+"""What they do in the documents, as audit lines name it."""
 
 
 def transcript_of(service: LocalCloud | OwnServer, **environment: str) -> Transcript:
@@ -108,3 +113,13 @@ def test_every_command_with_a_token_does_what_the_document_says(
         transcript = transcript_with_tokens(service, issuer, tmp_path)
         for block in blocks:
             transcript.run(block)
+        log = service.functions_log if isinstance(service, LocalCloud) else service.host_log
+        eventually(lambda: audited(log) >= AUDITED, what="the log names who did it")
+
+
+def audited(log: Path) -> set[tuple[str, str]]:
+    """The changes in a log, each with the caller."""
+    # The last line may not be whole yet. The local cloud writes the function's name before each.
+    whole, _, _ = log.read_text(encoding="utf-8").rpartition("\n")
+    lines = [json.loads(line[line.index("{") :]) for line in whole.splitlines() if '"audit"' in line]
+    return {(line["audit"], line["sub"]) for line in lines if "sub" in line}
