@@ -52,7 +52,7 @@ def failure_of(followed: Task | TaskList) -> Failed | None:
     noun, label = ("task", followed.name) if isinstance(followed, Task) else ("list", followed.name)
     reason = f": {plain(followed.error)}" if isinstance(followed, Task) and followed.error else ""
     has = "was" if followed.state == "cancelled" else "has"
-    by = f" by {brief(followed.about.cancelled_by)}" if followed.about.cancelled_by else ""
+    by = f" by {brief(followed.about.cancelled_by)}" if has == "was" and followed.about.cancelled_by else ""
     step = f"taskctl replay {plain(followed.id)} starts it again" if followed.state == "failed" else ""
     if isinstance(followed, Task) and followed.id.count(".") == 2:
         step = ""

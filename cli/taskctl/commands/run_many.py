@@ -21,7 +21,7 @@ _LONGEST_NUMBER: Final = len("-1000000000")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Created:
+class Outcome:
     """What the service answers for one task."""
 
     number: int
@@ -53,7 +53,7 @@ def run_many(
     server, screen = session.server, session.screen
     headers = {"traceparent": trace} if (trace := traceparent(parent)) else {}
     orders = read_orders(file, visible("idempotency-key", key, LONGEST_KEY - _LONGEST_NUMBER))
-    done: list[Created] = []
+    done: list[Outcome] = []
     for request in requests_of(orders):
         try:
             answered = _create(server, request, headers)
@@ -69,29 +69,29 @@ def run_many(
         raise _incomplete(faults, orders)
 
 
-def _create(server: Server, request: Sequence[Order], headers: dict[str, str]) -> list[Created]:
+def _create(server: Server, request: Sequence[Order], headers: dict[str, str]) -> list[Outcome]:
     """The answer for each task of a request. Raises Denied, NoAnswer."""
     try:
         answer = server.call("POST", "/v1/tasks", body=body_of(request), headers=headers)
     except Refused as refusal:
-        return [Created(number=order.number, error=refusal.problem, status=refusal.status) for order in request]
+        return [Outcome(number=order.number, error=refusal.problem, status=refusal.status) for order in request]
     items = checked(answer.json(), list)
     if len(items) != len(request):
         raise unusable(f"it has {len(items)} entries for {len(request)} tasks")
     return [_created(order.number, item) for order, item in zip(request, items, strict=True)]
 
 
-def _created(number: int, item: Any) -> Created:
+def _created(number: int, item: Any) -> Outcome:
     members = item if isinstance(item, dict) else {}
     task_id, message, status = (members.get(name) for name in ("taskID", "message", "status"))
     if isinstance(task_id, str) and task_id:
-        return Created(number=number, id=task_id)
+        return Outcome(number=number, id=task_id)
     if isinstance(message, str) and message and isinstance(status, int):
-        return Created(number=number, error=message, status=status)
-    return Created(number=number, error=unusable("it has another form").problem)
+        return Outcome(number=number, error=message, status=status)
+    return Outcome(number=number, error=unusable("it has another form").problem)
 
 
-def _show(screen: Screen, one: Created) -> None:
+def _show(screen: Screen, one: Outcome) -> None:
     if screen.is_json:
         screen.emit_line({"number": one.number, "id": one.id, "error": one.error, "status": one.status})
     elif one.id is not None:
@@ -101,7 +101,7 @@ def _show(screen: Screen, one: Created) -> None:
 
 
 def _stopped(
-    fault: NoAnswer | Denied, done: Sequence[Created], request: Sequence[Order], orders: Sequence[Order]
+    fault: NoAnswer | Denied, done: Sequence[Outcome], request: Sequence[Order], orders: Sequence[Order]
 ) -> TaskctlError:
     """The error for a request without an answer, after which no other is sent."""
     kind = Partly if any(one.id for one in done) else type(fault)
@@ -110,7 +110,7 @@ def _stopped(
     return kind(f"{fault.problem}; {_how_far(done, request, orders)}", _again(orders))
 
 
-def _incomplete(faults: Sequence[Created], orders: Sequence[Order]) -> TaskctlError:
+def _incomplete(faults: Sequence[Outcome], orders: Sequence[Order]) -> TaskctlError:
     """The error for tasks that were not created."""
     count = len(orders) - len(faults)
     named = [f"task {one.number}: {plain(one.error)}" for one in faults[:_NAMED]]
@@ -123,7 +123,7 @@ def _incomplete(faults: Sequence[Created], orders: Sequence[Order]) -> TaskctlEr
     return kind(problem, "send these tasks again" if may_pass else "correct these tasks and send them alone")
 
 
-def _how_far(done: Sequence[Created], request: Sequence[Order], orders: Sequence[Order]) -> str:
+def _how_far(done: Sequence[Outcome], request: Sequence[Order], orders: Sequence[Order]) -> str:
     """Which tasks are created, which may be (those of `request`), and which were not sent."""
     created = sum(one.id is not None for one in done)
     parts = [f"{created} of {len(orders)} tasks are created"]

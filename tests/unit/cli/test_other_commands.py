@@ -61,7 +61,7 @@ def test_a_shell_completes_commands_options_and_values(words: str, offered: list
 
 def test_the_document_explains_every_command() -> None:
     document = (Path(__file__).parents[3] / "docs" / "taskctl.md").read_text(encoding="utf-8")
-    assert [name for name in COMMANDS if f"`taskctl {name}" not in document] == []
+    assert [name for name in COMMANDS if f"`taskctl {name}`" not in document] == []
 
 
 @pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE"])

@@ -10,7 +10,7 @@ import pytest
 
 from taskctl import orders
 from taskctl.commands import run_many
-from taskctl.errors import Refused
+from taskctl.errors import NoAnswer, Refused
 from taskctl.orders import Order, body_of, read_orders, requests_of
 from taskctl.screen import Screen
 from tests.support.behaviours import answer, close, garbage, in_turn
@@ -278,7 +278,7 @@ class TestFaults:
             answered = real(server, request, headers)
             parts.append(len(answered))
             if len(parts) == 2:
-                raise run_many.NoAnswer("the answer is lost")
+                raise NoAnswer("the answer is lost")
             return answered
 
         monkeypatch.setattr(run_many, "_create", answer_is_lost)
@@ -311,7 +311,7 @@ class TestFaults:
         shown: list[int] = []
         real = run_many._show
 
-        def pressed(screen: Screen, one: run_many.Created) -> None:
+        def pressed(screen: Screen, one: run_many.Outcome) -> None:
             real(screen, one)
             shown.append(one.number)
             if len(shown) == 102:
