@@ -118,9 +118,11 @@ def _incomplete(faults: Sequence[Outcome], orders: Sequence[Order]) -> TaskctlEr
     problem = f"{count} of {len(orders)} tasks are created; {', '.join([*named, *more])}"
     may_pass = any(one.may_pass for one in faults)
     kind = Partly if count else NoAnswer if may_pass else Refused
-    if _has_keys(orders):
-        return kind(problem, _again(orders) if may_pass else f"correct the file and {_again(orders)}")
-    return kind(problem, "send these tasks again" if may_pass else "correct these tasks and send them alone")
+    if may_pass:
+        return kind(problem, _again(orders))
+    return kind(
+        problem, f"correct the file and {_again(orders)}" if _has_keys(orders) else "correct and send these only"
+    )
 
 
 def _how_far(done: Sequence[Outcome], request: Sequence[Order], orders: Sequence[Order]) -> str:

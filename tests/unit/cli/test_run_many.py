@@ -204,7 +204,7 @@ class TestRefusals:
         assert ran.err.startswith(
             "error: 2 of 4 tasks are created; task 2: task template not found, task 3: delaySeconds: "
         )
-        assert ran.err.endswith("; correct these tasks and send them alone.\n")
+        assert ran.err.endswith("; correct and send these only.\n")
 
     def test_scripts_get_a_line_of_json_for_each(self, service: str, world: World) -> None:
         ran = taskctl(service, "run-many", "-", "-o", "json", stdin=lines(greet(1), {"name": "grete", "body": 2}))
@@ -228,7 +228,10 @@ class TestRefusals:
         scripted.on(PATH, answer(207, b'[{"message": "the task was not written", "status": 503}]'))
         ran = taskctl(scripted.url(""), "run-many", "-", stdin=lines(greet(1)))
         assert (ran.code, ran.out) == (5, "error: the task was not written\n")
-        assert ran.err.endswith("task 1: the task was not written; send these tasks again.\n")
+        assert ran.err.endswith(
+            "task 1: the task was not written; find out with taskctl ls which are there, "
+            "and send the others; --idempotency-key makes a repetition safe.\n"
+        )
 
     def test_a_request_that_is_refused_as_a_whole_does_not_stop_the_others(self, scripted: HttpTarget) -> None:
         scripted.on(PATH, in_turn(creating, answer(413, b'{"message": "payload too large"}'), creating))
