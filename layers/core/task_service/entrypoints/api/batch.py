@@ -11,7 +11,7 @@ from task_service.entrypoints.api import later
 from task_service.entrypoints.api.create import context_of
 from task_service.entrypoints.api.problem import problem
 from task_service.entrypoints.api.request import Request
-from task_service.entrypoints.api.response import Response
+from task_service.entrypoints.api.response import UNSURE, Response
 
 if TYPE_CHECKING:
     from task_service.entrypoints.api.services import Services
@@ -88,16 +88,20 @@ def _cache_name(name: str, value: str | None) -> str:
 def _response(results: "list[Result]") -> Response:
     texts: list[str] = []
     new: list[str] = []
-    refused = 0
+    refused = unsure = 0
     for result in results:
         if isinstance(result, TaskServiceError):
             texts.append(problem(result).body)
             refused += 1
+            unsure += result.status >= 500
         else:
             texts.append(json.dumps({"taskID": result.task_id}))
             new += [result.task_id] if result.is_new else []
     response = Response.json(f"[{', '.join(texts)}]", status=207 if refused else 200)
     response = response.adding(log_fields={"tasks": len(results), "refused": refused})
+    if unsure:
+        # With a key, the client's next request completes them, and finds them written already.
+        response = response.adding(log_fields={"unsure": unsure}, audit=UNSURE)
     if not new:
         return response
     return response.adding(log_fields={"ids": new}, counts={"Created": len(new)}, audit="created")
