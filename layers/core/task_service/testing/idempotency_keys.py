@@ -1,16 +1,11 @@
 """The idempotency keys in memory."""
 
 import threading
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
 
 from task_service.domain.idempotency import KeyUse
 from task_service.testing.faults import Faults
-
-T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
 
 
 @dataclass

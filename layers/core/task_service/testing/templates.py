@@ -1,14 +1,9 @@
 """The templates of one kind in memory."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from task_service.domain.template import StoredTemplate
 from task_service.ports import Page
-
-T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
 
 
 @dataclass
