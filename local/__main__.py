@@ -27,6 +27,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -34,14 +35,15 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from local.artifacts import Workshop
 from local.aws import Endpoint
 from local.client import answers
-from local.cloud import PROJECT, LocalCloud
+from local.cloud import LocalCloud
 from local.deployment import deploy, prepare
 from local.environment import build_environment
 from local.errors import LocalCloudError
-from local.own_server import OwnPorts, OwnServer
-from local.ports import HOST, Ports, parse_host, parse_port
+from local.own_server import OwnServer
+from local.ports import HOST, Ports, parse_host
 from local.publish import cache_event, publish
 from local.sam_local import FROM_CONTAINERS, prepare_sam_local
+from local.service import PROJECT, LocalService
 
 CHECK_SECONDS = 0.5
 
@@ -92,10 +94,7 @@ def run() -> None:
         print("Starting the local cloud; the first time, this builds the layer ...", flush=True)
         cloud.load()
         print(_ready(cloud, time.monotonic() - begun), flush=True)
-        while True:
-            for line in cloud.supervise():
-                print(line, flush=True)
-            time.sleep(CHECK_SECONDS)
+        _supervise(cloud)
     finally:
         cloud.stop()
 
@@ -103,17 +102,22 @@ def run() -> None:
 def serve() -> None:
     """Serve on PostgreSQL until stopped."""
     begun = time.monotonic()
-    server = OwnServer(ports=_own_ports(), settings=os.environ)
+    server = OwnServer(ports=_ports(), settings=os.environ)
     try:
         print("Starting PostgreSQL and the host ...", flush=True)
         server.start()
+        server.load()
         print(_served(server, time.monotonic() - begun), flush=True)
-        while True:
-            for line in server.supervise():
-                print(line, flush=True)
-            time.sleep(CHECK_SECONDS)
+        _supervise(server)
     finally:
         server.stop()
+
+
+def _supervise(service: LocalService) -> NoReturn:
+    while True:
+        for line in service.supervise():
+            print(line, flush=True)
+        time.sleep(CHECK_SECONDS)
 
 
 def deploy_once() -> None:
@@ -220,33 +224,7 @@ def _with_ports(*variables: str) -> str:
 
 
 def _ports() -> Ports:
-    default = Ports()
-    chosen = {
-        name: parse_port(os.environ.get(variable) or str(port), variable)
-        for name, variable, port in (
-            ("cloud", "CLOUD_PORT", default.cloud),
-            ("task", "TASK_PORT", default.task),
-            ("target", "TARGET_PORT", default.target),
-            ("nats", "NATS_PORT", default.nats),
-            ("bridge", "BRIDGE_PORT", default.bridge),
-        )
-    }
-    return Ports(**chosen)
-
-
-def _own_ports() -> OwnPorts:
-    default = OwnPorts()
-    chosen = {
-        name: parse_port(os.environ.get(variable) or str(port), variable)
-        for name, variable, port in (
-            ("task", "TASK_PORT", default.task),
-            ("metrics", "METRICS_PORT", default.metrics),
-            ("target", "TARGET_PORT", default.target),
-            ("nats", "NATS_PORT", default.nats),
-            ("bridge", "BRIDGE_PORT", default.bridge),
-        )
-    }
-    return OwnPorts(**chosen)
+    return Ports.from_environment(os.environ)
 
 
 def _listen_host() -> str | None:

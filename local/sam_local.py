@@ -25,11 +25,12 @@ from string import Template as Text
 from typing import Any
 
 from local.aws import Endpoint
-from local.cloud import PROJECT, service_environment
+from local.cloud import service_environment
 from local.deployment import stack_at
 from local.errors import LocalCloudError
 from local.ports import HOST, Ports
 from local.seed import api_in_this_process
+from local.service import PROJECT
 from local.template import FUNCTION, Template
 
 FROM_CONTAINERS = "host.docker.internal"

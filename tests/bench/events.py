@@ -62,7 +62,7 @@ def _poisoned(cloud: LocalCloud, count: int) -> list[Row]:
     poison = [headed(block, b"poison") for block in BLOCKS.values()]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        environment = cloud.bridge_environment(cloud.deployed)
+        environment = cloud.bridge_environment
         with (
             NatsServer(folder, stores=False) as server,
             Bridge(folder, environment, NATS_ADDR=server.url, NATS_STREAM="") as bridge,
@@ -93,7 +93,7 @@ def _restarts(cloud: LocalCloud, count: int) -> list[Row]:
             NatsServer(folder) as server,
             Bridge(
                 folder,
-                cloud.bridge_environment(cloud.deployed),
+                cloud.bridge_environment,
                 NATS_ADDR=server.url,
                 NATS_ACK_WAIT_SECONDS="5",
             ) as bridge,

@@ -13,8 +13,9 @@ from uuid import uuid4
 import pytest
 import requests
 
-from local.cloud import PROJECT, LocalCloud
+from local.cloud import LocalCloud
 from local.publish import cache_event, publish
+from local.service import PROJECT
 from task_service.domain.cloud_event import CloudEvent
 from task_service.domain.event_task import EventTask
 from tests.support.event_entry import Entry
@@ -130,7 +131,7 @@ def test_two_bridges_on_one_subject_make_one_task_for_each_event(
     cloud: LocalCloud, entry: Entry, tmp_path: Path
 ) -> None:
     """The cloud's own bridge and another one."""
-    with Bridge(tmp_path, cloud.bridge_environment(cloud.deployed)) as other:
+    with Bridge(tmp_path, cloud.bridge_environment) as other:
         wait_until(other.is_well)
         publish_all(cloud.nats_url, [entry.event(str(number)) for number in range(100)])
         wait_until(lambda: entry.count() == 100)
@@ -142,7 +143,7 @@ def test_nats_and_bridge_restarted_under_load_make_one_task_for_each_event(
 ) -> None:
     number = 2_000
     settings = {"NATS_ADDR": server.url, "NATS_ACK_WAIT_SECONDS": "2"}
-    with Bridge(tmp_path, cloud.bridge_environment(cloud.deployed), **settings) as bridge:
+    with Bridge(tmp_path, cloud.bridge_environment, **settings) as bridge:
 
         def restart_nats() -> None:
             server.kill()

@@ -16,10 +16,11 @@ import requests
 from aiohttp.test_utils import TestClient, TestServer
 
 from local.aws import Endpoint
-from local.cloud import PROJECT, LocalCloud
+from local.cloud import LocalCloud
 from local.front import front
 from local.ports import claim
 from local.publish import cache_event, publish
+from local.service import PROJECT
 from tests.integration.conftest import Copy, is_running, processes_below, wait_until
 from tests.support.codings import gzipped
 
