@@ -3,8 +3,6 @@
     python -m local run       start it, with template.yaml deployed, until Ctrl-C
     python -m local deploy    deploy template.yaml into the running local cloud, or into what AWS_ENDPOINT_URL names
     python -m local serve     start the service as own servers run it, on PostgreSQL, until Ctrl-C
-    python -m local publish key,namespace,scope
-                              publish an event as the cache service does
     python -m local sam-local write what `sam local` needs to run the built functions on the running local cloud
 
 TASK_PORT, CLOUD_PORT, TARGET_PORT, NATS_PORT and BRIDGE_PORT choose the ports; LISTEN_HOST is a second address at which
@@ -17,14 +15,12 @@ DATABASE_URL names a server to use instead of one of its own.
 """
 
 import argparse
-import json
 import os
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -41,7 +37,6 @@ from local.environment import build_environment
 from local.errors import LocalCloudError
 from local.own_server import OwnServer
 from local.ports import HOST, Ports, parse_host
-from local.publish import cache_event, publish
 from local.sam_local import FROM_CONTAINERS, prepare_sam_local
 from local.service import PROJECT, LocalService
 
@@ -60,15 +55,11 @@ def main() -> int:
     commands.add_parser("deploy", help="template.yaml into the running cloud, or what AWS_ENDPOINT_URL names")
     commands.add_parser("serve", help="start it as own servers run it, on PostgreSQL, until Ctrl-C")
     commands.add_parser("sam-local", help="write what `sam local` needs to run the functions on the running cloud")
-    publishing = commands.add_parser("publish", help="publish an event as the cache service does")
-    publishing.add_argument("entry", help="key[,namespace[,scope]], or a JSON object with these three")
     arguments = parser.parse_args()
-    publish_this = partial(publish_once, getattr(arguments, "entry", ""))
     known: dict[str, Callable[[], None]] = {
         "run": run,
         "serve": serve,
         "deploy": deploy_once,
-        "publish": publish_this,
         "sam-local": write_for_sam,
     }
     command = known[arguments.command]
@@ -138,13 +129,6 @@ def deploy_once() -> None:
     print(f"Deployed. The API: {deployed.gateway_url}")
     if not named:
         print(f"As before, also:   http://{HOST}:{ports.task}")
-
-
-def publish_once(entry: str) -> None:
-    """Publish an event about a cache entry, and say its id."""
-    event = cache_event(entry)
-    publish(f"nats://{HOST}:{_ports().nats}", os.environ.get("NATS_SUBJECT") or "external", event)
-    print(json.dumps(event))
 
 
 def write_for_sam() -> None:

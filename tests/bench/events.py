@@ -1,7 +1,6 @@
 """How long a cache event takes to become a task and the task to end, and how many come through while things restart."""
 
 import asyncio
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -10,7 +9,6 @@ from uuid import uuid4
 import nats
 
 from local.cloud import LocalCloud
-from local.publish import cache_event
 from tests.bench.service import IDLE_SECONDS, cpu_seconds, finished_at
 from tests.bench.table import Row, milliseconds, render
 from tests.support.event_entry import Entry
@@ -36,13 +34,14 @@ def _latency(cloud: LocalCloud, count: int) -> list[Row]:
         client = await nats.connect(cloud.nats_url)
         for _ in range(count):
             await asyncio.sleep(IDLE_SECONDS)
-            event = cache_event(entry.published_key)
+            event_id = uuid4().hex
+            _, payload = entry.event(event_id)
             clock = time.time()
-            await client.publish("external", json.dumps(event).encode())
+            await client.publish("external", payload)
             await client.flush()
-            pk = f"TASK#{entry.task_id(str(event['id']))}"
+            pk = f"TASK#{entry.task_id(event_id)}"
             ended.append(await asyncio.to_thread(finished_at, cloud, pk, "TASK") - clock)
-            created.append(entry.created_at(str(event["id"])) - clock)
+            created.append(entry.created_at(event_id) - clock)
         await client.close()
 
     asyncio.run(measure())

@@ -19,10 +19,11 @@ from local.aws import Endpoint
 from local.cloud import LocalCloud
 from local.front import front
 from local.ports import claim
-from local.publish import cache_event, publish
 from local.service import PROJECT
 from tests.integration.conftest import Copy, is_running, processes_below, wait_until
 from tests.support.codings import gzipped
+from tests.support.events import structured
+from tests.support.nats import publish
 
 AS_SENT = "a/b c%2Fd%+ü€\n"
 
@@ -237,8 +238,7 @@ def test_a_part_that_ends_is_started_again_and_that_is_said(
     assert result_of(copy.api_url, http, task).json()["body"] == {"kept": "yes"}
     bridge = f"http://127.0.0.1:{copy.ports['BRIDGE_PORT']}/health"
     wait_until(lambda: answers_well(http, bridge))
-    event = cache_event("did:web:example.com,Login,Administration")
-    publish(f"nats://127.0.0.1:{copy.ports['NATS_PORT']}", "external", event)
+    publish(f"nats://127.0.0.1:{copy.ports['NATS_PORT']}", [structured("1")])
     wait_until(lambda: bool(http.get(f"{copy.api_url}/v1/tasks?name=cacheEvent").json()["items"]))
 
     # Only the emulator's end costs what it had in memory.

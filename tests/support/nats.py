@@ -26,6 +26,9 @@ from tests.support.events import Published
 
 WITHIN_SECONDS = 30.0
 
+MAKE_PUBLISH = f"make -o .venv/local.stamp BIN={Path(sys.executable).parent} publish"
+"""`make publish`, with the programs of this environment, and without installing anything."""
+
 
 def wait_until(condition: Callable[[], bool], *, within: float = WITHIN_SECONDS, every: float = 0.02) -> None:
     """Return as soon as the condition holds."""
