@@ -12,7 +12,7 @@ from task_service.entrypoints.api.request import Request
 
 if TYPE_CHECKING:
     from task_service.entrypoints.api.services import Services
-    from task_service.usecases.create_once import Creator
+    from task_service.usecases.creator import Creator
 
 
 def create(
