@@ -203,7 +203,7 @@ def _without_password(url: str) -> str:
 
 
 def _with_ports(*variables: str) -> str:
-    """What another shell has to set to find these ports, where they are not the usual ones."""
+    """The settings with which another shell finds these ports, where they are not the usual ones."""
     return "".join(f"{name}={value} " for name in variables if (value := os.environ.get(name)))
 
 

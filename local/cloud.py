@@ -136,7 +136,7 @@ class LocalCloud(LocalService):
 
     @property
     def deployed(self) -> Deployed:
-        """What the latest deployment made."""
+        """The stack as the latest deployment made it."""
         if self._deployed is None:
             raise LocalCloudError("nothing is deployed yet")
         return self._deployed

@@ -90,7 +90,7 @@ def _local_defaults(template: Template) -> dict[str, str]:
         "TemplateWrites": "on",
         # Every batch that runs at the same time is a process here.
         "MaximumConcurrency": "4",
-        # The demo target is here, and so are everybody's own.
+        # The demo target is here, and so are the targets that a developer starts.
         "EgressAllow": "127.0.0.0/8, ::1",
         "EventConcurrency": "2",
     }

@@ -1,9 +1,9 @@
-"""The examples: policies and templates, written through the API as anybody would write them.
+"""The examples: policies and templates, written through the API as a client writes them.
 
     python -m local.seed TARGET_URL [--keep]
 
 writes them past the gateway, with the API in this process and the stack's table, or the database: where the API wants a
-token, there is nobody here to give one. What is there already is written again, unless it is to be kept.
+token, there is none here. What is there already is written again, unless it is to be kept.
 """
 
 import json

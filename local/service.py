@@ -1,4 +1,4 @@
-"""What the local cloud and own servers have in common: processes with known addresses, started again when they end."""
+"""The common part of the local cloud and of own servers: processes with known addresses, which are supervised."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ class LocalService(ABC):
         self._directory = directory
         self._children = Children()
         self._held = ExitStack()
-        """What stays open while the service runs, such as the sockets of the API's front and of the target."""
+        """The files that stay open while the service runs, such as the sockets of the API's front and of the target."""
         self._temporary: Path | None = None
 
     def __enter__(self) -> Self:

@@ -88,7 +88,7 @@ def test_cancelling_again_changes_nothing(tasks: Tasks, created: Task) -> None:
     assert (again.won, again.task) == (False, cancelled)
 
 
-def test_whoever_works_on_a_cancelled_task_has_lost_its_lease(tasks: Tasks, created: Task) -> None:
+def test_an_executor_that_works_on_a_cancelled_task_has_lost_its_lease(tasks: Tasks, created: Task) -> None:
     claimed = claim(tasks, first(created.id))
     assert tasks.cancel(created.id, reason="why", now=SOON).won
     assert not tasks.finish(claimed, Done(result="1"), result=Body(text="1"), now=LATER)

@@ -223,7 +223,7 @@ def test_ending_and_retrying_recognise_themselves_when_repeated(tasks: Tasks, cr
     assert tasks.finish(second, END, result=Body(text="1"), now=SOON)
 
 
-def test_who_has_lost_the_lease_changes_nothing(tasks: Tasks, created: Task) -> None:
+def test_an_executor_that_has_lost_the_lease_changes_nothing(tasks: Tasks, created: Task) -> None:
     late = claim(tasks, created.id)
     current = claim(tasks, created.id, holder="b", now=LATER, lease_until=LATER + timedelta(seconds=60))
     assert not tasks.finish(late, END, result=Body(text="1"), now=LATER)
@@ -244,7 +244,7 @@ def test_an_abandoned_task_is_failed(tasks: Tasks, created: Task) -> None:
     assert not tasks.abandon(message, error="crashed", now=LATER).won
 
 
-def test_a_task_that_nobody_has_started_is_not_abandoned(tasks: Tasks, created: Task) -> None:
+def test_a_task_that_no_executor_has_started_is_not_abandoned(tasks: Tasks, created: Task) -> None:
     refused = tasks.abandon(TaskMessage(task_id=created.id, attempt=1), error="crashed", now=LATER)
     assert (refused.won, refused.task) == (False, created)
     tasks.retry(claim(tasks, created.id), Retry(delay=timedelta(), error="busy"), not_before=SOON)

@@ -1,4 +1,4 @@
-"""Embedded policies: what they say, and what they cannot do to anybody else."""
+"""Embedded policies: what they say, and what they cannot do to others."""
 
 import json
 import os

@@ -69,7 +69,7 @@ def answer_lost(pass_on: PassOn) -> Reply:
 
 
 def late(seconds: float) -> Fault:
-    """It arrives late, whether somebody still waits for the answer or not."""
+    """It arrives late, whether the client still waits for the answer or not."""
 
     def fault(pass_on: PassOn) -> Reply:
         threading.Event().wait(seconds)

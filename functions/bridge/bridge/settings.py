@@ -22,7 +22,7 @@ class NatsSettings:
     """The JetStream stream; None: core NATS."""
     durable: str = "task-service"
     ack_wait_seconds: float = 30
-    """When JetStream delivers an event again that nobody has acknowledged."""
+    """When JetStream delivers an event again that no bridge has acknowledged."""
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
@@ -34,7 +34,7 @@ class NatsSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What a bridge is started with."""
+    """The settings of a bridge."""
 
     queue_url: str = ""
     """The event queue in SQS."""

@@ -192,7 +192,7 @@ def token_after_release(wire: Wire) -> None:
     token()(wire)
 
 
-def test_one_failure_is_that_of_all_who_waited(target: HttpTarget, world: World) -> None:
+def test_one_failure_is_that_of_all_threads_that_waited(target: HttpTarget, world: World) -> None:
     def behave(wire: Wire) -> None:
         wire.wait_for_release(10)
         answer(401)(wire)
@@ -216,7 +216,7 @@ def test_one_failure_is_that_of_all_who_waited(target: HttpTarget, world: World)
     assert len(target.calls) <= 2 * 8
 
 
-def test_who_waits_does_not_wait_longer_than_there_is_time(target: HttpTarget, world: World) -> None:
+def test_a_thread_does_not_wait_longer_than_there_is_time(target: HttpTarget, world: World) -> None:
     target.on("/token", token_after_release)
     with ThreadPoolExecutor(1) as pool:
         patient = pool.submit(world.get)

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Entry(Generic[T]):
-    """What a search sees of a record."""
+    """A record as a search sees it."""
 
     name: str
     state: State

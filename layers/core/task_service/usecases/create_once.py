@@ -23,7 +23,7 @@ from task_service.usecases.creator import Creator, R
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Written:
-    """What a key stands for, with its record in the table."""
+    """The record that a key stands for, which is in the table."""
 
     id: str
     is_new: bool
@@ -77,7 +77,7 @@ class KeyedCreator:
         return _same(self.keys.put(use, now=now), print_of_request)
 
     def _known(self, creation: Creator[R], key_hash: str, print_of_request: str, reason: NotFound) -> Written:
-        """What a key stands for whose template has been deleted since. Raises `reason` if the key is not in use."""
+        """The record of a key whose template has been deleted since. Raises `reason` if the key is not in use."""
         known = self.keys.get(key_hash, now=self.clock())
         if known is None:
             raise reason

@@ -79,7 +79,7 @@ class AwsPlatform:
 
     @cached_property
     def unreadable(self) -> SqsUnreadableMessages:
-        """What came out of the task queue and is no message."""
+        """The texts of the task queue that are no message."""
         return SqsUnreadableMessages(client=self._sqs, url=self.unreadable_queue_url())
 
     @cached_property

@@ -101,7 +101,7 @@ class _Way:
         self._own = request
         self._cookies: Cookies | None = None
         self.request = request
-        """What is sent next: the call's own request with the cookies that were set meanwhile."""
+        """The request that is sent next: the call's own request with the cookies that were set meanwhile."""
         self.redirects = 0
 
     @property

@@ -20,7 +20,7 @@ from task_service.ports import CachedTemplates, Clock
 log: Final = logging.getLogger("task")
 
 ENOUGH_SECONDS: Final = 1.0
-"""A policy that had this long has nobody to blame but itself."""
+"""A policy that had this long and did not end is at fault itself, not the machine."""
 
 
 class EmbeddedPolicies:

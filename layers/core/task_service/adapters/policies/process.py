@@ -88,7 +88,7 @@ class PolicyProcess:
         return pipe.receive(self._connection, limit)
 
     def _last_words(self) -> str:
-        """What it said before it ended."""
+        """The text that it wrote before it ended."""
         self._process.kill()
         said = self._process.communicate()[1]
         self._connection.close()

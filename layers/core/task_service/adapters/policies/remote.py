@@ -93,7 +93,7 @@ def _path(policy: str) -> str:
 
 
 def _message(answer: Answered) -> str:
-    """What an error answer says: its message, where it has one."""
+    """The message of an error answer; its text where it has none."""
     text = answer.result
     # What is nested deeper than Python reads, or ambiguous, is not a message that the service itself would give.
     with suppress(json_text.InvalidJson):

@@ -17,7 +17,7 @@ class Response:
     counts: Mapping[str, int] = field(default_factory=dict)
     """Metrics that count up, by name."""
     audit: str | None = None
-    """What the request has done, where it has changed something: then its log line is written at every LOG_LEVEL."""
+    """The change that the request has made, if any: then its log line is written at every LOG_LEVEL."""
 
     @classmethod
     def json(cls, body: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> "Response":
