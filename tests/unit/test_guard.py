@@ -94,7 +94,7 @@ def test_with_a_bad_token_no_caller_is_let_in(world: World, method: str, path: s
 
 
 @pytest.mark.parametrize("path", ["/liveness", "/readiness"])
-def test_health_is_for_everybody(world: World, path: str) -> None:
+def test_health_needs_no_token(world: World, path: str) -> None:
     for headers in ({}, bearing("bad")):
         assert world.ask("GET", path, headers=headers).status == 200
         assert world.ask("POST", path, headers=headers).status == 405

@@ -23,6 +23,7 @@ from task_service.domain.call import CallRefused
 from task_service.domain.errors import Unavailable
 from task_service.ports import Clock
 from task_service.testing import FakeClock
+from task_service.wiring.services import utc_now
 from tests.support import behaviours
 from tests.support.behaviours import answer, drip_body, hang, in_turn, redirect, stream
 from tests.support.targets import HttpTarget
@@ -343,7 +344,7 @@ def test_nothing_that_is_secret_is_logged(target: HttpTarget, world: World, capl
 def test_a_service_that_does_not_accept_the_token_gets_a_new_one_next_time(target: HttpTarget, world: World) -> None:
     target.on("/token", in_turn(token("token-1"), token("token-2")))
     target.on("/v1/cache", in_turn(answer(401), answer(201)))
-    with closing(HttpClient(Dialler(permits=anywhere))) as calls:
+    with closing(HttpClient(Dialler(permits=anywhere), clock=utc_now)) as calls:
         cache = CacheService(
             address=target.url(""),
             target=calls,

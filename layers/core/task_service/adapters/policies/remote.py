@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import anywhere
-from task_service.adapters.http.target import HttpClient, wall_clock
+from task_service.adapters.http.target import HttpClient
 from task_service.domain import json_text, strict_json
 from task_service.domain.call import Answered, CallRefused, HttpCall
 from task_service.domain.retry import is_retryable
@@ -26,8 +26,8 @@ class RemotePolicies:
         *,
         address: str,
         user_agent: str,
+        clock: Clock,
         token: BearerToken | None = None,
-        clock: Clock = wall_clock,
     ) -> None:
         """`clock` is the one of the deadlines."""
         self._address = address
