@@ -28,17 +28,16 @@ from typing import NoReturn
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from local.artifacts import Workshop
 from local.aws import Endpoint
 from local.client import answers
 from local.cloud import LocalCloud
 from local.deployment import deploy, prepare
-from local.environment import build_environment
+from local.environment import PROJECT
 from local.errors import LocalCloudError
 from local.own_server import OwnServer
 from local.ports import HOST, Ports, parse_host
 from local.sam_local import FROM_CONTAINERS, prepare_sam_local
-from local.service import PROJECT, LocalService
+from local.service import LocalService
 
 CHECK_SECONDS = 0.5
 
@@ -124,8 +123,8 @@ def deploy_once() -> None:
     directory = PROJECT / ".local"
     directory.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="task-service-") as temporary:
-        workshop = Workshop(PROJECT, directory / "build.log", build_environment(Path(temporary)))
-        deployed = deploy(endpoint, prepare(PROJECT, workshop), os.environ)
+        prepared = prepare(log=directory / "build.log", temporary=Path(temporary))
+        deployed = deploy(endpoint, prepared, os.environ)
     print(f"Deployed. The API: {deployed.gateway_url}")
     if not named:
         print(f"As before, also:   http://{HOST}:{ports.task}")

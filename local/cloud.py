@@ -12,15 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from local.artifacts import Workshop
 from local.aws import Endpoint
 from local.deployment import Deployed, Prepared, deploy, prepare, stack_at
-from local.environment import build_environment, passed_on
+from local.environment import PROJECT, passed_on
 from local.errors import LocalCloudError
 from local.ports import FREE_PORTS, HOST, Ports, claim, listen
 from local.processes import Child
-from local.seed import seed, through
-from local.service import BRIDGE, PROJECT, LocalService, soon
+from local.service import BRIDGE, LocalService, soon
 
 STREAM = "external"
 """The JetStream stream in which the local cloud keeps what is published for the bridge."""
@@ -115,10 +113,7 @@ class LocalCloud(LocalService):
         self._await_answer(f"{self.endpoint_url}/_ministack/health", EMULATOR, self.cloud_log, deadline)
         deployed = self._deploy(prepared)
         if deployed.parameters.get("TemplateWrites") != "off":
-            if self.wants_tokens:
-                self._seed_past_the_api(service_environment(self.endpoint, self.outputs))
-            else:
-                seed(through(self.api_url), self.target_url)
+            self._seed(service_environment(self.endpoint, self.outputs), keeps=False)
 
     def deploy(self) -> Deployed:
         """Deploy the project as it is now."""
@@ -197,8 +192,7 @@ class LocalCloud(LocalService):
             return Child(command, environment=passed_on(), log=self.relay_log, directory=PROJECT, inherited=[*relayed])
 
     def _prepare(self) -> Prepared:
-        workshop = Workshop(PROJECT, self._directory / "build.log", build_environment(self._temporary))
-        return prepare(PROJECT, workshop)
+        return prepare(log=self._directory / "build.log", temporary=self._temporary)
 
     def _deploy(self, prepared: Prepared) -> Deployed:
         self._names.clear()

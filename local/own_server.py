@@ -13,11 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from local.environment import passed_on
+from local.environment import PROJECT, passed_on
 from local.errors import LocalCloudError
 from local.ports import FREE_PORTS, HOST, Ports, claim, listen
-from local.seed import seed, through_where_new
-from local.service import BRIDGE, PROJECT, LocalService, soon
+from local.service import BRIDGE, LocalService, soon
 
 STOP_SECONDS: Final = 5
 """How long a stop lets running tasks finish."""
@@ -96,7 +95,7 @@ class OwnServer(LocalService):
         self._start_bridge(lambda: self.environment)
         self._await_answer(f"{self.api_url}/readiness", HOST_PROCESS, self.host_log, deadline)
         if self._has_examples and self._settings["TEMPLATE_WRITES"].lower() in ("on", "true"):
-            self._seed()
+            self._seed({**self.environment, "AUTH_ENABLED": "off"}, keeps=True)
         self._await_answer(f"{self.bridge_url}/health", BRIDGE, self.bridge_log, deadline)
 
     def stop(self) -> None:
@@ -167,10 +166,3 @@ class OwnServer(LocalService):
         done = subprocess.run(command, cwd=PROJECT, env=self.environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise LocalCloudError(done.stderr.strip().removeprefix("error: "))
-
-    def _seed(self) -> None:
-        """Load the examples that are not there; past the API where that wants a token, for there is none here."""
-        if not self.wants_tokens:
-            seed(through_where_new(self.api_url), self.target_url)
-            return
-        self._seed_past_the_api({**self.environment, "AUTH_ENABLED": "off"}, "--keep")

@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import Final, Self
 
 from local.client import answers
-from local.environment import passed_on
+from local.environment import PROJECT, passed_on
 from local.errors import LocalCloudError
 from local.ports import HOST, Ports
 from local.processes import Child, remove_folder
+from local.seed import seed, through
 from local.supervision import Children
 
-PROJECT: Final = Path(__file__).resolve().parents[1]
 STARTED_WITHIN_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.02
 
@@ -146,9 +146,12 @@ class LocalService(ABC):
                 raise LocalCloudError(f"{name} does not answer; {log} may say why")
             time.sleep(POLL_SECONDS)
 
-    def _seed_past_the_api(self, environment: Mapping[str, str], *options: str) -> None:
-        """Load the examples with the API's code in another process, because there is no token for the API here."""
-        command = [sys.executable, "-m", "local.seed", self.target_url, *options]
+    def _seed(self, environment: Mapping[str, str], *, keeps: bool) -> None:
+        """Load the examples; where the API wants a token, with its code in another process: there is none here."""
+        if not self.wants_tokens:
+            seed(through(self.api_url, keeps=keeps), self.target_url)
+            return
+        command = [sys.executable, "-m", "local.seed", self.target_url, *(["--keep"] if keeps else [])]
         done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise LocalCloudError(f"the examples cannot be loaded: {done.stderr}")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from local.cloud import LocalCloud
-from local.service import PROJECT
+from local.environment import PROJECT
 from task_service import VERSION
 from tests.bench import (
     batches,

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from local.aws import Endpoint
+from local.environment import PROJECT
 from local.ports import claim
-from local.service import PROJECT
 
 WITHIN_SECONDS = 30.0
 PORT_VARIABLES = ("CLOUD_PORT", "TASK_PORT", "TARGET_PORT", "NATS_PORT", "BRIDGE_PORT")

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from local.cloud import LocalCloud
-from local.service import PROJECT
+from local.environment import PROJECT
 from task_service.domain.cloud_event import CloudEvent
 from task_service.domain.event_task import EventTask
 from tests.support.event_entry import Entry

@@ -17,9 +17,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from local.aws import Endpoint
 from local.cloud import LocalCloud
+from local.environment import PROJECT
 from local.front import front
 from local.ports import claim
-from local.service import PROJECT
 from tests.integration.conftest import Copy, is_running, processes_below, wait_until
 from tests.support.codings import gzipped
 from tests.support.events import structured

@@ -15,11 +15,11 @@ import pytest
 import requests
 
 from local.cloud import LocalCloud
+from local.environment import PROJECT
 from local.errors import LocalCloudError
 from local.ports import HOST, Ports, claim, listen, parse_host
 from local.relay import relay
 from local.sam_local import EVENTS, prepare_sam_local
-from local.service import PROJECT
 from local.stack import Stack
 from tests.integration.conftest import Copy
 

@@ -19,9 +19,9 @@ import nats.errors
 import requests
 from nats.aio.client import Client
 
+from local.environment import PROJECT
 from local.nats import server_program
 from local.ports import HOST, claim
-from local.service import PROJECT
 from tests.support.events import Published
 
 WITHIN_SECONDS = 30.0

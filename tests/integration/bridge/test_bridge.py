@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from bridge.envelope import envelope
+from local.environment import PROJECT
 from local.ports import HOST
-from local.service import PROJECT
 from tests.integration.bridge.conftest import BOTH, DURABLE, StartBridge
 from tests.support.certificates import self_signed
 from tests.support.events import every_mode, structured

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.service import PROJECT
+from local.environment import PROJECT
 from task_service.adapters.postgres.database import Database
 from task_service.adapters.postgres.migrate import migrate
 from tests.integration.bridge.conftest import BOTH, DURABLE

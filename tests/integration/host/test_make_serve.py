@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from local.environment import PROJECT
 from local.own_server import OwnServer
 from local.ports import claim
-from local.service import PROJECT
 from tests.integration.conftest import is_running, processes_below
 from tests.support.api import Api, eventually
 from tests.support.nats import MAKE_PUBLISH

@@ -14,7 +14,7 @@ import requests
 
 from local.cloud import LocalCloud
 from local.deployment import stack_at
-from local.service import PROJECT
+from local.environment import PROJECT
 from local.template import API, Template
 from task_service.adapters.aws.secrets import AwsSecret
 from task_service.adapters.identity.oauth import ClientCredentials
