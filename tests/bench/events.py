@@ -12,8 +12,9 @@ from local.cloud import LocalCloud
 from tests.bench.service import IDLE_SECONDS, cpu_seconds, finished_at
 from tests.bench.table import Row, milliseconds, render
 from tests.support.event_entry import Entry
-from tests.support.nats import Bridge, NatsServer, headed, publish_durably, publish_raw, wait_until
+from tests.support.nats import Bridge, NatsServer, headed, publish_durably, publish_raw
 from tests.support.poison import BLOCKS, always_well
+from tests.support.waiting import wait_until
 
 EXAMPLE_POLICY = "examples/demo/cacheEvent/1.0"
 RESTARTS = (0.25, 0.5)

@@ -14,35 +14,17 @@ from task_service.domain.task import Body, State, Task
 from task_service.ports import Tasks
 from tests.contract.conftest import ATOMIC
 from tests.support.builders import CONTEXT, NOW, task
+from tests.support.tasks import read, won
 
 SOON = NOW + timedelta(seconds=60)
 LATER = NOW + timedelta(seconds=61)
 END = Done(result="1", response_code=200)
 
 
-@pytest.fixture
-def created(tasks: Tasks) -> Task:
-    created = task(str(uuid4()))
-    tasks.add(created)
-    return created
-
-
 def claim(tasks: Tasks, task_id: str, *, attempt: int = 1, holder: str = "a", **times: Any) -> Task:
-    claim = tasks.claim(
-        TaskMessage(task_id=task_id, attempt=attempt),
-        now=times.get("now", NOW),
-        lease_until=times.get("lease_until", SOON),
-        holder=holder,
-    )
-    assert claim.won
-    assert claim.task is not None
-    return claim.task
-
-
-def read(tasks: Tasks, task_id: str) -> Task:
-    found = tasks.get(task_id)
-    assert found is not None
-    return found
+    message = TaskMessage(task_id=task_id, attempt=attempt)
+    now, lease_until = times.get("now", NOW), times.get("lease_until", SOON)
+    return won(tasks.claim(message, now=now, lease_until=lease_until, holder=holder))
 
 
 def test_a_task_is_read_as_it_was_written(tasks: Tasks) -> None:

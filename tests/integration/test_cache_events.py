@@ -18,7 +18,8 @@ from task_service.domain.cloud_event import CloudEvent
 from task_service.domain.event_task import EventTask
 from tests.support.event_entry import Entry
 from tests.support.events import every_mode, malformed, structured
-from tests.support.nats import MAKE_PUBLISH, Bridge, NatsServer, publish, publish_durably, wait_until
+from tests.support.nats import MAKE_PUBLISH, Bridge, NatsServer, publish, publish_durably
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -20,10 +20,11 @@ from local.cloud import LocalCloud
 from local.environment import PROJECT
 from local.front import front
 from local.ports import claim
-from tests.integration.conftest import Copy, is_running, processes_below, wait_until
+from tests.integration.conftest import Copy, is_running, processes_below
 from tests.support.codings import gzipped
 from tests.support.events import structured
 from tests.support.nats import publish
+from tests.support.waiting import wait_until
 
 AS_SENT = "a/b c%2Fd%+ü€\n"
 

@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from local.cloud import LocalCloud
-from tests.integration.conftest import wait_until
 from tests.support.behaviours import answer
 from tests.support.targets import HttpTarget
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,19 +22,10 @@ from local.environment import PROJECT
 from local.nats import server_program
 from local.ports import HOST, claim
 from tests.support.events import Published
-
-WITHIN_SECONDS = 30.0
+from tests.support.waiting import WITHIN_SECONDS, wait_until
 
 MAKE_PUBLISH = f"make -o .venv/local.stamp BIN={Path(sys.executable).parent} publish"
 """`make publish`, with the programs of this environment, and without installing anything."""
-
-
-def wait_until(condition: Callable[[], bool], *, within: float = WITHIN_SECONDS, every: float = 0.02) -> None:
-    """Return as soon as the condition holds."""
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, f"not so within {within:.0f} s"
-        time.sleep(every)
 
 
 class _Process(ABC):

@@ -7,8 +7,9 @@ import pytest
 
 from tests.integration.bridge.conftest import BOTH, DURABLE, StartBridge
 from tests.support.events import structured
-from tests.support.nats import Bridge, NatsServer, event_ids, publish, publish_durably, wait_until
+from tests.support.nats import Bridge, NatsServer, event_ids, publish, publish_durably
 from tests.support.sqs_server import Fault, SqsServer
+from tests.support.waiting import wait_until
 
 
 def ids(number: int) -> list[str]:

@@ -19,11 +19,11 @@ from local.template import API, Template
 from task_service.adapters.aws.secrets import AwsSecret
 from task_service.adapters.identity.oauth import ClientCredentials
 from task_service.domain.errors import Unavailable
-from tests.integration.conftest import wait_until
 from tests.support.behaviours import answer, redirect
 from tests.support.gateway import DOCS
 from tests.support.targets import HttpTarget
 from tests.support.tokens import ADMIN, AUDIENCE, BAD, ISSUER, Issuer
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
