@@ -36,3 +36,13 @@ def test_many_keep_the_pace_and_a_rest_makes_a_few_free_again() -> None:
     for _ in range(BURST):
         pace.keep()
     assert time.paused == pytest.approx(before, abs=1e-6)
+
+
+def test_what_may_be_done_at_once_is_counted_like_what_waited() -> None:
+    time = Time()
+    pace = Pace(64, counting=lambda: time.now, pause=time.pause)
+    assert [pace.take() for _ in range(BURST + 1)] == [True] * BURST + [False]
+    pace.keep()
+    assert time.paused == pytest.approx(1 / 64)
+    time.now += 1
+    assert pace.take()

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from task_service.adapters.postgres.queue import table_of
-from task_service.adapters.postgres.queue_reader import Delivery, QueueReader
+from task_service.adapters.postgres.queue_reader import LOOK_AGAIN, Delivery, QueueReader
 from task_service.domain.messages import TaskMessage
 from task_service.wiring.postgres import PostgresPlatform
 from tests.integration.postgres.conftest import Host
@@ -216,6 +216,30 @@ def test_a_reader_that_waits_receives_a_message_when_it_is_due(platform: Postgre
     waiting.join()
     assert timedelta() <= platform.clock() - due < timedelta(milliseconds=500)
     assert len(waiting.received) == 1
+
+
+def test_a_reader_that_took_all_there_was_does_not_look_again_at_once(
+    platform: PostgresPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, waited = platform.task_reader, list[float]()
+
+    def wait(channel: str, *, seen: int, seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(reader.listener, "wait", wait)
+    send(platform, "a", "b", "c")
+    # A look that is full says nothing of what is left.
+    for most in (1, 1, 2):
+        assert len(reader.receive(most=most, visibility=LONG, wait=timedelta(seconds=5))) == 1
+        assert waited == []
+    assert reader.receive(most=2, visibility=LONG, wait=timedelta(milliseconds=1)) == []
+    assert waited[0] == 0.001
+    send(platform, "d")
+    assert len(reader.receive(most=2, visibility=LONG, wait=timedelta(seconds=5))) == 1
+    waited.clear()
+    send(platform, "e")
+    assert len(reader.receive(most=2, visibility=LONG, wait=timedelta(seconds=5))) == 1
+    assert waited == [LOOK_AGAIN]
 
 
 def test_a_reader_waits_no_longer_than_it_is_told(platform: PostgresPlatform) -> None:

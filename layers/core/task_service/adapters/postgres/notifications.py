@@ -1,9 +1,10 @@
 """Waking those that wait for messages, with NOTIFY.
 
 NOTIFY in the transaction that sends would make all transactions commit one after the other, each with a write to the
-disk of its own: PostgreSQL holds one lock for the order of notifications until the commit is durable. So a thread
-notifies after the commit, in transactions of its own that wait for no disk, and once for all that was sent meanwhile. A
-notification that gets lost, because a process or a connection ends, costs a reader's pause and no message.
+disk of its own: PostgreSQL holds one lock for the order of notifications until the commit is durable. So they are sent
+after the commit, in transactions of their own that wait for no disk: by the sender itself while there is little to do,
+because a change of threads takes longer than the statement; under load by a thread, once for all that was sent
+meanwhile. A notification that gets lost, because a process or a connection ends, costs a reader's pause and no message.
 """
 
 import logging
@@ -23,7 +24,7 @@ NOTIFY: Final = "SELECT pg_notify(%(channel)s, '')"
 
 
 class Notifier:
-    """Tells the listeners of a database that there are new messages, in a thread that starts with the first one."""
+    """Tells the listeners of a database that there are new messages."""
 
     def __init__(self, database: Database) -> None:
         self._database = database.impatient()
@@ -34,13 +35,20 @@ class Notifier:
         self._stopped = False
 
     def notify(self, channel: str) -> None:
-        """Notify those that listen to a channel, soon; returns at once."""
+        """Notify those that listen to a channel, now or soon."""
         with self._condition:
-            self._channels.add(channel)
-            if self._thread is None and not self._stopped:
-                self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
-                self._thread.start()
-            self._condition.notify()
+            at_once = not self._channels and self._pace.take()
+            if not at_once:
+                self._leave_to_thread(channel)
+        if at_once:
+            self._send(channel)
+
+    def _leave_to_thread(self, channel: str) -> None:
+        self._channels.add(channel)
+        if self._thread is None and not self._stopped:
+            self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+            self._thread.start()
+        self._condition.notify()
 
     def stop(self) -> None:
         """Send what is still to be sent, and end the thread."""
@@ -53,11 +61,14 @@ class Notifier:
     def _run(self) -> None:
         while channels := self._next():
             for channel in channels:
-                try:
-                    self._database.rows(NOTIFY, {"channel": channel}, durable=False)
-                except Unavailable as error:
-                    # Readers look by themselves before long.
-                    log.warning(str(error), extra={"action": "notify"})
+                self._send(channel)
+
+    def _send(self, channel: str) -> None:
+        try:
+            self._database.rows(NOTIFY, {"channel": channel}, durable=False)
+        except Unavailable as error:
+            # Readers look by themselves before long.
+            log.warning(str(error), extra={"action": "notify"})
 
     def _next(self) -> set[str]:
         """The channels to notify, once there are any; empty: it is stopped and nothing is left."""

@@ -18,7 +18,7 @@ another one works on.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from task_service.adapters.postgres.clock import DatabaseClock, counting
 from task_service.adapters.postgres.database import Database
@@ -26,6 +26,9 @@ from task_service.adapters.postgres.listener import Listener
 from task_service.adapters.postgres.notifications import Notifier
 from task_service.adapters.postgres.queue import read_receipt, receipt_of, table_of
 from task_service.adapters.postgres.values import read_optional_time, read_time
+
+LOOK_AGAIN: Final = 0.05
+"""Seconds after a look that took all there was until the next one, unless a notification comes before."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +72,8 @@ class QueueReader:
     """Whether the groups of the task queue take turns; else the oldest message is the first."""
     _last_group: str = field(default="", init=False)
     """The group after which the next turn begins; empty: with the first."""
+    _emptied: int | None = field(default=None, init=False)
+    """The notifications before the last look, if it took all that was due; None: there may be more."""
 
     def receive(self, *, most: int, visibility: timedelta, wait: timedelta = timedelta()) -> list[Delivery]:
         """Receive up to `most` messages and hide them for others; waits for the first one, if there is none.
@@ -76,9 +81,13 @@ class QueueReader:
         It ends earlier where the listener is told to stop. Raises Unavailable.
         """
         ends = counting() + wait.total_seconds()
+        if self._emptied is not None:
+            # Looking at once would find nothing, and take its time from the messages in hand.
+            self.listener.wait(self.queue, seen=self._emptied, seconds=min(wait.total_seconds(), LOOK_AGAIN))
         while True:
             seen = self.listener.count(self.queue)
             received = self._read(most, visibility)
+            self._emptied = seen if 0 < len(received) < most else None
             if received:
                 return received
             left = ends - counting()
