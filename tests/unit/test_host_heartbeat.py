@@ -15,7 +15,7 @@ from host.heartbeat import Heartbeats
 from host.settings import Settings
 from host.supervisor import Supervisor, _Place
 from host.worker import Consumer
-from local.cloud import PROJECT
+from local.environment import PROJECT
 from task_service.adapters.postgres.queue_reader import Delivery
 from tests.support.api import eventually
 
