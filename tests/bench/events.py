@@ -98,19 +98,10 @@ def _restarts(cloud: LocalCloud, count: int) -> list[Row]:
                 NATS_ACK_WAIT_SECONDS="5",
             ) as bridge,
         ):
-
-            def restart_nats() -> None:
-                server.kill()
-                server.start()
-
-            def restart_bridge() -> None:
-                bridge.kill()
-                bridge.start()
-
             wait_until(bridge.is_well)
             started = time.monotonic()
             nats_at, bridge_at = (int(count * part) for part in RESTARTS)
-            publish_durably(server.url, events, at={nats_at: restart_nats, bridge_at: restart_bridge})
+            publish_durably(server.url, events, at={nats_at: server.restart, bridge_at: bridge.restart})
             published = time.monotonic()
             wait_until(lambda: entry.count() >= count, within=1_200, every=1.0)
             taken = time.monotonic()

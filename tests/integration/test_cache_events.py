@@ -19,6 +19,7 @@ from task_service.domain.event_task import EventTask
 from tests.support.event_entry import Entry
 from tests.support.events import every_mode, malformed, structured
 from tests.support.nats import MAKE_PUBLISH, Bridge, NatsServer, publish, publish_durably
+from tests.support.sessions import direct
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -31,9 +32,7 @@ def entry(cloud: LocalCloud) -> Entry:
 
 @pytest.fixture
 def http() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    return session
+    return direct()
 
 
 @pytest.fixture
@@ -142,18 +141,9 @@ def test_nats_and_bridge_restarted_under_load_make_one_task_for_each_event(
     number = 2_000
     settings = {"NATS_ADDR": server.url, "NATS_ACK_WAIT_SECONDS": "2"}
     with Bridge(tmp_path, cloud.bridge_environment, **settings) as bridge:
-
-        def restart_nats() -> None:
-            server.kill()
-            server.start()
-
-        def restart_bridge() -> None:
-            bridge.kill()
-            bridge.start()
-
         wait_until(bridge.is_well)
         events = [entry.event(str(event)) for event in range(number)]
-        publish_durably(server.url, events, at={number // 4: restart_nats, number // 2: restart_bridge})
+        publish_durably(server.url, events, at={number // 4: server.restart, number // 2: bridge.restart})
         wait_until(lambda: entry.count() >= number, within=180, every=0.5)
 
         # Whatever is delivered again has been by then.

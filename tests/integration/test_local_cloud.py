@@ -24,6 +24,7 @@ from tests.integration.conftest import Copy, is_running, processes_below
 from tests.support.codings import gzipped
 from tests.support.events import structured
 from tests.support.nats import publish
+from tests.support.sessions import direct
 from tests.support.waiting import wait_until
 
 AS_SENT = "a/b c%2Fd%+ü€\n"
@@ -31,9 +32,7 @@ AS_SENT = "a/b c%2Fd%+ü€\n"
 
 @pytest.fixture(scope="module")
 def http() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    return session
+    return direct()
 
 
 def result_of(api_url: str, http: requests.Session, task_id: str) -> requests.Response:

@@ -128,11 +128,7 @@ def test_nats_killed_and_started_under_load_loses_nothing(
     start_bridge(**DURABLE)
     start_bridge(**DURABLE)
 
-    def restart() -> None:
-        server.kill()
-        server.start()
-
-    publish_durably(server.url, events_of(ids(3_000)), at={500: restart, 2_000: restart})
+    publish_durably(server.url, events_of(ids(3_000)), at={500: server.restart, 2_000: server.restart})
 
     wait_until(lambda: len(set(event_ids(sqs.taken))) == 3_000)
 
@@ -143,8 +139,7 @@ def test_bridges_killed_under_load_lose_nothing(server: NatsServer, sqs: SqsServ
 
     def restart(bridge: Bridge) -> None:
         with lock:
-            bridge.kill()
-            bridge.start()
+            bridge.restart()
 
     publish_durably(
         server.url,

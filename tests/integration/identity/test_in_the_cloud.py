@@ -21,6 +21,7 @@ from task_service.adapters.identity.oauth import ClientCredentials
 from task_service.domain.errors import Unavailable
 from tests.support.behaviours import answer, redirect
 from tests.support.gateway import DOCS
+from tests.support.sessions import direct
 from tests.support.targets import HttpTarget
 from tests.support.tokens import ADMIN, AUDIENCE, BAD, ISSUER, Issuer
 from tests.support.waiting import wait_until
@@ -48,8 +49,7 @@ class World:
 
     def ask(self, method: str, path: str, token: str | None = None, **rest: Any) -> requests.Response:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        with requests.Session() as session:
-            session.trust_env = False
+        with direct() as session:
             return session.request(method, self.cloud.api_url + path, headers=headers, timeout=30, **rest)
 
     def run(self, url: str) -> dict[str, Any]:
