@@ -80,13 +80,13 @@ class LocalCloud(LocalService):
             environment=self._cloud_environment,
         )
         self._start_nats()
-        sockets = [task.fileno(), target.fileno()]
+        sockets = [target.fileno(), task.fileno()]
         self._start(
             "the API's front",
             "local.web",
-            self.endpoint_url,
-            *map(str, sockets),
             temporary,
+            *map(str, sockets),
+            self.endpoint_url,
             log=self.web_log,
             inherited=sockets,
         )

@@ -73,9 +73,9 @@ class OwnServer(LocalService):
         self._start_nats()
         self._start(
             TARGET,
-            "local.demo_target",
-            str(target.fileno()),
+            "local.web",
             str(temporary),
+            str(target.fileno()),
             log=self._directory / "target.log",
             inherited=[target.fileno()],
         )
