@@ -87,8 +87,10 @@ class OwnServer(LocalService):
         self._migrate()
         self._start(
             HOST_PROCESS,
-            "local.hosted",
+            "local.program",
             str(self._temporary),
+            "host",
+            "all",
             log=self.host_log,
             environment=lambda: self.environment,
         )

@@ -132,8 +132,14 @@ class LocalService(ABC):
         self._start(NATS, "local.nats", str(self._ports.nats), str(self._temporary), log=self.nats_log)
 
     def _start_bridge(self, environment: Callable[[], Mapping[str, str]]) -> None:
+        folder = {"PYTHONPATH": str(PROJECT / "functions" / "bridge")}
         self._start(
-            BRIDGE, "local.bridge", str(PROJECT), str(self._temporary), log=self.bridge_log, environment=environment
+            BRIDGE,
+            "local.program",
+            str(self._temporary),
+            "bridge",
+            log=self.bridge_log,
+            environment=lambda: {**environment(), **folder},
         )
 
     def _await_answer(self, url: str, name: str, log: Path, deadline: float) -> None:
