@@ -33,7 +33,7 @@ class Heartbeats:
         """Seconds since the last heartbeat, while this process looked; None: there was none, it still starts."""
 
     def hangs(self, looked_for: float) -> bool:
-        """Whether the process hangs; called once every `looked_for` seconds.
+        """Whether the process hangs, which is said once; called every `looked_for` seconds.
 
         What is counted is how often it looks: after a pause of the whole host, all processes have their time again.
         """
@@ -45,7 +45,11 @@ class Heartbeats:
             self._silent = 0.0
         elif self._silent is not None:
             self._silent += looked_for
-        return self._silent is not None and self._silent > self._hangs_after
+        if self._silent is None or self._silent <= self._hangs_after:
+            return False
+        # What is done about it has as much time again.
+        self._silent = 0.0
+        return True
 
     def close(self) -> None:
         """Forget the process."""

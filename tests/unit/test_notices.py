@@ -35,14 +35,11 @@ from tests.support.builders import (
     task_list,
     template,
 )
+from tests.support.mortal import Died, Mortal
 
 FAILS = template(failureTask="told")
 REFUSED = CallRefused("cannot be called", can_retry=False)
 MESSAGE = TaskMessage(task_id="task-1", attempt=1)
-
-
-class Died(BaseException):
-    """The process is gone."""
 
 
 @dataclass
@@ -58,27 +55,6 @@ class Fate:
         if self.after < 0 and not self.has_struck:
             self.has_struck = True
             raise self.fault("fate")
-
-
-@dataclass
-class Mortal:
-    """A port, at whose nth call, or after it, the process dies or the port refuses."""
-
-    port: Any
-    fate: Callable[[], None]
-
-    def __getattr__(self, name: str) -> Any:
-        member = getattr(self.port, name)
-        if not callable(member):
-            return member
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self.fate()
-            answer = member(*args, **kwargs)
-            self.fate()
-            return answer
-
-        return call
 
 
 @dataclass

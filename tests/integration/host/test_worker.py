@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from local.cloud import PROJECT
+from local.environment import PROJECT
 from task_service.adapters.postgres.database import Database
 from task_service.domain.messages import TaskMessage
 from task_service.wiring.postgres import PostgresPlatform

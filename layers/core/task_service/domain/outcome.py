@@ -10,7 +10,7 @@ from task_service.domain.task import Task
 
 
 class Handled(Enum):
-    """What the queue is to do with the message."""
+    """The queue's next step with the message."""
 
     DELETE = "delete"
     """Delete it: its work is done, or another message has taken over."""
@@ -19,7 +19,7 @@ class Handled(Enum):
 
 
 class Outcome(StrEnum):
-    """What handling a message came to."""
+    """The outcome of handling a message."""
 
     DONE = "done"
     """The task is done."""

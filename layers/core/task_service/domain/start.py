@@ -29,7 +29,7 @@ class Start:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What makes two requests different that are the same otherwise; empty for the usual start."""
+        """The parts that make two requests different that are the same otherwise; empty for the usual start."""
         parts: list[str] = []
         if self.delay is not None:
             parts.append(f"delay {self.delay.total_seconds():.0f}")

@@ -49,7 +49,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskTemplate:
-    """What a task of this name does: an HTTP call or a request policy, then response and final policy."""
+    """The work of a task of this name: an HTTP call or a request policy, then response and final policy."""
 
     name: str
     document: str = field(default="", repr=False, compare=False)

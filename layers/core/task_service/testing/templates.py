@@ -1,15 +1,10 @@
 """The templates of one kind in memory."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from task_service.domain.template import StoredTemplate
 from task_service.ports import Page
 from task_service.testing.faults import Faults
-
-T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
 
 
 @dataclass

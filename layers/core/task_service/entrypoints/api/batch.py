@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Final
 
 from task_service.domain.errors import BadRequest, TaskServiceError
 from task_service.domain.order import Order
-from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
 from task_service.domain.trace import work_in
 from task_service.entrypoints.api import later
-from task_service.entrypoints.api.create import context_of
+from task_service.entrypoints.api.create import cache_name, context_of
 from task_service.entrypoints.api.problem import problem
 from task_service.entrypoints.api.request import Request
 from task_service.entrypoints.api.response import UNSURE, Response
@@ -71,18 +70,12 @@ def _item(text: "OrderText", request: Request, services: "Services") -> "Item":
     order = Order(
         name=asked.name,
         payload=text.body,
-        cache_namespace=_cache_name("cacheNamespace", asked.cacheNamespace),
-        cache_scope=_cache_name("cacheScope", asked.cacheScope),
+        cache_namespace=cache_name("cacheNamespace", asked.cacheNamespace),
+        cache_scope=cache_name("cacheScope", asked.cacheScope),
         start=later.parse_start(later.MEMBERS, asked.delaySeconds, asked.notBefore, asked.group, services.clock()),
         context=context_of(request),
     )
     return Item(order, hashed)
-
-
-def _cache_name(name: str, value: str | None) -> str:
-    if value is not None and not is_cache_name(value):
-        raise BadRequest(f"{name}: {CACHE_NAME_RULE}")
-    return value or ""
 
 
 def _response(results: "list[Result]") -> Response:

@@ -20,7 +20,7 @@ class Response:
     counts: Mapping[str, int] = field(default_factory=dict)
     """Metrics that count up, by name."""
     audit: str | None = None
-    """What the request has done, where it has changed something or may have: then its log line is the audit line."""
+    """The change that the request has made, or may have made: then its log line is the audit line."""
 
     @classmethod
     def json(cls, body: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> "Response":
