@@ -149,6 +149,11 @@ class TestAnItemThatIsRefused:
                 400,
                 "cacheScope: Unicode text without control characters",
             ),
+            # A record of DynamoDB has 400 KB; one that is larger would take the others of its request with it.
+            *(
+                (json.dumps(order(**{name: "x" * 4_001})), 400, f"{name}: Unicode text without control characters")
+                for name in ("cacheNamespace", "cacheScope")
+            ),
         ],
     )
     def test_it_says_why_and_the_others_are_created(self, world: World, item: str, status: int, message: str) -> None:
