@@ -180,6 +180,12 @@ def test_a_faulty_template_is_refused_with_member_fault_and_what_is_allowed(
     assert templates.records == {}
 
 
+def test_of_many_faults_some_are_described(editing: TemplateEditor) -> None:
+    with pytest.raises(BadRequest, match=r"^m0: is not a member of a template") as refusal:
+        editing.put("x", json.dumps({**CALL, **{f"m{number}": 1 for number in range(10_000)}}))
+    assert len(refusal.value.message) <= BadRequest.LONGEST
+
+
 @pytest.mark.parametrize("seconds", [0.1, 1, 1.5, 50])
 def test_numbers_are_numbers_with_and_without_a_fraction(editing: TemplateEditor, seconds: float) -> None:
     retry = {"minDelaySeconds": seconds, "maxAttempts": 2}
