@@ -87,6 +87,11 @@ def test_it_starts_when_its_client_says(world: World, path: str, headers: dict[s
             "x-task-not-before: '2026-01-31T00:00:00' is not a time as in RFC 3339, for example 2026-01-31T12:00:00Z",
         ),
         (
+            {"x_task_not_before": "2026-01-02T00:00:00 05:00"},
+            "x-task-not-before: '2026-01-02T00:00:00 05:00' is not a time as in RFC 3339, for example "
+            "2026-01-31T12:00:00Z",
+        ),
+        (
             {"x_task_not_before": "2026-01-31T00:00:01Z"},
             "x-task-not-before: '2026-01-31T00:00:01Z' is more than 30 days ahead, the most that is allowed",
         ),
