@@ -52,21 +52,21 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace, settings: "Settings") -> None:
     if arguments.command == "api-process":
-        from host import api, supervisor, telemetry
+        from host import api, heartbeat, telemetry
 
-        supervisor.end_with_parent()
+        heartbeat.end_with_first()
         telemetry.install()
         api.run(settings, arguments.descriptor)
     elif arguments.command == "worker-process":
-        from host import supervisor, telemetry, worker
+        from host import heartbeat, telemetry, worker
 
-        supervisor.end_with_parent()
+        heartbeat.end_with_first()
         telemetry.install()
         worker.run(settings)
     elif arguments.command == "isolated-process":
-        from host import isolation, supervisor, telemetry
+        from host import heartbeat, isolation, telemetry
 
-        supervisor.end_with_parent()
+        heartbeat.end_with_first()
         telemetry.install()
         isolation.run(arguments.descriptor, settings.executor_seconds)
     elif arguments.command == "migrate":

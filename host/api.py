@@ -3,8 +3,9 @@
 import asyncio
 import signal
 import socket
+from contextlib import suppress
 
-from host import telemetry
+from host import heartbeat, telemetry
 from host.functions import load
 from host.platform import platform
 from host.server import Server
@@ -26,5 +27,8 @@ async def _serve(server: Server, listener: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     stop = await server.start(listener)
-    await stopping.wait()
+    while not stopping.is_set():
+        heartbeat.beat()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), heartbeat.SECONDS)
     await stop()

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import struct
 import threading
 import time
@@ -73,6 +74,10 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
+class _ServerOfIPv6(_Server):
+    address_family = socket.AF_INET6
+
+
 class _Handler(WSGIRequestHandler):
     timeout = 10
 
@@ -80,10 +85,10 @@ class _Handler(WSGIRequestHandler):
         """Write nothing: a scrape is no event."""
 
 
-def serve(platform: PostgresPlatform, settings: Settings) -> None:
+def serve(platform: PostgresPlatform, settings: Settings) -> WSGIServer | None:
     """Serve /metrics, /liveness and /readiness in a thread, unless METRICS_PORT is 0. Raises SettingsError."""
     if not settings.metrics_port:
-        return
+        return None
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     registry.register(QueueDepths(platform))
@@ -104,7 +109,11 @@ def serve(platform: PostgresPlatform, settings: Settings) -> None:
 
     try:
         server = make_server(
-            settings.http_host, settings.metrics_port, application, server_class=_Server, handler_class=_Handler
+            settings.http_host,
+            settings.metrics_port,
+            application,
+            server_class=_ServerOfIPv6 if ":" in settings.http_host else _Server,
+            handler_class=_Handler,
         )
     except OSError as error:
         reason = os.strerror(error.errno or 0)
@@ -112,6 +121,7 @@ def serve(platform: PostgresPlatform, settings: Settings) -> None:
             f"cannot listen on port {settings.metrics_port}: {reason}; METRICS_PORT chooses another"
         ) from error
     threading.Thread(target=server.serve_forever, name="operations", daemon=True).start()
+    return server
 
 
 def _text(registry: CollectorRegistry) -> bytes:

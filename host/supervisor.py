@@ -1,4 +1,4 @@
-"""The first process of a host: starts the others, replaces those that crash, and serves metrics."""
+"""The first process of a host: starts the others, replaces those that crash or hang, and serves metrics."""
 
 import logging
 import os
@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from prometheus_client import multiprocess
 
+from host.heartbeat import HANGS, Heartbeats
 from host.settings import Settings, SettingsError
 
 log: Final = logging.getLogger("task")
@@ -37,6 +38,7 @@ class _Place:
 
     kind: str
     process: "subprocess.Popen[bytes]"
+    heartbeats: Heartbeats
     begun: float
     crashes: int = 0
     starts_at: float | None = None
@@ -65,8 +67,7 @@ class Supervisor:
             watch()
             counts = {"api": self.settings.api_processes, "worker": self.settings.worker_processes}
             for kind in self.kinds:
-                for _ in range(counts[kind]):
-                    self._places.append(_Place(kind=kind, process=self._start(kind), begun=time.monotonic()))
+                self._places += [self._place(kind) for _ in range(counts[kind])]
             try:
                 while not self._stopping.wait(POLL_SECONDS):
                     for place in self._places:
@@ -79,7 +80,12 @@ class Supervisor:
         if place.starts_at is None:
             code = place.process.poll()
             if code is None:
+                if place.heartbeats.hangs(POLL_SECONDS):
+                    about = {"action": "kill", "process_kind": place.kind, "hanging_pid": place.process.pid}
+                    log.warning("a process hangs", extra=about)
+                    place.process.kill()
                 return
+            place.heartbeats.close()
             multiprocess.mark_process_dead(place.process.pid)  # type: ignore[no-untyped-call]
             place.crashes = 0 if now - place.begun > SURVIVED else place.crashes + 1
             pause = min(LONGEST_PAUSE, 0.1 * 2 ** (place.crashes - 1)) if place.crashes else 0.0
@@ -87,19 +93,27 @@ class Supervisor:
             ended = {"action": "replace", "process_kind": place.kind, "ended_pid": place.process.pid, "code": code}
             log.warning("a process has ended", extra=ended)
         if now >= place.starts_at:
-            place.process, place.begun, place.starts_at = self._start(place.kind), now, None
+            place.process, place.heartbeats = self._start(place.kind)
+            place.begun, place.starts_at = now, None
 
-    def _start(self, kind: str) -> "subprocess.Popen[bytes]":
+    def _place(self, kind: str) -> _Place:
+        process, heartbeats = self._start(kind)
+        return _Place(kind=kind, process=process, heartbeats=heartbeats, begun=time.monotonic())
+
+    def _start(self, kind: str) -> "tuple[subprocess.Popen[bytes], Heartbeats]":
+        # One that stops does not beat meanwhile.
+        heartbeats = Heartbeats(hangs_after=max(HANGS, self.settings.stop_seconds + 5))
         inherited = () if self._listener is None or kind != "api" else (self._listener.fileno(),)
-        return subprocess.Popen(
-            [sys.executable, "-m", "host", f"{kind}-process", *map(str, inherited)],
-            pass_fds=inherited,
-            # A pipe that ends with this process, so that none outlives it.
-            stdin=subprocess.PIPE,
-            cwd=ROOT,
-            # The terminal's Ctrl-C is for this process, which tells the others.
-            start_new_session=True,
-        )
+        with heartbeats.theirs as theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "host", f"{kind}-process", *map(str, inherited)],
+                pass_fds=inherited,
+                stdin=theirs.fileno(),
+                cwd=ROOT,
+                # The terminal's Ctrl-C is for this process, which tells the others.
+                start_new_session=True,
+            )
+        return process, heartbeats
 
     def _end(self) -> None:
         if self._listener is not None:
@@ -123,8 +137,9 @@ class Supervisor:
 def listen(host: str, port: int) -> socket.socket:
     """A socket that the api processes share; it stays open when one of them crashes. Raises SettingsError."""
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=2_048)
+        # "::" stands for the addresses of IPv4 too.
+        family, both = (socket.AF_INET6, host == "::") if ":" in host else (socket.AF_INET, False)
+        listener = socket.create_server((host, port), family=family, backlog=2_048, dualstack_ipv6=both)
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise SettingsError(
@@ -132,14 +147,3 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
     listener.setblocking(False)
     return listener
-
-
-def end_with_parent() -> None:
-    """End this process when the supervisor is gone, however that ended. A worker's messages come again."""
-
-    def watch() -> None:
-        while os.read(0, 64):
-            pass
-        os._exit(1)
-
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

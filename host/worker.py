@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-from host import telemetry
+from host import heartbeat, telemetry
 from host.functions import Context, load
 from host.isolation import CrashedError, IsolatedExecutor, is_suspect
 from host.platform import platform
@@ -58,6 +58,9 @@ SUSPECTS_PAUSE: Final = 60.0
 RETENTION_PAUSE: Final = 60.0
 """Seconds between two looks for what is past its retention."""
 
+OVERDUE: Final = 120.0
+"""Seconds after the end of its time in which a function must have returned, whatever its database does."""
+
 DELETES: Final = 100
 """The most messages that are deleted together."""
 
@@ -79,6 +82,8 @@ class Consumer:
     """Handle the messages that may have crashed a worker; none: they are handled like others."""
     in_hand: set[str] = field(default_factory=set)
     """Receipts of messages that are worked on."""
+    _begun: dict[int, float] = field(default_factory=dict)
+    """When each thread that works has begun with what it has in hand."""
     _batches: "queue.SimpleQueue[list[Delivery] | None]" = field(default_factory=queue.SimpleQueue)
     _suspects: "queue.Queue[Delivery | None]" = field(default_factory=queue.Queue)
     _handled: "queue.SimpleQueue[str | None]" = field(default_factory=queue.SimpleQueue)
@@ -150,9 +155,17 @@ class Consumer:
             self.in_hand.update(message.receipt for message in received)
         return received
 
+    def hangs(self) -> bool:
+        """Whether a function has not returned long after its time."""
+        longest = time.monotonic() - self.function_seconds - OVERDUE
+        return any(begun < longest for begun in list(self._begun.values()))
+
     def _work_off(self) -> None:
+        thread = threading.get_ident()
         while (messages := self._batches.get()) is not None:
+            self._begun[thread] = time.monotonic()
             self._work(messages)
+            del self._begun[thread]
             self._free.release()
 
     def _work(self, messages: list[Delivery]) -> None:
@@ -280,9 +293,11 @@ def run(settings: Settings) -> None:
     runs.append(threading.Thread(target=remove_expired, args=(retention, stopping), name="retention", daemon=True))
     for each in runs:
         each.start()
-    # A thread that has ended is a fault of ours: the process ends too and is replaced.
-    while not stopping.wait(PAUSE) and all(each.is_alive() for each in runs):
-        pass
+    # A thread that has ended, or hangs, is a fault of ours: the process ends too and is replaced.
+    while not stopping.wait(heartbeat.SECONDS):
+        if not all(each.is_alive() for each in runs) or any(consumer.hangs() for consumer in consumers):
+            break
+        heartbeat.beat()
     failed = not stopping.is_set()
     stopping.set()
     ends = time.monotonic() + settings.stop_seconds
@@ -291,7 +306,7 @@ def run(settings: Settings) -> None:
         each.join(max(0.0, ends - time.monotonic()))
     if failed:
         # What is in hand may be why, so its receive counts, as after a crash: it comes again, and not for ever.
-        raise RuntimeError("a thread of the worker has ended")
+        raise RuntimeError("a thread of the worker has ended, or hangs")
     for consumer in consumers:
         _try(consumer.give_back)
 

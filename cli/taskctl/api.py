@@ -136,7 +136,7 @@ class Server:
             if following is None:
                 return
             if not isinstance(following, str) or following in seen:
-                raise _unusable("its pages do not end")
+                raise unusable("its pages do not end")
             seen.add(following)
             query["next"] = following
 
@@ -147,7 +147,7 @@ class Server:
         while chunk := response.raw.read1(_CHUNK):
             size += len(chunk)
             if size > LARGEST_ANSWER:
-                raise _unusable(f"it has more than {LARGEST_ANSWER} bytes")
+                raise unusable(f"it has more than {LARGEST_ANSWER} bytes")
             if time.monotonic() > deadline:
                 raise NoAnswer(f"{self._host} does not finish its answer in time", "try again later")
             chunks.append(chunk)
@@ -232,7 +232,7 @@ def segment(name: str) -> str:
 def checked(value: Any, kind: type[T]) -> T:
     """A value of the answer, which has to be of this type. Raises NoAnswer."""
     if not isinstance(value, kind):
-        raise _unusable("it has another form")
+        raise unusable("it has another form")
     return value
 
 
@@ -251,10 +251,11 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise _unusable("it is not JSON") from None
+        raise unusable("it is not JSON") from None
 
 
-def _unusable(reason: str) -> NoAnswer:
+def unusable(reason: str) -> NoAnswer:
+    """The error for an answer that the task service does not give."""
     return NoAnswer(f"the answer is none of the task service: {reason}", "check the URL", is_passing=False)
 
 

@@ -16,6 +16,7 @@ from taskctl.commands.publish_event import publish_event
 from taskctl.commands.replay import replay
 from taskctl.commands.result import result
 from taskctl.commands.run import run
+from taskctl.commands.run_many import run_many
 from taskctl.commands.watch import watch
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ app = typer.Typer(
 for _name, _function in (
     ("apply", apply),
     ("run", run),
+    ("run-many", run_many),
     ("watch", watch),
     ("result", result),
     ("ls", ls),

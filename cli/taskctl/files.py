@@ -134,23 +134,26 @@ class Reader:
 
 def parse_json(text: str) -> Any:
     """The value of a JSON text. Raises ValueError, which says where it is wrong."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        members = dict(pairs)
-        if len(members) < len(pairs):
-            names = [name for name, _ in pairs]
-            raise ValueError(f"the member {next(name for name in names if names.count(name) > 1)!r} is there twice")
-        return members
-
-    def refused(constant: str) -> Any:
-        raise ValueError(f"{constant} is not JSON")
-
     try:
-        return json.loads(text, object_pairs_hook=unique, parse_constant=refused)
+        return json.loads(text, object_pairs_hook=unique_members, parse_constant=refuse_constant)
     except json.JSONDecodeError as error:
         raise ValueError(f"line {error.lineno} column {error.colno}: {error.msg}") from None
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+
+
+def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object with these members. Raises ValueError if one is there twice."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the member {next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return members
+
+
+def refuse_constant(constant: str) -> Any:
+    """Refuse what Python takes for a number: NaN, Infinity. Raises ValueError."""
+    raise ValueError(f"{constant} is not JSON")
 
 
 def assignments(texts: Iterable[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ DETAILS of them are read a round, those of running tasks first, and among these 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any, Final
 
 from taskctl.api import Server, checked, member, segment, text_or_none
@@ -26,6 +26,16 @@ QUIET: Final = 20
 """The same where only the end is of interest: the service answers when it comes."""
 OUTAGE_SECONDS: Final = 60.0
 """How long a service that does not answer is asked again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """Where a task or a list comes from, and who has changed it; None: not known."""
+
+    trace_id: str | None = None
+    created_by: str | None = None
+    cancelled_by: str | None = None
+    replayed_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +59,7 @@ class Task:
     """Why it has failed, or was cancelled."""
     history: tuple[Mapping[str, Any], ...] = ()
     """The last attempts, as the service shows them; a service of an older version does not."""
+    about: About = About()
 
     @property
     def is_final(self) -> bool:
@@ -85,6 +96,7 @@ class TaskList:
     finished: datetime | None = None
     not_before: datetime | None = None
     """When it starts, while it waits for that."""
+    about: About = About()
 
     @property
     def is_final(self) -> bool:
@@ -122,6 +134,7 @@ def task_of(document: Mapping[str, Any]) -> Task:
         not_before=_moment(document, "notBefore"),
         error=text_or_none(document, "error"),
         history=tuple(one for one in history if isinstance(one, dict)) if isinstance(history, list) else (),
+        about=_about_of(document),
     )
 
 
@@ -136,6 +149,16 @@ def list_of(document: Mapping[str, Any]) -> TaskList:
         created=_moment(document, "createdAt"),
         finished=_moment(document, "finishedAt"),
         not_before=_moment(document, "notBefore"),
+        about=_about_of(document),
+    )
+
+
+def _about_of(document: Mapping[str, Any]) -> About:
+    return About(
+        trace_id=text_or_none(document, "traceId"),
+        created_by=text_or_none(document, "createdBy"),
+        cancelled_by=text_or_none(document, "cancelledBy"),
+        replayed_by=text_or_none(document, "replayedBy"),
     )
 
 
@@ -154,6 +177,9 @@ def _moment(document: Mapping[str, Any], name: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text_or_none(document, name) or "")
     except ValueError:
+        return None
+    # At the ends of the calendar a time has no equal one in other zones.
+    if not MINYEAR < moment.year < MAXYEAR:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -20,6 +20,11 @@ def plain(text: object) -> str:
     return _replaced(str(text), _escaped)
 
 
+def brief(text: str, longest: int = 255) -> str:
+    """The same of the text's beginning."""
+    return plain(text if len(text) <= longest else f"{text[:longest]}…")
+
+
 def plain_lines(text: str) -> str:
     """The same for a text of many lines, whose line ends stay."""
     return "\n".join(plain(line.expandtabs(4)) for line in text.split("\n"))

@@ -48,9 +48,14 @@ class Screen:
         self.err = Console(highlight=False, markup=False, emoji=False, stderr=True)
 
     @property
+    def is_terminal(self) -> bool:
+        """Whether a terminal shows the output. FORCE_COLOR, which rich takes for one, makes none of a pipe."""
+        return self.out.is_terminal and self.out.file.isatty()
+
+    @property
     def is_live(self) -> bool:
         """Whether what is shown can be replaced."""
-        return self.out.is_terminal and not self.out.is_dumb_terminal and not self.is_json
+        return self.is_terminal and not self.out.is_dumb_terminal and not self.is_json
 
     def say(self, *lines: str | Text) -> None:
         """Write lines of the result, which are harmless already."""
@@ -92,7 +97,7 @@ class Screen:
                 cell.pad_right(width - cell.cell_len)
             shown = Text("  ").join(line)
             shown.rstrip()
-            if self.out.is_terminal:
+            if self.is_terminal:
                 self.out.print(shown, no_wrap=True, overflow="ellipsis")
             else:
                 self.say(shown)

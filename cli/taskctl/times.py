@@ -17,8 +17,8 @@ def moment_ago(option: str, text: str | None) -> str | None:
         return None
     try:
         if found := _DURATION.fullmatch(text):
-            return _shown(datetime.now(UTC) - _duration(found))
-        return _shown(_moment(text))
+            return rfc3339(datetime.now(UTC) - _duration(found))
+        return rfc3339(_moment(text))
     except (ValueError, OverflowError):
         raise WrongUse(
             f"--{option} {plain(text)} is no time", "write 2026-01-31T12:00:00Z, or 30m, 2h, 7d for so long ago"
@@ -30,7 +30,7 @@ def moment(option: str, text: str | None) -> str | None:
     if text is None:
         return None
     try:
-        return _shown(_moment(text))
+        return rfc3339(_moment(text))
     except (ValueError, OverflowError):
         raise WrongUse(f"--{option} {plain(text)} is no time", "write one such as 2026-01-31T12:00:00Z") from None
 
@@ -44,6 +44,11 @@ def seconds(option: str, text: str | None) -> str | None:
     raise WrongUse(f"--{option} {plain(text)} is no duration", "write 90s, 30m, 2h or 7d")
 
 
+def rfc3339(found: datetime) -> str:
+    """A time as the API writes it."""
+    return found.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def _duration(found: re.Match[str]) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
@@ -51,7 +56,3 @@ def _duration(found: re.Match[str]) -> timedelta:
 def _moment(text: str) -> datetime:
     # A time without a zone is one of this machine.
     return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _shown(found: datetime) -> str:
-    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,8 +9,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from taskctl.following import Group, Task, TaskList, seconds_of
-from taskctl.hostile import plain
+from taskctl.hostile import brief, plain
 from taskctl.screen import COLOURS, state_text
+from taskctl.times import rfc3339
 
 _NAME: Final = 24
 """The widest that names are shown."""
@@ -38,6 +39,9 @@ def draw(followed: Task | TaskList, *, height: int | None = None, now: datetime 
     if isinstance(followed, Task):
         return _draw_task(followed, now)
     tree = Tree(_title(followed, now))
+    if about := _about(followed):
+        tree.add(_dim("  ".join(about)))
+        height = None if height is None else height - 1
     tasks = list(followed.tasks)
     width = min(_NAME, max((len(_name(task)) for task in tasks), default=0))
     numbered = list(enumerate(followed.groups, 1))
@@ -59,7 +63,7 @@ def draw(followed: Task | TaskList, *, height: int | None = None, now: datetime 
             counts = Counter(task.state for task in group.tasks)
             counts.subtract(task.state for task in shown)
             told = ", ".join(f"{count} {plain(state)}" for state, count in sorted(counts.items()) if count)
-            branch.add(Text(f"… {hidden} more: {told}", style="dim", no_wrap=True, overflow="ellipsis"))
+            branch.add(_dim(f"… {hidden} more: {told}"))
     return tree
 
 
@@ -79,7 +83,7 @@ def lines(before: Task | TaskList | None, after: Task | TaskList) -> Iterator[st
         if isinstance(changed, Group):
             parts = [plain(changed.id), f"group {number}", plain(changed.state), plain(changed.error or "")]
         else:
-            parts = _fact(changed)
+            parts = _fact(changed, about=_about(changed) if number == 0 else [])
         yield "  ".join(part for part in parts if part)
 
 
@@ -99,7 +103,15 @@ def as_json(followed: Task | TaskList | Group) -> dict[str, Any]:
     members |= {"name": followed.name or None, "seconds": None if seconds is None else round(seconds, 3)}
     if isinstance(followed, Task):
         members |= {"attempts": followed.attempts, "responseCode": followed.code, "error": followed.last_error}
-    return members
+    starts, about = followed.not_before, followed.about
+    known = {
+        "notBefore": rfc3339(starts) if starts else None,
+        "traceId": about.trace_id,
+        "createdBy": about.created_by,
+        "cancelledBy": about.cancelled_by,
+        "replayedBy": about.replayed_by,
+    }
+    return members | {name: value for name, value in known.items() if value is not None}
 
 
 def _changed(before: Task | TaskList | None, after: Task | TaskList) -> Iterator[tuple[int, Task | Group | TaskList]]:
@@ -124,13 +136,13 @@ def _parts(followed: Task | TaskList) -> Iterator[tuple[int, Task | Group | Task
     yield 0, followed
 
 
-def _fact(followed: Task | TaskList) -> list[str]:
+def _fact(followed: Task | TaskList, about: Iterable[str]) -> list[str]:
     parts = [plain(followed.id), _name(followed), plain(followed.state)]
     if isinstance(followed, Task) and followed.attempts:
         parts.append(f"attempt {followed.attempts}")
     if followed.is_final:
         parts.append(elapsed(followed))
-    parts.append(_start(followed))
+    parts += [_start(followed), *about]
     if isinstance(followed, Task) and followed.last_error:
         parts.append(plain(followed.last_error))
     return parts
@@ -170,6 +182,22 @@ def _task_line(task: Task, width: int, now: datetime | None) -> Text:
     return line
 
 
+def _about(followed: Task | TaskList) -> list[str]:
+    """Its trace, and who has created, cancelled or replayed it."""
+    about = followed.about
+    told = {
+        "trace": about.trace_id,
+        "created by": about.created_by,
+        "cancelled by": about.cancelled_by,
+        "replayed by": about.replayed_by,
+    }
+    return [f"{what} {brief(text)}" for what, text in told.items() if text]
+
+
+def _dim(text: str) -> Text:
+    return Text(text, style="dim", no_wrap=True, overflow="ellipsis")
+
+
 def _start(followed: Task | TaskList) -> str:
     """When what waits for its time starts; empty for others."""
     if followed.not_before is None or followed.state != "created":
@@ -179,18 +207,20 @@ def _start(followed: Task | TaskList) -> str:
 
 def _draw_task(task: Task, now: datetime | None) -> Tree:
     tree = Tree(_task_line(task, len(_name(task)), now))
+    for told in _about(task):
+        tree.add(_dim(told))
     for attempt in task.history:
-        told = [f"attempt {plain(attempt.get('attempt'))}"]
+        parts = [f"attempt {plain(attempt.get('attempt'))}"]
         one = Task(
             id="",
             state="done",
             started=_time(attempt.get("startedAt")),
             finished=_time(attempt.get("finishedAt")),
         )
-        told.append(f"{elapsed(one, now):>7}")
+        parts.append(f"{elapsed(one, now):>7}")
         if attempt.get("responseCode") is not None:
-            told.append(plain(attempt["responseCode"]))
-        line = Text("  ".join(told), no_wrap=True, overflow="ellipsis")
+            parts.append(plain(attempt["responseCode"]))
+        line = Text("  ".join(parts), no_wrap=True, overflow="ellipsis")
         if attempt.get("error"):
             line.append(f"  {plain(attempt['error'])}", style="red")
         line.rstrip()

@@ -13,7 +13,7 @@ from rich.text import Text
 from taskctl.api import Server
 from taskctl.errors import Failed, Unfinished
 from taskctl.following import Follower, Task, TaskList
-from taskctl.hostile import plain
+from taskctl.hostile import brief, plain
 from taskctl.screen import Screen
 from taskctl.tree import changes, draw, errors, lines
 
@@ -52,10 +52,11 @@ def failure_of(followed: Task | TaskList) -> Failed | None:
     noun, label = ("task", followed.name) if isinstance(followed, Task) else ("list", followed.name)
     reason = f": {plain(followed.error)}" if isinstance(followed, Task) and followed.error else ""
     has = "was" if followed.state == "cancelled" else "has"
+    by = f" by {brief(followed.about.cancelled_by)}" if has == "was" and followed.about.cancelled_by else ""
     step = f"taskctl replay {plain(followed.id)} starts it again" if followed.state == "failed" else ""
     if isinstance(followed, Task) and followed.id.count(".") == 2:
         step = ""
-    return Failed(f"the {noun} {plain(label or followed.id)} {has} {plain(followed.state)}{reason}", step)
+    return Failed(f"the {noun} {plain(label or followed.id)} {has} {plain(followed.state)}{by}{reason}", step)
 
 
 @contextmanager

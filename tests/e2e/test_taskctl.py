@@ -160,6 +160,44 @@ def test_a_task_runs_fails_is_found_and_is_replayed(each_cli: Cli, target: HttpT
     assert [call.body for call in target.calls_to("/pay")] == [b'{"order": 42}'] * 2
 
 
+def test_many_tasks_are_created_once_however_often_the_file_is_sent(
+    each_cli: Cli, target: HttpTarget, tmp_path: Path
+) -> None:
+    cli = each_cli
+    cli.template("ctl-many", target.on("/many", answer()))
+    orders = [{"name": "ctl-many", "body": number} for number in range(230)]
+    large = [{"name": "ctl-many", "body": "x" * 1_500_000} for _ in range(4)]
+    wrong = {"name": "ctl-no-such", "body": 0}
+    file = tmp_path / "orders.jsonl"
+    file.write_text("\n".join(map(json.dumps, [*orders, wrong, *large])))
+    arguments = ("run-many", str(file), "--idempotency-key", f"ctl-{tmp_path.name}")
+
+    first = cli.run(*arguments, code=6).splitlines()
+    assert cli.run(*arguments, code=6).splitlines() == first
+
+    assert first[230] == "error: task template not found"
+    ids = [*first[:230], *first[231:]]
+    called = {call.idempotency_key: call.body for call in target.wait_for_calls(234, seconds=60)}
+    assert [called[task_id] for task_id in ids[:230]] == [b"%d" % number for number in range(230)]
+    assert {len(called[task_id]) for task_id in ids[230:]} == {1_500_002}
+    for task_id in ids[::50]:
+        cli.run("watch", task_id)
+    assert len(target.calls) == 234
+
+
+def test_a_task_of_a_group_belongs_to_the_trace_that_is_named(each_cli: Cli, target: HttpTarget) -> None:
+    cli = each_cli
+    cli.template("ctl-traced", target.on("/traced", answer()))
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    parent = f"00-{trace_id}-00f067aa0ba902b7-01"
+    task_id = cli.run("run", "ctl-traced", "--group", "tenant-7", "--traceparent", parent).strip()
+    (call,) = target.wait_for_calls(1)
+    assert call.headers["traceparent"].split("-")[1] == trace_id
+    assert f"  trace {trace_id}\n" in cli.run("watch", task_id)
+    (*_, last) = map(json.loads, cli.run("watch", task_id, "-o", "json").splitlines())
+    assert last["traceId"] == trace_id
+
+
 def test_a_running_task_is_cancelled(cli: Cli, target: HttpTarget) -> None:
     cli.template("ctl-endless", target.on("/endless", hang()))
     task_id = cli.run("run", "ctl-endless").strip()

@@ -17,6 +17,7 @@ LANGUAGES: Final = (*COMMANDS, "json", "mermaid", "rego", "text", "yaml")
 
 _FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _MARK: Final = re.compile(r"<!-- not run: ((?:(?!-->).)+) -->\s*\Z", re.DOTALL)
+_TOKENS: Final = re.compile(r"<!-- with tokens -->\s*\Z")
 _LINK: Final = re.compile(r"\]\((?!https?://)([^)\s]+)\)")
 _HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -52,6 +53,8 @@ class Block:
     text: str
     not_run: str | None
     """Why no test runs it; None: a test does."""
+    has_tokens: bool
+    """Whether it is run where the service asks for tokens: $ADA and $BOB, and the profiles ada and bob."""
 
     def __str__(self) -> str:
         return f"{self.document.name}:{self.line}"
@@ -77,6 +80,7 @@ def blocks(document: Path) -> Iterator[Block]:
             language=found[1],
             text=found[2],
             not_run=" ".join(mark[1].split()) if mark else None,
+            has_tokens=_TOKENS.search(before) is not None,
         )
 
 

@@ -16,7 +16,7 @@ SECONDS: Final = 60.0
 """For one command."""
 
 _ID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_TIME: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+_TIME: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z"
 _SHORT_TIME: Final = r"\d\d-\d\d \d\d:\d\d:\d\d"
 _DURATION: Final = r"\d+\.\d s"
 _ANY: Final = '"…"'

@@ -140,6 +140,13 @@ def test_a_mark_counts_for_the_block_below_it_only(tmp_path: Path) -> None:
     assert [block.not_run for block in found] == ["needs Docker", None, "too slow"]
 
 
+def test_a_block_says_that_it_needs_tokens(tmp_path: Path) -> None:
+    command = "```sh\ncurl a\n```\n\n"
+    found = read(tmp_path, f"<!-- with tokens -->\n\n{command}{command}")
+
+    assert [(block.has_tokens, block.not_run) for block in found] == [(True, None), (False, None)]
+
+
 # ---- what a transcript accepts
 
 ONE, OTHER = "a9d7398a-fbfe-48bd-bb64-c5b7a92a5d5a", "80e7d5e0-70ca-4337-8d78-d770ba98a3f1"

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from local.postgres import forget_killed
-from tests.support.nats import wait_until
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from taskctl.commands.result import show_result
 from taskctl.commands.watch import Timeout
 from taskctl.errors import NoAnswer, Refused, WrongUse
 from taskctl.following import Task
+from taskctl.headers import LONGEST_GROUP, LONGEST_KEY, TraceParent, traceparent, visible
 from taskctl.hostile import plain
 from taskctl.times import moment, seconds
 from taskctl.waiting import failure_of, show_until_end, wait_until_end
@@ -31,6 +32,8 @@ def run(
     ] = None,
     delay: Annotated[str | None, typer.Option(help="Start so long after now: 90s, 30m, 2h, 7d.")] = None,
     not_before: Annotated[str | None, typer.Option(help="Start at this time: 2026-01-31T12:00:00Z.")] = None,
+    group: Annotated[str | None, typer.Option(help="The group in which it takes turns; else its template's.")] = None,
+    parent: TraceParent = None,
     namespace: Annotated[str | None, typer.Option("--cache-namespace", help="For the cache service.")] = None,
     scope: Annotated[str | None, typer.Option("--cache-scope", help="For the cache service.")] = None,
 ) -> None:
@@ -43,11 +46,13 @@ def run(
     headers = {
         header: value
         for header, value in (
-            ("Idempotency-Key", key),
+            ("Idempotency-Key", visible("idempotency-key", key, LONGEST_KEY)),
             ("x-cache-namespace", namespace),
             ("x-cache-scope", scope),
             ("x-task-delay", seconds("delay", delay)),
             ("x-task-not-before", moment("not-before", not_before)),
+            ("x-task-group", visible("group", group, LONGEST_GROUP)),
+            ("traceparent", traceparent(parent)),
         )
         if value is not None
     }

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from local.cloud import PROJECT
+from local.environment import PROJECT
 from task_service.adapters.postgres.database import Database
 from task_service.domain.messages import TaskMessage
 from task_service.wiring.postgres import PostgresPlatform
@@ -40,5 +40,5 @@ def test_what_it_has_in_hand_when_it_fails_counts_as_received(postgres_server: S
             f"SELECT read_ct, vt > clock_timestamp() AS is_hidden FROM pgmq.q_{platform.task_reader.queue}"
         )
         platform.close()
-    assert "a thread of the worker has ended" in done.stderr
+    assert "a thread of the worker has ended, or hangs" in done.stderr
     assert (done.returncode, row) == (1, {"read_ct": 1, "is_hidden": True})

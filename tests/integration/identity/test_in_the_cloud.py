@@ -12,17 +12,19 @@ import botocore.session
 import pytest
 import requests
 
-from local.cloud import PROJECT, LocalCloud
+from local.cloud import LocalCloud
 from local.deployment import stack_at
+from local.environment import PROJECT
 from local.template import API, Template
 from task_service.adapters.aws.secrets import AwsSecret
 from task_service.adapters.identity.oauth import ClientCredentials
 from task_service.domain.errors import Unavailable
-from tests.integration.conftest import wait_until
 from tests.support.behaviours import answer, redirect
 from tests.support.gateway import DOCS
+from tests.support.sessions import direct
 from tests.support.targets import HttpTarget
 from tests.support.tokens import ADMIN, AUDIENCE, BAD, ISSUER, Issuer
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -69,8 +71,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with HttpTarget() as target, requests.Session() as session:
-        session.trust_env = False
+    with HttpTarget() as target, direct() as session:
         target.on("/keys", answer(body=ISSUED_BY.jwks()))
         target.on("/token", answer(body=b'{"access_token":"token-1","token_type":"Bearer","expires_in":3600}'))
         target.on("/v1/cache", answer(201))
@@ -128,7 +129,7 @@ def test_a_task_and_a_template_tell_whose_tokens_changed_them(world: World) -> N
     assert "replayedBy" not in status
 
 
-def test_health_is_for_everybody(world: World) -> None:
+def test_health_needs_no_token(world: World) -> None:
     for path in OPEN:
         for token in (None, "bad", ISSUED_BY.token()):
             assert world.ask("GET", path, token).status_code == 200

@@ -77,9 +77,11 @@ def body(value: object) -> bytes:
 def test_no_command_writes_what_a_terminal_acts_on(arguments: list[str], form: str, scripted: HttpTarget) -> None:
     times = {"createdAt": "2026-01-01T00:00:00Z", "startedAt": EVIL, "finishedAt": "2026-01-01T00:00:00Z"}
     history = [{"attempt": EVIL, "startedAt": EVIL, "finishedAt": 1, "responseCode": EVIL, "error": EVIL}]
-    task = {"id": ID, "name": EVIL, "status": "failed", "attempts": 1, "error": EVIL, **times, "history": history}
+    about = {"traceId": EVIL, "createdBy": EVIL, "cancelledBy": EVIL, "replayedBy": EVIL, "notBefore": EVIL}
+    task = {"id": ID, "name": EVIL, "status": "failed", "attempts": 1, "error": EVIL, **times, **about}
+    task |= {"history": history}
     group = {"id": EVIL, "status": EVIL, "error": EVIL, "tasks": [task | {"id": f"{ID}.0.0"}, task | {"id": EVIL}]}
-    found = {"id": "list", "status": "failed", "name": EVIL, "groups": [group], **times}
+    found = {"id": "list", "status": "failed", "name": EVIL, "groups": [group], **times, **about}
     error = answer(404, body({"message": EVIL}))
     page = {"items": [task | {"url": EVIL, "method": EVIL, "groups": []}], "next": None}
     for path, behaviour in {

@@ -3,6 +3,7 @@
 import builtins
 import io
 import re
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -19,7 +20,10 @@ from tests.support.behaviours import answer
 from tests.support.targets import HttpTarget
 from tests.support.taskctl import taskctl
 
-COMMANDS = ["apply", "run", "watch", "result", "ls", "cancel", "replay", "export", "import", "publish-event", "open"]
+COMMANDS = [
+    *("apply", "run", "run-many", "watch", "result", "ls", "cancel", "replay"),
+    *("export", "import", "publish-event", "open"),
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -40,12 +44,32 @@ def test_the_version() -> None:
 
 @pytest.mark.parametrize(
     ("words", "offered"),
-    [("taskctl pu", ["publish-event"]), ("taskctl ls l", ["lists"]), ("taskctl ls --st", ["--state"])],
+    [
+        ("taskctl pu", ["publish-event"]),
+        ("taskctl ru", ["run", "run-many"]),
+        ("taskctl ls l", ["lists"]),
+        ("taskctl ls --st", ["--state"]),
+        ("taskctl run --tr", ["--traceparent"]),
+        ("taskctl run-many --id", ["--idempotency-key"]),
+    ],
 )
 def test_a_shell_completes_commands_options_and_values(words: str, offered: list[str]) -> None:
     position = str(len(words.split()) - 1)
     ran = taskctl("", _TASKCTL_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=position)
     assert ran.out.split() == offered
+
+
+def test_the_document_explains_every_command() -> None:
+    document = (Path(__file__).parents[3] / "docs" / "taskctl.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"`taskctl {name}`" not in document] == []
+
+
+@pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE"])
+def test_a_pipe_gets_whole_values_whatever_a_person_has_set_for_colours(variable: str) -> None:
+    script = f"from taskctl.screen import Screen; Screen().table(['ID', 'ERROR'], [['t', {'x' * 200!r}]])"
+    environment = {"PYTHONPATH": str(Path(__file__).parents[3] / "cli"), "COLUMNS": "80", variable: "1"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, check=True)
+    assert "x" * 200 in done.stdout.decode()
 
 
 def test_open_shows_the_address_of_the_page(scripted: HttpTarget) -> None:

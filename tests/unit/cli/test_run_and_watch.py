@@ -11,7 +11,7 @@ from rich.console import Console
 from task_service.domain.task import State
 from task_service.domain.template import StoredTemplate
 from taskctl import following
-from taskctl.following import Follower, Group, Task, TaskList, list_of, task_of
+from taskctl.following import About, Follower, Group, Task, TaskList, list_of, task_of
 from taskctl.tree import draw, errors, lines
 from tests.support.behaviours import answer, close, in_turn
 from tests.support.builders import list_document, task
@@ -104,8 +104,36 @@ class TestRunning:
         times = [record.not_before for record in world.tasks.records.values()]
         assert datetime(2026, 1, 2, 11, tzinfo=UTC) in times
 
-    @pytest.mark.parametrize("arguments", [["--delay", "soon"], ["--delay", "-1s"], ["--not-before", "2h"]])
-    def test_a_time_that_is_none_is_refused(self, arguments: list[str], service: str, world: World) -> None:
+    def test_a_task_has_the_trace_and_the_group_of_the_command(self, service: str, world: World) -> None:
+        parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        task_id = taskctl(service, "run", "greet", "--traceparent", parent, "--group", "tenant-7").out.strip()
+        record = world.tasks.records[task_id]
+        assert [one.message.queue_group for one in world.queue.sent] == ["tenant-7"]
+        assert record.context.trace is not None
+        assert record.context.trace.traceparent == parent
+        shown = taskctl(service, "watch", task_id, "--timeout", "0.1").out
+        assert shown.endswith("  greet  created  trace 4bf92f3577b34da6a3ce929d0e0e4736\n")
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["--delay", "soon"],
+            ["--delay", "-1s"],
+            ["--not-before", "2h"],
+            ["--group", ""],
+            ["--group", "two words"],
+            ["--group", "ä"],
+            ["--group", "x" * 129],
+            ["--idempotency-key", "ä"],
+            ["--idempotency-key", "x" * 256],
+            ["--traceparent", "4bf92f3577b34da6a3ce929d0e0e4736"],
+            ["--traceparent", f"00-{'0' * 32}-00f067aa0ba902b7-01"],
+            ["--traceparent", f"00-{'a' * 32}-{'0' * 16}-01"],
+            ["--traceparent", f"00-{'A' * 32}-{'a' * 16}-01"],
+            ["--traceparent", f"00-{'a' * 32}-{'a' * 16}-01\n"],
+        ],
+    )
+    def test_an_option_that_is_wrong_is_refused(self, arguments: list[str], service: str, world: World) -> None:
         assert taskctl(service, "run", "greet", *arguments).code == 2
         assert world.tasks.records == {}
 
@@ -228,6 +256,52 @@ class TestWatching:
         # It has answered at once, although it was asked to wait.
         assert time.monotonic() - started > 0.9
 
+    def test_its_trace_and_who_acted_are_shown_where_they_are_known(self, scripted: HttpTarget) -> None:
+        about = {"traceId": "4bf9", "createdBy": "ada", "cancelledBy": "bob", "replayedBy": "eve"}
+        ended = status("cancelled", error="on request", **about)
+        scripted.on("/v1/taskStatus/t", answer(207, body(ended)))
+        ran = taskctl(scripted.url(""), "watch", "t")
+        assert ran.out.endswith(
+            "t  greet  cancelled  trace 4bf9  created by ada  cancelled by bob  replayed by eve  on request\n"
+        )
+        assert ran.err == "error: the task greet was cancelled by bob: on request.\n"
+        (line,) = taskctl(scripted.url(""), "watch", "t", "-o", "json").lines
+        assert line.items() >= about.items()
+
+        scripted.on("/v1/taskStatus/l", answer(404, b'{"message": "no"}'))
+        tasks = a_list("done", state="done")
+        tasks["groups"][0]["tasks"][0] |= about
+        scripted.on("/v1/taskListStatus/l", answer(200, body(tasks | {"createdBy": "ada"})))
+        scripted.on("/v1/taskStatus/l.0.0", answer(200, body(status("done", id="l.0.0", **about))))
+        ran = taskctl(scripted.url(""), "watch", "l")
+        assert [line.partition("  ")[2] for line in ran.out.splitlines()] == [
+            "l.0.0  greet  done",
+            "l.0  group 1  done",
+            "l  list  done  created by ada",
+        ]
+
+    def test_the_start_of_what_waits_is_told_to_scripts(self, scripted: HttpTarget) -> None:
+        scripted.on("/v1/taskStatus/t", answer(201, body(status("created", notBefore="2026-01-31T12:00:00.500Z"))))
+        ran = taskctl(scripted.url(""), "watch", "t", "--timeout", "0.1", "-o", "json")
+        assert [line["notBefore"] for line in ran.lines] == ["2026-01-31T12:00:00.500Z"]
+
+    @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+    @pytest.mark.parametrize("arguments", [["watch", "t", "--timeout", "0.1"], ["ls"]])
+    def test_a_time_that_no_zone_has_is_not_shown(
+        self, arguments: list[str], moment: str, scripted: HttpTarget
+    ) -> None:
+        shown = status("created", notBefore=moment, createdAt=moment)
+        scripted.on("/v1/taskStatus/t", answer(201, body(shown)))
+        scripted.on("/v1/tasks", answer(body=body({"items": [shown], "next": None})))
+        assert taskctl(scripted.url(""), *arguments, TZ="Pacific/Kiritimati").code in (0, 7)
+
+    @pytest.mark.parametrize("wrong", [1, [], {"a": 1}])
+    @pytest.mark.parametrize("name", ["traceId", "createdBy", "cancelledBy", "replayedBy"])
+    def test_who_acted_is_a_text(self, name: str, wrong: object, scripted: HttpTarget) -> None:
+        scripted.on("/v1/taskStatus/t", answer(200, body(status("done", **{name: wrong}))))
+        ran = taskctl(scripted.url(""), "watch", "t")
+        assert (ran.code, "it has another form" in ran.err) == (5, True)
+
     def test_the_time_limit(self, scripted: HttpTarget) -> None:
         scripted.on("/v1/taskStatus/t", answer(202, body(status("pending"))))
         ran = taskctl(scripted.url(""), "watch", "t", "--timeout", "0.2")
@@ -334,9 +408,21 @@ class TestDrawing:
         (error,) = errors(shown)
         assert error.plain == "task-1 1.2: the target answered 500: " + "x" * 100
 
+    def test_who_acted_has_lines_of_its_own_with_a_bounded_length(self) -> None:
+        about = About(trace_id="4bf9", created_by="x" * 1_000)
+        shown = [*map(str.rstrip, printed(draw(Task(id="t", state="created", name="greet", about=about)), width=400))]
+        assert shown == ["greet  created", "├── trace 4bf9", f"└── created by {'x' * 255}…"]
+        (_, told, _) = printed(draw(TaskList(id="l", state="created", groups=(group(0),), about=about)))
+        assert told.startswith("├── trace 4bf9  created by xxx")
+        assert len(told) <= 80
+
     @pytest.mark.parametrize("height", [8, 10, 24])
     def test_a_long_list_fits_the_height_with_what_runs_and_has_failed_first(self, height: int) -> None:
         groups = tuple(group(number, *["done"] * 300, "failed", "pending", *["created"] * 40) for number in range(3))
+        about = About(trace_id="4bf9")
+        assert (
+            len(printed(draw(TaskList(id="l", state="pending", groups=groups, about=about), height=height))) <= height
+        )
         found = printed(draw(TaskList(id="l", state="pending", groups=groups), height=height, now=NOW))
         assert len(found) <= height
         assert any("more: " in line for line in found)
