@@ -93,7 +93,8 @@ def too_large(text: str, *, less: int = 0, parts: int = 1) -> str | None:
         return f"{plain} bytes, at most {most} are allowed"
     # A quick upper bound first: escaping at most doubles what valid JSON text holds (quotes, backslashes, new lines).
     if 2 * plain > most_escaped:
-        escaped = plain + sum(text.count(character) for character in '"\\\n\r\t')
+        # To look for a character is much quicker than to count it, and most texts have not all of these.
+        escaped = plain + sum(text.count(character) for character in '"\\\n\r\t' if character in text)
         if escaped > most_escaped:
             return f"{plain} bytes that become {escaped} when escaped for transport, at most {most_escaped} are allowed"
     return None
