@@ -25,8 +25,8 @@ from tests.support.events import Published
 from tests.support.sessions import direct
 from tests.support.waiting import WITHIN_SECONDS, wait_until
 
-MAKE_PUBLISH = f"make -o .venv/local.stamp BIN={Path(sys.executable).parent} publish"
-"""`make publish`, with the programs of this environment, and without installing anything."""
+MAKE_PUBLISH = f"make --no-print-directory -o .venv/local.stamp BIN={Path(sys.executable).parent} publish"
+"""`make publish`, with the programs of this environment, and without installing anything; also below `make test`."""
 
 
 class _Process(ABC):
