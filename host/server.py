@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDict
@@ -123,8 +123,15 @@ class Server:
 
     async def _receive(self, request: web.BaseRequest) -> Received:
         """Receive the body. Raises TaskServiceError."""
+        codings = request.headers.getall("Transfer-Encoding", ())
+        if codings and (
+            request.version < HttpVersion11 or [coding.strip().lower() for coding in codings] != ["chunked"]
+        ):
+            # Before HTTP/1.1 there are no chunks (RFC 9112, 6.1); and a body is not decoded here of what else it is.
+            raise Malformed
         expected = request.headers.get("Expect")
-        if expected is not None:
+        # A client of HTTP/1.0 does not know an answer that is not the last one (RFC 9110, 10.1.1).
+        if expected is not None and request.version >= HttpVersion11:
             if expected.lower() != "100-continue":
                 raise NotPermitted
             # A body that is too large is refused before it is sent.

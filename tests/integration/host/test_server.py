@@ -54,6 +54,8 @@ def refused(server: OwnServer, request: bytes) -> tuple[int, Any]:
         b"GET /liveness HTTP/1.1\r\nHost: a\r\nBad Header: 1\r\n\r\n",
         b"POST /v1/task/a HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n{}",
         b"POST /v1/task/a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+        b"POST /v1/task/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"POST /v1/task/a HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     ],
 )
 def test_a_malformed_request_is_refused(limited: OwnServer, request_bytes: bytes) -> None:
@@ -129,6 +131,12 @@ def test_an_expectation_is_answered(limited: OwnServer) -> None:
         connection.sendall(b"{}")
         assert read_all(connection).startswith(b"HTTP/1.1 404")
     assert refused(limited, b"GET / HTTP/1.1\r\nHost: a\r\nExpect: a miracle\r\n\r\n")[0] == 417
+
+
+def test_a_client_of_http_1_0_gets_one_answer_whatever_it_expects(limited: OwnServer) -> None:
+    with connect(limited) as connection:
+        connection.sendall(b"POST /v1/task/nothing HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}")
+        assert read_all(connection).startswith(b"HTTP/1.0 404")
 
 
 def test_more_connections_than_allowed_are_refused_and_the_next_ones_are_not(limited: OwnServer, api: Api) -> None:
