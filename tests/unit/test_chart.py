@@ -782,6 +782,12 @@ def test_the_notes_say_what_is_easily_missed(values: dict[str, Any], says: str) 
         ({"ingress": {"enabled": True}}, "ingress.frontendDomain is empty"),
         ({"ingress": {"enabled": True, "frontendDomain": "a.example", "path": "/"}}, 'ingress.path is "/"'),
         ({"settings": {"executorTimeoutSeconds": 90}}, "settings.visibilityTimeoutSeconds is 90"),
+        ({"extraVars": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, "extraVars has A twice"),
+        ({"metrics": {"port": 8080}}, "metrics.port and task.http.port are both 8080"),
+        ({"autoscaling": {"enabled": True, "minReplicas": 4}}, "autoscaling.minReplicas is 4; at most autoscaling.max"),
+        ({"worker": {"autoscaling": {"enabled": True, "maxReplicas": 1}}}, "worker.autoscaling.minReplicas is 2"),
+        ({"volumes": [{"name": "tmp", "emptyDir": {}}]}, "volumes has one with the name tmp"),
+        ({"volumeMounts": [{"name": "a", "mountPath": "/tmp/"}]}, "volumeMounts has the path /tmp"),
     ],
     ids=str,
 )

@@ -147,6 +147,10 @@ envFrom:
 {{- define "task.bridgeEnv" -}}
 {{- include "task.databaseEnv" . }}
 {{- include "task.logEnv" . }}
+{{- with .Values.task.http.host }}
+- name: BRIDGE_HOST
+  value: {{ . | quote }}
+{{- end }}
 - name: NATS_ADDR
   value: {{ .Values.nats.addr | quote }}
 - name: NATS_SUBJECT
