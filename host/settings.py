@@ -39,6 +39,8 @@ class Settings:
     """HTTP_HEADER_TIMEOUT: how long a client may take to send the head of a request."""
     body_seconds: float = 30
     """HTTP_READ_TIMEOUT: how long a client may take to send a body."""
+    write_seconds: float = 60
+    """HTTP_WRITE_TIMEOUT: how long a client may take to receive an answer."""
     idle_seconds: float = 120
     """HTTP_IDLE_TIMEOUT: how long a connection without a request is kept."""
     stop_seconds: float = 25
@@ -65,6 +67,7 @@ class Settings:
             waiting=_whole(given, "HTTP_WAITING", 256, least=0),
             header_seconds=_seconds(given, "HTTP_HEADER_TIMEOUT", "10s"),
             body_seconds=_seconds(given, "HTTP_READ_TIMEOUT", "30s"),
+            write_seconds=_seconds(given, "HTTP_WRITE_TIMEOUT", "60s"),
             idle_seconds=_seconds(given, "HTTP_IDLE_TIMEOUT", "120s"),
             stop_seconds=_seconds(given, "STOP_TIMEOUT", "25s"),
             # Five seconds of it are for writing down how an attempt has ended.

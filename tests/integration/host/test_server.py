@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from local.own_server import OwnServer
@@ -144,6 +145,35 @@ def test_more_connections_than_allowed_are_refused_and_the_next_ones_are_not(lim
         most = [stack.enter_context(connect(limited)) for _ in range(401)]
         assert refusal(read_all(most[-1])) == (503, "there are too many connections")
     eventually(lambda: _is_alive(api), what="connections are accepted again")
+
+
+def test_a_client_that_does_not_receive_its_answer_is_cut_off(limited: OwnServer, api: Api, target: HttpTarget) -> None:
+    # More than the buffers of the system take.
+    size = 4_900_000
+    large = answer(body=b'"' + b"a" * size + b'"')
+    task_id = api.create(api.template(target.on("/large", large)))
+    path = f"/v1/taskResult/{task_id}"
+    assert len(eventually(lambda: _result(api, path), what="it is done")) > size
+    with connect(limited) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        eventually(lambda: not _is_open(limited, connection), what="it is cut off", seconds=20)
+        assert _is_alive(api)
+
+
+def _result(api: Api, path: str) -> bytes:
+    answered = api.call("GET", path)
+    return answered.body if answered.status == 200 else b""
+
+
+def _is_open(server: OwnServer, connection: socket.socket) -> bool:
+    """Whether the server has still its end of a connection."""
+    port = connection.getsockname()[1]
+    return any(
+        each.raddr and each.raddr.port == port
+        for process in psutil.Process(server.host_pid).children(recursive=True)
+        for each in process.net_connections("tcp")
+    )
 
 
 def test_two_hundred_that_wait_keep_no_post_out(api: Api, target: HttpTarget) -> None:
