@@ -24,7 +24,8 @@ deploy: $(VENV)/local.stamp ## template.yaml into the running local cloud, or wh
 	@exec $(BIN)/python -m local deploy
 
 publish: $(VENV)/local.stamp ## an event as the cache service publishes it: make publish KEY=did:web:example.com,Login,Administration
-	@exec $(BIN)/python -m local publish "$(KEY)"
+	@exec $(BIN)/taskctl publish-event "$(KEY)" --nats "nats://127.0.0.1:$${NATS_PORT:-4222}" \
+	  --subject "$${NATS_SUBJECT:-external}" --output json
 
 # The functions are built for this machine, so that its containers run them as they are.
 sam-local: $(VENV)/local.stamp ## what `sam local` needs to run the functions in containers, on the running local cloud

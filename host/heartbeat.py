@@ -36,7 +36,7 @@ class Heartbeats:
         """Seconds since the last heartbeat, while this process looked; less while the process still starts."""
 
     def hangs(self, looked_for: float) -> bool:
-        """Whether the process hangs; called once every `looked_for` seconds.
+        """Whether the process hangs, which is said once; called every `looked_for` seconds.
 
         What is counted is how often it looks: after a pause of the whole host, all processes have their time again.
         """
@@ -45,7 +45,11 @@ class Heartbeats:
         except OSError:
             heard = False
         self._silent = 0.0 if heard else self._silent + looked_for
-        return self._silent > self._hangs_after
+        if self._silent <= self._hangs_after:
+            return False
+        # What is done about it has as much time again.
+        self._silent = 0.0
+        return True
 
     def close(self) -> None:
         """Forget the process."""

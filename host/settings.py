@@ -56,23 +56,24 @@ class Settings:
         given = {name: value for name, value in environment.items() if value}
         if "DATABASE_URL" not in given:
             raise SettingsError("DATABASE_URL is not set: postgresql://user@server/database is expected")
+        default = cls()
         settings = cls(
-            http_host=given.get("HTTP_HOST", "127.0.0.1"),
-            http_port=_whole(given, "HTTP_PORT", 8080, least=1, most=65_535),
-            metrics_port=_whole(given, "METRICS_PORT", 2112, least=0, most=65_535),
-            api_processes=_whole(given, "API_PROCESSES", 1),
-            worker_processes=_whole(given, "WORKER_PROCESSES", 1),
-            worker_concurrency=_whole(given, "WORKER_CONCURRENCY", 20),
-            connections=_whole(given, "HTTP_CONNECTIONS", 1_000),
-            waiting=_whole(given, "HTTP_WAITING", 256, least=0),
-            header_seconds=_seconds(given, "HTTP_HEADER_TIMEOUT", "10s"),
-            body_seconds=_seconds(given, "HTTP_READ_TIMEOUT", "30s"),
-            write_seconds=_seconds(given, "HTTP_WRITE_TIMEOUT", "60s"),
-            idle_seconds=_seconds(given, "HTTP_IDLE_TIMEOUT", "120s"),
-            stop_seconds=_seconds(given, "STOP_TIMEOUT", "25s"),
+            http_host=given.get("HTTP_HOST", default.http_host),
+            http_port=_whole(given, "HTTP_PORT", default.http_port, least=1, most=65_535),
+            metrics_port=_whole(given, "METRICS_PORT", default.metrics_port, least=0, most=65_535),
+            api_processes=_whole(given, "API_PROCESSES", default.api_processes),
+            worker_processes=_whole(given, "WORKER_PROCESSES", default.worker_processes),
+            worker_concurrency=_whole(given, "WORKER_CONCURRENCY", default.worker_concurrency),
+            connections=_whole(given, "HTTP_CONNECTIONS", default.connections),
+            waiting=_whole(given, "HTTP_WAITING", default.waiting, least=0),
+            header_seconds=_seconds(given, "HTTP_HEADER_TIMEOUT", default.header_seconds),
+            body_seconds=_seconds(given, "HTTP_READ_TIMEOUT", default.body_seconds),
+            write_seconds=_seconds(given, "HTTP_WRITE_TIMEOUT", default.write_seconds),
+            idle_seconds=_seconds(given, "HTTP_IDLE_TIMEOUT", default.idle_seconds),
+            stop_seconds=_seconds(given, "STOP_TIMEOUT", default.stop_seconds),
             # Five seconds of it are for writing down how an attempt has ended.
-            executor_seconds=_whole(given, "EXECUTOR_TIMEOUT_SECONDS", 60, least=6),
-            visibility_seconds=_whole(given, "VISIBILITY_TIMEOUT_SECONDS", 90),
+            executor_seconds=_whole(given, "EXECUTOR_TIMEOUT_SECONDS", default.executor_seconds, least=6),
+            visibility_seconds=_whole(given, "VISIBILITY_TIMEOUT_SECONDS", default.visibility_seconds),
         )
         if settings.visibility_seconds <= settings.executor_seconds:
             raise SettingsError(
@@ -89,8 +90,8 @@ def _whole(given: Mapping[str, str], name: str, default: int, *, least: int = 1,
     return int(text)
 
 
-def _seconds(given: Mapping[str, str], name: str, default: str) -> float:
-    text = given.get(name, default)
+def _seconds(given: Mapping[str, str], name: str, default: float) -> float:
+    text = given.get(name, f"{default:g}")
     try:
         seconds = duration(text).total_seconds()
     except (ValueError, OverflowError):

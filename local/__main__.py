@@ -3,8 +3,6 @@
     python -m local run       start it, with template.yaml deployed, until Ctrl-C
     python -m local deploy    deploy template.yaml into the running local cloud, or into what AWS_ENDPOINT_URL names
     python -m local serve     start the service as own servers run it, on PostgreSQL, until Ctrl-C
-    python -m local publish key,namespace,scope
-                              publish an event as the cache service does
     python -m local sam-local write what `sam local` needs to run the built functions on the running local cloud
 
 TASK_PORT, CLOUD_PORT, TARGET_PORT, NATS_PORT and BRIDGE_PORT choose the ports; LISTEN_HOST is a second address at which
@@ -17,31 +15,29 @@ DATABASE_URL names a server to use instead of one of its own.
 """
 
 import argparse
-import json
 import os
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from local.artifacts import Workshop
 from local.aws import Endpoint
 from local.client import answers
-from local.cloud import PROJECT, LocalCloud
+from local.cloud import LocalCloud
 from local.deployment import deploy, prepare
-from local.environment import build_environment
+from local.environment import PROJECT
 from local.errors import LocalCloudError
-from local.own_server import OwnPorts, OwnServer
-from local.ports import HOST, Ports, parse_host, parse_port
-from local.publish import cache_event, publish
+from local.own_server import OwnServer
+from local.ports import HOST, Ports, parse_host
 from local.sam_local import FROM_CONTAINERS, prepare_sam_local
+from local.service import LocalService
 
 CHECK_SECONDS = 0.5
 
@@ -58,15 +54,11 @@ def main() -> int:
     commands.add_parser("deploy", help="template.yaml into the running cloud, or what AWS_ENDPOINT_URL names")
     commands.add_parser("serve", help="start it as own servers run it, on PostgreSQL, until Ctrl-C")
     commands.add_parser("sam-local", help="write what `sam local` needs to run the functions on the running cloud")
-    publishing = commands.add_parser("publish", help="publish an event as the cache service does")
-    publishing.add_argument("entry", help="key[,namespace[,scope]], or a JSON object with these three")
     arguments = parser.parse_args()
-    publish_this = partial(publish_once, getattr(arguments, "entry", ""))
     known: dict[str, Callable[[], None]] = {
         "run": run,
         "serve": serve,
         "deploy": deploy_once,
-        "publish": publish_this,
         "sam-local": write_for_sam,
     }
     command = known[arguments.command]
@@ -92,10 +84,7 @@ def run() -> None:
         print("Starting the local cloud; the first time, this builds the layer ...", flush=True)
         cloud.load()
         print(_ready(cloud, time.monotonic() - begun), flush=True)
-        while True:
-            for line in cloud.supervise():
-                print(line, flush=True)
-            time.sleep(CHECK_SECONDS)
+        _supervise(cloud)
     finally:
         cloud.stop()
 
@@ -103,17 +92,22 @@ def run() -> None:
 def serve() -> None:
     """Serve on PostgreSQL until stopped."""
     begun = time.monotonic()
-    server = OwnServer(ports=_own_ports(), settings=os.environ)
+    server = OwnServer(ports=_ports(), settings=os.environ)
     try:
         print("Starting PostgreSQL and the host ...", flush=True)
         server.start()
+        server.load()
         print(_served(server, time.monotonic() - begun), flush=True)
-        while True:
-            for line in server.supervise():
-                print(line, flush=True)
-            time.sleep(CHECK_SECONDS)
+        _supervise(server)
     finally:
         server.stop()
+
+
+def _supervise(service: LocalService) -> NoReturn:
+    while True:
+        for line in service.supervise():
+            print(line, flush=True)
+        time.sleep(CHECK_SECONDS)
 
 
 def deploy_once() -> None:
@@ -129,18 +123,11 @@ def deploy_once() -> None:
     directory = PROJECT / ".local"
     directory.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="task-service-") as temporary:
-        workshop = Workshop(PROJECT, directory / "build.log", build_environment(Path(temporary)))
-        deployed = deploy(endpoint, prepare(PROJECT, workshop), os.environ)
+        prepared = prepare(log=directory / "build.log", temporary=Path(temporary))
+        deployed = deploy(endpoint, prepared, os.environ)
     print(f"Deployed. The API: {deployed.gateway_url}")
     if not named:
         print(f"As before, also:   http://{HOST}:{ports.task}")
-
-
-def publish_once(entry: str) -> None:
-    """Publish an event about a cache entry, and say its id."""
-    event = cache_event(entry)
-    publish(f"nats://{HOST}:{_ports().nats}", os.environ.get("NATS_SUBJECT") or "external", event)
-    print(json.dumps(event))
 
 
 def write_for_sam() -> None:
@@ -215,38 +202,12 @@ def _without_password(url: str) -> str:
 
 
 def _with_ports(*variables: str) -> str:
-    """What another shell has to set to find these ports, where they are not the usual ones."""
+    """The settings with which another shell finds these ports, where they are not the usual ones."""
     return "".join(f"{name}={value} " for name in variables if (value := os.environ.get(name)))
 
 
 def _ports() -> Ports:
-    default = Ports()
-    chosen = {
-        name: parse_port(os.environ.get(variable) or str(port), variable)
-        for name, variable, port in (
-            ("cloud", "CLOUD_PORT", default.cloud),
-            ("task", "TASK_PORT", default.task),
-            ("target", "TARGET_PORT", default.target),
-            ("nats", "NATS_PORT", default.nats),
-            ("bridge", "BRIDGE_PORT", default.bridge),
-        )
-    }
-    return Ports(**chosen)
-
-
-def _own_ports() -> OwnPorts:
-    default = OwnPorts()
-    chosen = {
-        name: parse_port(os.environ.get(variable) or str(port), variable)
-        for name, variable, port in (
-            ("task", "TASK_PORT", default.task),
-            ("metrics", "METRICS_PORT", default.metrics),
-            ("target", "TARGET_PORT", default.target),
-            ("nats", "NATS_PORT", default.nats),
-            ("bridge", "BRIDGE_PORT", default.bridge),
-        )
-    }
-    return OwnPorts(**chosen)
+    return Ports.from_environment(os.environ)
 
 
 def _listen_host() -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.environment import PROJECT
 from local.errors import DeploymentError
 from local.processes import Child
 from local.template import LAYER
@@ -31,24 +32,23 @@ class Artifact:
 class Workshop:
     """Makes artifacts of the project's folders; what takes long is kept in its .build folder."""
 
-    def __init__(self, project: Path, log: Path, environment: Mapping[str, str]) -> None:
-        self._project = project
+    def __init__(self, log: Path, environment: Mapping[str, str]) -> None:
         self._log = log
         self._environment = environment
 
     def make(self, kind: str, folder: Path) -> Artifact:
         """The artifact of a resource of this type, whose folder the template names relative to itself."""
         if kind != LAYER:
-            return _artifact(folder.name, self._project / folder, "")
-        target = self._project / ".build" / f"{folder.name}-{RUNNING}"
+            return _artifact(folder.name, PROJECT / folder, "")
+        target = PROJECT / ".build" / f"{folder.name}-{RUNNING}"
         target.mkdir(parents=True, exist_ok=True)
         with locked(target.with_suffix(target.suffix + ".lock")):
-            self._run([str(self._project / folder / "build.py"), str(target)])
+            self._run([str(PROJECT / folder / "build.py"), str(target)])
             return _artifact(folder.name, target / "python", "python/")
 
     def _run(self, arguments: list[str]) -> None:
         self._log.write_bytes(b"")
-        child = Child(arguments, environment=self._environment, log=self._log, directory=self._project)
+        child = Child(arguments, environment=self._environment, log=self._log, directory=PROJECT)
         try:
             failed = child.wait()
         except BaseException:

@@ -1,7 +1,6 @@
 """Where the AWS services answer, and clients for them."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,14 +21,14 @@ class Endpoint:
     secret_key: str = "test"
 
     @classmethod
-    def from_environment(cls, url: str, environment: Mapping[str, str] = os.environ) -> "Endpoint":
+    def from_environment(cls, url: str) -> "Endpoint":
         """The endpoint with the region and keys of the environment; an emulator takes any."""
-        region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
         return cls(
             url=url.rstrip("/"),
             region=region,
-            access_key=environment.get("AWS_ACCESS_KEY_ID") or "test",
-            secret_key=environment.get("AWS_SECRET_ACCESS_KEY") or "test",
+            access_key=os.environ.get("AWS_ACCESS_KEY_ID") or "test",
+            secret_key=os.environ.get("AWS_SECRET_ACCESS_KEY") or "test",
         )
 
     def client(self, service: str) -> Any:

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from local.artifacts import RUNNING, Artifact, Workshop
 from local.aws import Endpoint
+from local.environment import PROJECT, build_environment
 from local.errors import DeploymentError
 from local.gaps import fill_gaps
 from local.secrets import keep_secret
@@ -43,9 +44,10 @@ class Deployed:
     """The API, as both emulators serve it."""
 
 
-def prepare(project: Path, workshop: Workshop) -> Prepared:
+def prepare(*, log: Path, temporary: Path | None) -> Prepared:
     """Read the project's template and build what it is made of, which needs no cloud."""
-    template = Template.read(project / "template.yaml")
+    template = Template.read(PROJECT / "template.yaml")
+    workshop = Workshop(log, build_environment(temporary))
     return Prepared(
         template=template,
         artifacts={folder: workshop.make(kind, folder) for kind, folder in template.folders()},
@@ -90,7 +92,7 @@ def _local_defaults(template: Template) -> dict[str, str]:
         "TemplateWrites": "on",
         # Every batch that runs at the same time is a process here.
         "MaximumConcurrency": "4",
-        # The demo target is here, and so are everybody's own.
+        # The demo target is here, and so are the targets that a developer starts.
         "EgressAllow": "127.0.0.0/8, ::1",
         "EventConcurrency": "2",
     }

@@ -55,7 +55,7 @@ class FunctionsLog:
 
 
 def log_lines(function: str, text: str) -> str:
-    """What a function has printed, as lines of the log."""
+    """The text that a function has printed, as lines of the log."""
     generated = GENERATED_NAME.fullmatch(function)
     name = generated[1] if generated else function
     lines = text.removesuffix("\n").split("\n")

@@ -2,6 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import Final
+
+PROJECT: Final = Path(__file__).resolve().parents[1]
 
 # What programs need of the environment. Settings reach the functions through the template or not at all, as on AWS.
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")

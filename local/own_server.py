@@ -9,36 +9,21 @@ Leaving it ends every process. The database stays in the directory, and is there
 import fcntl
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-from local.client import answers
-from local.environment import passed_on
+from local.environment import PROJECT, passed_on
 from local.errors import LocalCloudError
-from local.ports import HOST, claim, listen
-from local.processes import Child, remove_folder
-from local.seed import seed, through_where_new
-from local.supervision import Children
+from local.ports import FREE_PORTS, HOST, Ports, claim, listen
+from local.service import BRIDGE, LocalService, soon
 
-PROJECT: Final = Path(__file__).resolve().parents[1]
-STARTED_WITHIN_SECONDS: Final = 60.0
-POLL_SECONDS: Final = 0.02
 STOP_SECONDS: Final = 5
 """How long a stop lets running tasks finish."""
 
-TARGET, NATS, DATABASE, HOST_PROCESS, BRIDGE = (
-    "the demo target",
-    "the NATS server",
-    "PostgreSQL",
-    "the host",
-    "the bridge",
-)
+TARGET: Final = "the demo target"
+DATABASE: Final = "PostgreSQL"
+HOST_PROCESS: Final = "the host"
 
 DEFAULTS: Final = {
     "TEMPLATE_WRITES": "on",
@@ -48,26 +33,7 @@ DEFAULTS: Final = {
 """Settings of the service that differ here."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class OwnPorts:
-    """Where the servers listen; 0 chooses a free port."""
-
-    task: int = 8082
-    """The API. Set with TASK_PORT."""
-    metrics: int = 8085
-    """The host's metrics. Set with METRICS_PORT."""
-    target: int = 8083
-    """The demo target. Set with TARGET_PORT."""
-    nats: int = 4222
-    """The NATS server. Set with NATS_PORT."""
-    bridge: int = 8084
-    """The bridge's health and metrics. Set with BRIDGE_PORT."""
-
-
-FREE: Final = OwnPorts(task=0, metrics=0, target=0, nats=0, bridge=0)
-
-
-class OwnServer:
+class OwnServer(LocalService):
     """PostgreSQL, the host, a NATS server, the bridge and the demo target; a context manager.
 
     `settings` are environment variables of the host and the bridge. If they have a DATABASE_URL, that server is used,
@@ -77,97 +43,73 @@ class OwnServer:
     def __init__(
         self,
         *,
-        ports: OwnPorts = FREE,
+        ports: Ports = FREE_PORTS,
         settings: Mapping[str, str] | None = None,
         directory: Path = PROJECT / ".local",
         data: Path | None = None,
         examples: bool = True,
     ) -> None:
+        super().__init__(ports=ports, directory=directory)
         self.host_log = directory / "host.log"
-        self.bridge_log = directory / "bridge.log"
         self.database_url = ""
         """How libpq reaches the database, once it is started."""
-        self._ports = ports
         self._settings = DEFAULTS | {name: value for name, value in (settings or {}).items() if value}
-        self._directory = directory
         self._data = data or directory / "postgres"
         self._has_examples = examples
-        self._children = Children()
-        self._held = ExitStack()
-        """What stays open while the server runs: the target's socket, so that its clients wait, and a lock."""
-        self._temporary: Path | None = None
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
-        """Start every process, load the examples, and return when API and bridge answer."""
-        deadline = time.monotonic() + STARTED_WITHIN_SECONDS
-        self._claim_ports()
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._temporary = temporary = Path(tempfile.mkdtemp(prefix="task-service-"))
-        self._start(NATS, "local.nats", str(self._ports.nats), str(temporary))
-        self._start(
-            TARGET, "local.demo_target", str(self._target.fileno()), str(temporary), inherited=[self._target.fileno()]
+        """Start the database, where it is one of our own, and what needs none."""
+        ports = self._ports
+        # It stays open here, so that clients wait while the target is started again.
+        target = self._held.enter_context(listen(ports.target, "TARGET_PORT"))
+        self._ports = Ports(
+            task=claim(ports.task, "TASK_PORT"),
+            metrics=claim(ports.metrics, "METRICS_PORT"),
+            target=target.getsockname()[1],
+            nats=claim(ports.nats, "NATS_PORT"),
+            bridge=claim(ports.bridge, "BRIDGE_PORT"),
         )
-        self.database_url = self._settings.get("DATABASE_URL") or self._start_database(temporary, deadline)
+        temporary = self._make_folders()
+        self._start_nats()
+        self._start(
+            TARGET,
+            "local.web",
+            str(temporary),
+            str(target.fileno()),
+            log=self._directory / "target.log",
+            inherited=[target.fileno()],
+        )
+        self.database_url = self._settings.get("DATABASE_URL") or self._start_database(temporary)
+
+    def load(self) -> None:
+        """Start the others, load the examples, and return when API and bridge answer."""
+        deadline = soon()
         self._migrate()
-        self._start(HOST_PROCESS, "local.hosted", str(temporary))
-        self._start(BRIDGE, "local.bridge", str(PROJECT), str(temporary))
+        self._start(
+            HOST_PROCESS,
+            "local.program",
+            str(self._temporary),
+            "host",
+            "all",
+            log=self.host_log,
+            environment=lambda: self.environment,
+        )
+        self._start_bridge(lambda: self.environment)
         self._await_answer(f"{self.api_url}/readiness", HOST_PROCESS, self.host_log, deadline)
         if self._has_examples and self._settings["TEMPLATE_WRITES"].lower() in ("on", "true"):
-            self._seed()
+            self._seed({**self.environment, "AUTH_ENABLED": "off"}, keeps=True)
         self._await_answer(f"{self.bridge_url}/health", BRIDGE, self.bridge_log, deadline)
-
-    def supervise(self) -> Iterator[str]:
-        """Start what has ended again, and say so. Raises LocalCloudError where that does not help."""
-        for name, exit_code in self._children.restart():
-            yield f"{name[0].upper()}{name[1:]} has ended with exit code {exit_code}; it is started again."
 
     def stop(self) -> None:
         """End every process, the database last, and remove the temporary folder."""
         for name in (BRIDGE, HOST_PROCESS, DATABASE):
             self._children.end(name, within=STOP_SECONDS + 5)
-        self._children.kill()
-        self._held.close()
-        if self._temporary is not None:
-            remove_folder(self._temporary)
-            self._temporary = None
-
-    @property
-    def api_url(self) -> str:
-        """The API."""
-        return f"http://{HOST}:{self._ports.task}"
+        super().stop()
 
     @property
     def metrics_url(self) -> str:
         """The host's metrics."""
         return f"http://{HOST}:{self._ports.metrics}/metrics"
-
-    @property
-    def target_url(self) -> str:
-        """The demo target."""
-        return f"http://{HOST}:{self._ports.target}"
-
-    @property
-    def nats_url(self) -> str:
-        """The NATS server."""
-        return f"nats://{HOST}:{self._ports.nats}"
-
-    @property
-    def bridge_url(self) -> str:
-        """The bridge's health and metrics."""
-        return f"http://{HOST}:{self._ports.bridge}"
 
     @property
     def wants_tokens(self) -> bool:
@@ -200,18 +142,7 @@ class OwnServer:
             "BRIDGE_PORT": str(self._ports.bridge),
         }
 
-    def _claim_ports(self) -> None:
-        ports = self._ports
-        self._target = self._held.enter_context(listen(ports.target, "TARGET_PORT"))
-        self._ports = OwnPorts(
-            task=claim(ports.task, "TASK_PORT"),
-            metrics=claim(ports.metrics, "METRICS_PORT"),
-            target=self._target.getsockname()[1],
-            nats=claim(ports.nats, "NATS_PORT"),
-            bridge=claim(ports.bridge, "BRIDGE_PORT"),
-        )
-
-    def _start_database(self, temporary: Path, deadline: float) -> str:
+    def _start_database(self, temporary: Path) -> str:
         # The lock ends with this process, however that ends.
         lock = self._held.enter_context((self._data.parent / f"{self._data.name}.lock").open("w"))
         try:
@@ -221,12 +152,15 @@ class OwnServer:
                 f"another program runs on the data in {self._data}: stop it, or name another server with DATABASE_URL"
             ) from None
         url_file = temporary / "postgres.url"
-        self._start(DATABASE, "local.postgres", str(self._data), str(url_file))
-        while not url_file.exists():
-            self._children.check()
-            if time.monotonic() > deadline:
-                raise LocalCloudError(f"PostgreSQL does not answer; {self._data / 'log'} may say why")
-            time.sleep(POLL_SECONDS)
+        self._start(
+            DATABASE,
+            "local.postgres",
+            str(self._data),
+            str(url_file),
+            log=self._directory / "postgres.log",
+            environment=lambda: self.environment,
+        )
+        self._await(url_file.exists, DATABASE, self._data / "log", soon())
         return url_file.read_text()
 
     def _migrate(self) -> None:
@@ -234,34 +168,3 @@ class OwnServer:
         done = subprocess.run(command, cwd=PROJECT, env=self.environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise LocalCloudError(done.stderr.strip().removeprefix("error: "))
-
-    def _seed(self) -> None:
-        """Load the examples that are not there; past the API where that wants a token, for there is none here."""
-        if not self.wants_tokens:
-            seed(through_where_new(self.api_url), self.target_url)
-            return
-        environment = {**self.environment, "AUTH_ENABLED": "off"}
-        command = [sys.executable, "-m", "local.seed", self.target_url, "--keep"]
-        done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise LocalCloudError(f"the examples cannot be loaded: {done.stderr}")
-
-    def _start(self, name: str, module: str, *arguments: str, inherited: Sequence[int] = ()) -> None:
-        log = self._directory / f"{_LOGS.get(module) or module.removeprefix('local.')}.log"
-        log.write_bytes(b"")
-        command = ["-m", module, *arguments]
-        self._children.start(
-            name,
-            lambda: Child(command, environment=self.environment, log=log, directory=PROJECT, inherited=inherited),
-        )
-
-    def _await_answer(self, url: str, name: str, log: Path, deadline: float) -> None:
-        while not answers(url):
-            self._children.check()
-            if time.monotonic() > deadline:
-                raise LocalCloudError(f"{name} does not answer; {log} may say why")
-            time.sleep(POLL_SECONDS)
-
-
-_LOGS: Final = {"local.hosted": "host", "local.demo_target": "target"}
-"""What logs are called where the module has another name."""

@@ -4,7 +4,9 @@ import errno
 import ipaddress
 import random
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Self
 
 from local.errors import LocalCloudError, PortInUseError
 
@@ -18,10 +20,12 @@ TRIES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """Where the local cloud listens; 0 chooses a free port."""
+    """Where the local cloud and own servers listen; 0 chooses a free port."""
 
     cloud: int = 4566
-    """The AWS services. Set with CLOUD_PORT."""
+    """The AWS services, in the local cloud only. Set with CLOUD_PORT."""
+    metrics: int = 8085
+    """The host's metrics, on own servers only. Set with METRICS_PORT."""
     task: int = 8082
     """The API. Set with TASK_PORT."""
     target: int = 8083
@@ -30,6 +34,18 @@ class Ports:
     """The NATS server. Set with NATS_PORT."""
     bridge: int = 8084
     """The bridge's health and metrics. Set with BRIDGE_PORT."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """The ports that the variables choose. Raises LocalCloudError."""
+        chosen: dict[str, int] = {}
+        for port in fields(cls):
+            variable = f"{port.name.upper()}_PORT"
+            chosen[port.name] = parse_port(environment.get(variable) or str(port.default), variable)
+        return cls(**chosen)
+
+
+FREE_PORTS = Ports(cloud=0, metrics=0, task=0, target=0, nats=0, bridge=0)
 
 
 def listen(port: int, variable: str, host: str = HOST) -> socket.socket:

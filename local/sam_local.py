@@ -25,8 +25,9 @@ from string import Template as Text
 from typing import Any
 
 from local.aws import Endpoint
-from local.cloud import PROJECT, service_environment
+from local.cloud import service_environment
 from local.deployment import stack_at
+from local.environment import PROJECT
 from local.errors import LocalCloudError
 from local.ports import HOST, Ports
 from local.seed import api_in_this_process
@@ -130,7 +131,7 @@ def _create_tasks(endpoint: Endpoint, outputs: Mapping[str, str], target_url: st
 def main() -> None:
     """Create the tasks, let the local cloud run one of them, and print their ids."""
     task_queue_url, target_url = sys.argv[1:]
-    ask = api_in_this_process()
+    ask = api_in_this_process({})
     template = {"name": TEMPLATE_NAME, "url": f"{target_url}/hello", "method": "POST"}
     ask("PUT", "/v1/taskTemplates/{name}", {"name": TEMPLATE_NAME}, json.dumps(template))
 

@@ -1,9 +1,9 @@
-"""The examples: policies and templates, written through the API as anybody would write them.
+"""The examples: policies and templates, written through the API as a client writes them.
 
     python -m local.seed TARGET_URL [--keep]
 
 writes them past the gateway, with the API in this process and the stack's table, or the database: where the API wants a
-token, there is nobody here to give one. What is there already is written again, unless it is to be kept.
+token, there is none here. What is there already is written again, unless it is to be kept.
 """
 
 import json
@@ -47,38 +47,32 @@ def seed(write: Write, target_url: str) -> None:
         write("/v1/eventTasks", {}, path.read_text(encoding="utf-8"))
 
 
-def through(api_url: str) -> Write:
-    """Writes through the API at this address."""
-    return _through(api_url, {})
+def through(api_url: str, *, keeps: bool = False) -> Write:
+    """Writes through the API at this address; `keeps`: only what is not there yet."""
+
+    def write(resource: str, parameters: Mapping[str, str], body: str) -> None:
+        path = resource.format_map({name: quote(value, safe="") for name, value in parameters.items()})
+        call("PUT", api_url + path, body.encode(), _IF_NEW if keeps else {})
+
+    return _keeping(write) if keeps else write
 
 
-def through_where_new(api_url: str) -> Write:
-    """The same, for what is not there yet."""
-    return _where_new(_through(api_url, _IF_NEW))
-
-
-def in_this_process(headers: Mapping[str, str] | None = None) -> Write:
-    """Writes with the API in this process, on what the environment names."""
-    ask = api_in_this_process(headers)
+def in_this_process(*, keeps: bool) -> Write:
+    """The same with the API in this process, on what the environment names."""
+    ask = api_in_this_process(_IF_NEW if keeps else {})
 
     def write(resource: str, parameters: Mapping[str, str], body: str) -> None:
         ask("PUT", resource, parameters, body)
 
-    return write
+    return _keeping(write) if keeps else write
 
 
 _IF_NEW: Final = {"If-None-Match": "*"}
 
 
-def _through(api_url: str, headers: Mapping[str, str]) -> Write:
-    def write(resource: str, parameters: Mapping[str, str], body: str) -> None:
-        path = resource.format_map({name: quote(value, safe="") for name, value in parameters.items()})
-        call("PUT", api_url + path, body.encode(), headers)
+def _keeping(write: Write) -> Write:
+    """Writes what is not there, and leaves the rest."""
 
-    return write
-
-
-def _where_new(write: Write) -> Write:
     def write_new(resource: str, parameters: Mapping[str, str], body: str) -> None:
         try:
             write(resource, parameters, body)
@@ -89,7 +83,7 @@ def _where_new(write: Write) -> Write:
     return write_new
 
 
-def api_in_this_process(headers: Mapping[str, str] | None = None) -> Ask:
+def api_in_this_process(headers: Mapping[str, str]) -> Ask:
     """The API in this process, on what the environment names."""
     from aws_lambda_powertools import Metrics
 
@@ -105,7 +99,7 @@ def api_in_this_process(headers: Mapping[str, str] | None = None) -> Ask:
             "path": resource,
             "pathParameters": {name: quote(value, safe="") for name, value in parameters.items()},
             "headers": {},
-            "multiValueHeaders": {name: [value] for name, value in (headers or {}).items()},
+            "multiValueHeaders": {name: [value] for name, value in headers.items()},
             "requestContext": {},
             "body": body,
         }
@@ -120,7 +114,6 @@ def api_in_this_process(headers: Mapping[str, str] | None = None) -> Ask:
 
 if __name__ == "__main__":
     try:
-        keeps = sys.argv[2:] == ["--keep"]
-        seed(_where_new(in_this_process(_IF_NEW)) if keeps else in_this_process(), sys.argv[1])
+        seed(in_this_process(keeps=sys.argv[2:] == ["--keep"]), sys.argv[1])
     except LocalCloudError as error:
         sys.exit(str(error))

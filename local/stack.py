@@ -33,7 +33,7 @@ class Stack:
         return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
     def physical_id(self, resource: str) -> str:
-        """What the cloud calls the resource with this logical id."""
+        """The cloud's own name of the resource with this logical id."""
         answer = self._cloudformation.describe_stack_resource(StackName=self.name, LogicalResourceId=resource)
         return answer["StackResourceDetail"]["PhysicalResourceId"]
 
@@ -96,11 +96,11 @@ class Stack:
         return found["StackStatus"] if found else "DELETE_COMPLETE"
 
     def _events(self) -> "list[StackEventTypeDef]":
-        """What has happened to the stack, the latest first."""
+        """The events of the stack, the latest first."""
         return self._cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]
 
     def _failure(self, before: str | None) -> str | None:
-        """What failed first since an event; the rest is its consequence. LocalStack's status alone may hide it."""
+        """The first failure since an event; the rest is its consequence. LocalStack's status alone may hide it."""
         failure = None
         for event in self._events():
             if event["EventId"] == before:

@@ -1,8 +1,8 @@
-"""The process that serves the API's front and the demo target, apart from the program that measures them.
+"""The process that serves the demo target and the API's front, apart from the program that measures them.
 
-    python -m local.web ENDPOINT_URL TASK_SOCKET TARGET_SOCKET TEMPORARY_FOLDER
+    python -m local.web TEMPORARY_FOLDER TARGET_SOCKET [TASK_SOCKET ENDPOINT_URL]
 
-The sockets are the numbers of inherited descriptors that listen already.
+The sockets are the numbers of inherited descriptors that listen already. Own servers need no front.
 """
 
 import asyncio
@@ -52,10 +52,14 @@ async def _serve(application: web.Application, listener: socket.socket, patience
 
 
 def main() -> None:
-    """Serve the two applications that the command line describes."""
-    url, task_socket, target_socket, temporary_folder = sys.argv[1:]
+    """Serve the applications that the command line describes."""
+    temporary_folder, target_socket, *fronted = sys.argv[1:]
     end_with_parent(Path(temporary_folder))
-    asyncio.run(serve({int(task_socket): front(Endpoint(url=url)), int(target_socket): target()}))
+    applications = {int(target_socket): target()}
+    if fronted:
+        task_socket, url = fronted
+        applications[int(task_socket)] = front(Endpoint(url=url))
+    asyncio.run(serve(applications))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from local.cloud import PROJECT, LocalCloud
+from local.cloud import LocalCloud
+from local.environment import PROJECT
 from task_service import VERSION
 from tests.bench import (
     batches,

@@ -1,7 +1,6 @@
 """How long a cache event takes to become a task and the task to end, and how many come through while things restart."""
 
 import asyncio
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -10,12 +9,12 @@ from uuid import uuid4
 import nats
 
 from local.cloud import LocalCloud
-from local.publish import cache_event
 from tests.bench.service import IDLE_SECONDS, cpu_seconds, finished_at
 from tests.bench.table import Row, milliseconds, render
 from tests.support.event_entry import Entry
-from tests.support.nats import Bridge, NatsServer, headed, publish_durably, publish_raw, wait_until
+from tests.support.nats import Bridge, NatsServer, headed, publish_durably, publish_raw
 from tests.support.poison import BLOCKS, always_well
+from tests.support.waiting import wait_until
 
 EXAMPLE_POLICY = "examples/demo/cacheEvent/1.0"
 RESTARTS = (0.25, 0.5)
@@ -36,13 +35,14 @@ def _latency(cloud: LocalCloud, count: int) -> list[Row]:
         client = await nats.connect(cloud.nats_url)
         for _ in range(count):
             await asyncio.sleep(IDLE_SECONDS)
-            event = cache_event(entry.published_key)
+            event_id = uuid4().hex
+            _, payload = entry.event(event_id)
             clock = time.time()
-            await client.publish("external", json.dumps(event).encode())
+            await client.publish("external", payload)
             await client.flush()
-            pk = f"TASK#{entry.task_id(str(event['id']))}"
+            pk = f"TASK#{entry.task_id(event_id)}"
             ended.append(await asyncio.to_thread(finished_at, cloud, pk, "TASK") - clock)
-            created.append(entry.created_at(str(event["id"])) - clock)
+            created.append(entry.created_at(event_id) - clock)
         await client.close()
 
     asyncio.run(measure())
@@ -62,7 +62,7 @@ def _poisoned(cloud: LocalCloud, count: int) -> list[Row]:
     poison = [headed(block, b"poison") for block in BLOCKS.values()]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        environment = cloud.bridge_environment(cloud.deployed)
+        environment = cloud.bridge_environment
         with (
             NatsServer(folder, stores=False) as server,
             Bridge(folder, environment, NATS_ADDR=server.url, NATS_STREAM="") as bridge,
@@ -93,24 +93,15 @@ def _restarts(cloud: LocalCloud, count: int) -> list[Row]:
             NatsServer(folder) as server,
             Bridge(
                 folder,
-                cloud.bridge_environment(cloud.deployed),
+                cloud.bridge_environment,
                 NATS_ADDR=server.url,
                 NATS_ACK_WAIT_SECONDS="5",
             ) as bridge,
         ):
-
-            def restart_nats() -> None:
-                server.kill()
-                server.start()
-
-            def restart_bridge() -> None:
-                bridge.kill()
-                bridge.start()
-
             wait_until(bridge.is_well)
             started = time.monotonic()
             nats_at, bridge_at = (int(count * part) for part in RESTARTS)
-            publish_durably(server.url, events, at={nats_at: restart_nats, bridge_at: restart_bridge})
+            publish_durably(server.url, events, at={nats_at: server.restart, bridge_at: bridge.restart})
             published = time.monotonic()
             wait_until(lambda: entry.count() >= count, within=1_200, every=1.0)
             taken = time.monotonic()

@@ -136,7 +136,7 @@ def test_an_event_makes_a_task(function: Started, cloud: LocalCloud, resources: 
     assert (status["name"], status["status"]) == ("hello", "created")
 
 
-def test_a_dead_letter_of_a_task_that_nobody_has_started_sends_its_message_again(
+def test_a_dead_letter_of_a_task_that_no_executor_has_started_sends_its_message_again(
     function: Started, cloud: LocalCloud, resources: Resources
 ) -> None:
     create(function, {"name": "hello", "url": f"http://{HOST}:9/", "method": "POST"}, "{}")

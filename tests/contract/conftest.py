@@ -47,6 +47,7 @@ from task_service.testing import (
 from task_service.wiring.postgres import PostgresPlatform
 from task_service.wiring.services import utc_now
 from tests.contract.moto_server import MotoServer
+from tests.support import builders
 from tests.support.postgres import Server
 
 KINDS = ("fake", "moto", "ministack", "postgres")
@@ -247,6 +248,14 @@ def implementation(kind: str, request: pytest.FixtureRequest) -> Implementation:
 @pytest.fixture
 def tasks(implementation: Implementation) -> Tasks:
     return implementation.tasks
+
+
+@pytest.fixture
+def created(tasks: Tasks) -> Task:
+    """A new task."""
+    created = builders.task(str(uuid4()))
+    tasks.add(created)
+    return created
 
 
 @pytest.fixture

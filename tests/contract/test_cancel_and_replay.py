@@ -18,17 +18,11 @@ from task_service.ports import TaskLists, Tasks
 from tests.contract.conftest import ATOMIC
 from tests.support import builders
 from tests.support.builders import CONTEXT, NOW, list_document, task, template
+from tests.support.tasks import read, won
 
 SOON = NOW + timedelta(seconds=60)
 LATER = NOW + timedelta(seconds=61)
 PLAN = Plan(template=TaskListTemplate.from_text(list_document("sequential 3")), tasks={"t0": template("t0")})
-
-
-@pytest.fixture
-def created(tasks: Tasks) -> Task:
-    created = task(str(uuid4()))
-    tasks.add(created)
-    return created
 
 
 @pytest.fixture
@@ -39,22 +33,13 @@ def a_list(lists: TaskLists) -> TaskList:
 
 
 def claim(tasks: Tasks, message: TaskMessage, *, birth: Task | None = None) -> Task:
-    claim = tasks.claim(message, now=NOW, lease_until=SOON, holder=uuid4().hex, birth=birth)
-    assert claim.won
-    assert claim.task is not None
-    return claim.task
+    return won(tasks.claim(message, now=NOW, lease_until=SOON, holder=uuid4().hex, birth=birth))
 
 
 def fail(tasks: Tasks, message: TaskMessage, *, birth: Task | None = None) -> Task:
     task = claim(tasks, message, birth=birth)
     assert tasks.finish(task, Failed(error="broken", response_code=400), result=None, now=SOON)
     return read(tasks, message.task_id)
-
-
-def read(tasks: Tasks, task_id: str) -> Task:
-    found = tasks.get(task_id)
-    assert found is not None
-    return found
 
 
 def first(task_id: str, replay: int = 0) -> TaskMessage:
@@ -88,7 +73,7 @@ def test_cancelling_again_changes_nothing(tasks: Tasks, created: Task) -> None:
     assert (again.won, again.task) == (False, cancelled)
 
 
-def test_whoever_works_on_a_cancelled_task_has_lost_its_lease(tasks: Tasks, created: Task) -> None:
+def test_an_executor_that_works_on_a_cancelled_task_has_lost_its_lease(tasks: Tasks, created: Task) -> None:
     claimed = claim(tasks, first(created.id))
     assert tasks.cancel(created.id, reason="why", now=SOON).won
     assert not tasks.finish(claimed, Done(result="1"), result=Body(text="1"), now=LATER)

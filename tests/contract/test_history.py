@@ -14,6 +14,7 @@ from task_service.domain.task import Body, Task
 from task_service.ports import TaskLists, Tasks
 from tests.contract.conftest import ATOMIC
 from tests.support.builders import NOW, task, task_list
+from tests.support.tasks import read, won
 
 LEASE = timedelta(seconds=60)
 DELAY = timedelta(seconds=5)
@@ -24,25 +25,9 @@ def after(seconds: int) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-@pytest.fixture
-def created(tasks: Tasks) -> Task:
-    created = task(str(uuid4()))
-    tasks.add(created)
-    return created
-
-
 def claim(tasks: Tasks, task_id: str, *, at: datetime, attempt: int = 1, replay: int = 0) -> Task:
     message = TaskMessage(task_id=task_id, attempt=attempt, replay=replay)
-    claim = tasks.claim(message, now=at, lease_until=at + LEASE, holder=uuid4().hex)
-    assert claim.won
-    assert claim.task is not None
-    return claim.task
-
-
-def read(tasks: Tasks, task_id: str) -> Task:
-    found = tasks.get(task_id)
-    assert found is not None
-    return found
+    return won(tasks.claim(message, now=at, lease_until=at + LEASE, holder=uuid4().hex))
 
 
 def retry(tasks: Tasks, claimed: Task, *, at: datetime, error: str = "busy", code: int | None = 503) -> None:

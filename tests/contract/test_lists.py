@@ -15,6 +15,7 @@ from task_service.ports import TaskLists, Tasks
 from tests.contract.conftest import ATOMIC
 from tests.support import builders
 from tests.support.builders import CONTEXT, NOW
+from tests.support.tasks import won
 
 SOON = NOW + timedelta(seconds=60)
 
@@ -45,10 +46,7 @@ def birth(task_list: TaskList, group: int, position: int) -> Task:
 
 def claim(tasks: Tasks, born: Task, *, attempt: int = 1) -> Task:
     message = TaskMessage(task_id=born.id, attempt=attempt)
-    claim = tasks.claim(message, now=NOW, lease_until=SOON, holder=uuid4().hex, birth=born)
-    assert claim.won
-    assert claim.task is not None
-    return claim.task
+    return won(tasks.claim(message, now=NOW, lease_until=SOON, holder=uuid4().hex, birth=born))
 
 
 def test_a_list_is_read_as_it_was_written(lists: TaskLists, created: TaskList) -> None:

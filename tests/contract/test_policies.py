@@ -39,7 +39,7 @@ def engine(kind: str) -> Iterator[PolicyEngine]:
     else:
         with HttpTarget() as service:
             service.on(f"/policy/{KNOWN}/evaluation", _wrap)
-            with closing(RemotePolicies(address=service.url(""), user_agent="test")) as remote:
+            with closing(RemotePolicies(address=service.url(""), user_agent="test", clock=utc_now)) as remote:
                 yield remote
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,8 +19,6 @@ from task_service.ports import Search
 from tests.contract.conftest import BOUNDED, Implementation
 from tests.support import builders
 from tests.support.builders import CONTEXT, task
-
-T = TypeVar("T", Task, ListSummary)
 
 KEPT_UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
 LATER = timedelta(days=1)

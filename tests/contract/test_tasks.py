@@ -14,35 +14,17 @@ from task_service.domain.task import Body, State, Task
 from task_service.ports import Tasks
 from tests.contract.conftest import ATOMIC
 from tests.support.builders import CONTEXT, NOW, task
+from tests.support.tasks import read, won
 
 SOON = NOW + timedelta(seconds=60)
 LATER = NOW + timedelta(seconds=61)
 END = Done(result="1", response_code=200)
 
 
-@pytest.fixture
-def created(tasks: Tasks) -> Task:
-    created = task(str(uuid4()))
-    tasks.add(created)
-    return created
-
-
 def claim(tasks: Tasks, task_id: str, *, attempt: int = 1, holder: str = "a", **times: Any) -> Task:
-    claim = tasks.claim(
-        TaskMessage(task_id=task_id, attempt=attempt),
-        now=times.get("now", NOW),
-        lease_until=times.get("lease_until", SOON),
-        holder=holder,
-    )
-    assert claim.won
-    assert claim.task is not None
-    return claim.task
-
-
-def read(tasks: Tasks, task_id: str) -> Task:
-    found = tasks.get(task_id)
-    assert found is not None
-    return found
+    message = TaskMessage(task_id=task_id, attempt=attempt)
+    now, lease_until = times.get("now", NOW), times.get("lease_until", SOON)
+    return won(tasks.claim(message, now=now, lease_until=lease_until, holder=holder))
 
 
 def test_a_task_is_read_as_it_was_written(tasks: Tasks) -> None:
@@ -223,7 +205,7 @@ def test_ending_and_retrying_recognise_themselves_when_repeated(tasks: Tasks, cr
     assert tasks.finish(second, END, result=Body(text="1"), now=SOON)
 
 
-def test_who_has_lost_the_lease_changes_nothing(tasks: Tasks, created: Task) -> None:
+def test_an_executor_that_has_lost_the_lease_changes_nothing(tasks: Tasks, created: Task) -> None:
     late = claim(tasks, created.id)
     current = claim(tasks, created.id, holder="b", now=LATER, lease_until=LATER + timedelta(seconds=60))
     assert not tasks.finish(late, END, result=Body(text="1"), now=LATER)
@@ -244,7 +226,7 @@ def test_an_abandoned_task_is_failed(tasks: Tasks, created: Task) -> None:
     assert not tasks.abandon(message, error="crashed", now=LATER).won
 
 
-def test_a_task_that_nobody_has_started_is_not_abandoned(tasks: Tasks, created: Task) -> None:
+def test_a_task_that_no_executor_has_started_is_not_abandoned(tasks: Tasks, created: Task) -> None:
     refused = tasks.abandon(TaskMessage(task_id=created.id, attempt=1), error="crashed", now=LATER)
     assert (refused.won, refused.task) == (False, created)
     tasks.retry(claim(tasks, created.id), Retry(delay=timedelta(), error="busy"), not_before=SOON)

@@ -63,7 +63,7 @@ def test_a_task_that_runs_is_pending_and_has_no_result(api: Api, target: HttpTar
     assert api.result(task_id).json() == "at last"
 
 
-def test_a_task_that_nobody_has_taken_yet_is_created(faulty: FaultyCloud, target: HttpTarget) -> None:
+def test_a_task_that_no_executor_has_taken_yet_is_created(faulty: FaultyCloud, target: HttpTarget) -> None:
     name = faulty.api.template(target.on("/", answer()))
     with faulty.queue_held():
         task_id = faulty.api.create(name)

@@ -225,7 +225,7 @@ def test_an_outage_of_the_table_fails_nothing_that_has_not_started(
     assert len(target.calls) == (3 if kind == "list" else 1)
 
 
-def test_a_dead_letter_of_a_task_that_nobody_has_started_starts_it(faulty: FaultyCloud, target: HttpTarget) -> None:
+def test_a_dead_letter_of_a_task_that_has_not_started_starts_it(faulty: FaultyCloud, target: HttpTarget) -> None:
     name = faulty.api.template(target.on("/", answer()))
     with faulty.queue_held():
         task_id = faulty.api.create(name)

@@ -78,7 +78,7 @@ class Crash:
         self._happened = threading.Event()
 
     def point(self, name: str, *, after_it: bool = False) -> Fault:
-        """A request that gets as far as the cloud, or not even there, and whose answer nobody hears."""
+        """A request that gets as far as the cloud, or not even there, and whose answer no client reads."""
 
         def fault(pass_on: PassOn) -> Reply:
             if self._happened.is_set():
@@ -96,7 +96,7 @@ class Crash:
         eventually(lambda: self._reached >= set(names), what=f"{names} are reached")
 
     def happen(self) -> None:
-        """Nobody waits any more."""
+        """The client waits no more."""
         self._happened.set()
 
 
@@ -217,7 +217,7 @@ def test_of_two_hundred_tasks_none_is_lost_while_executors_are_killed(faulty: Fa
     results = [faulty.api.result(task_id).json() for task_id in task_ids]
     assert [result["body"] for result in results] == [f'{{"n":{number}}}' for number in range(200)]
     assert {call.idempotency_key for call in target.calls} == set(task_ids)
-    assert len(target.calls) > len(task_ids), f"{killer.kills} kills have hit nobody"
+    assert len(target.calls) > len(task_ids), f"{killer.kills} kills have hit no executor"
     assert target.most_of_any_key == 1
 
 

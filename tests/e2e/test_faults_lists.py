@@ -99,7 +99,7 @@ def test_a_fan_out_that_breaks_off_is_taken_up_again(faulty: FaultyCloud, target
 
 def test_a_cancellation_that_breaks_off_is_completed(faulty: FaultyCloud, target: HttpTarget) -> None:
     api = faulty.api
-    # Longer than it takes until somebody looks after the cancellation.
+    # Longer than it takes until an executor looks after the cancellation.
     retry = {"minDelaySeconds": 10, "maxDelaySeconds": 10}
     busy = api.template(target.on("/busy", answer(500)), retry=retry)
     list_id = create_list(

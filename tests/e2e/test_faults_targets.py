@@ -45,7 +45,7 @@ CASES: Final = {
 """As many as one batch holds."""
 
 
-def test_bad_targets_hold_up_nobody_and_every_task_ends(faulty: FaultyCloud, target: HttpTarget) -> None:
+def test_bad_targets_hold_up_no_other_task_and_every_task_ends(faulty: FaultyCloud, target: HttpTarget) -> None:
     with faulty.queue_held():
         task_ids = {path: create(faulty, target, path, case) for path, case in CASES.items()}
 

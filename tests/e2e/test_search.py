@@ -45,7 +45,7 @@ def ids(api: Api, resource: str = "tasks", **parameters: Any) -> list[str]:
 
 
 def unique(api: Api, url: str, **members: Any) -> str:
-    """A template under a name that nobody else has."""
+    """A template under a name that no other test has."""
     return api.template(url, f"search é/% {uuid4().hex}", **members)
 
 

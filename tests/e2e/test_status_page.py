@@ -245,7 +245,7 @@ def test_templates_are_written_and_no_edit_is_lost(page: Page, address: str, api
     assert api.call("GET", "/v1/taskTemplates/written%20on%20the%20page").json()["method"] == "GET"
 
 
-# -- for everybody
+# -- for every reader
 
 
 @pytest.fixture

@@ -4,26 +4,17 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from local.aws import Endpoint
-from local.cloud import PROJECT
+from local.environment import PROJECT
 from local.ports import claim
 
 WITHIN_SECONDS = 30.0
 PORT_VARIABLES = ("CLOUD_PORT", "TASK_PORT", "TARGET_PORT", "NATS_PORT", "BRIDGE_PORT")
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Return as soon as the condition holds."""
-    deadline = time.monotonic() + WITHIN_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"not so within {WITHIN_SECONDS:.0f} s"
-        time.sleep(0.02)
 
 
 def processes_below(pid: int) -> set[int]:

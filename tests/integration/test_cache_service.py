@@ -11,6 +11,7 @@ from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import anywhere
 from task_service.adapters.http.target import HttpClient
 from task_service.domain.call import CallRefused
+from task_service.wiring.services import utc_now
 from tests.support.behaviours import answer
 from tests.support.targets import HttpTarget
 
@@ -23,7 +24,7 @@ def service() -> Iterator[HttpTarget]:
 
 @pytest.fixture
 def cache(service: HttpTarget) -> Iterator[CacheService]:
-    with closing(HttpClient(Dialler(permits=anywhere))) as calls:
+    with closing(HttpClient(Dialler(permits=anywhere), clock=utc_now)) as calls:
         yield CacheService(
             address=service.url(""), target=calls, clock=lambda: datetime.now(UTC), user_agent="task-service/test"
         )

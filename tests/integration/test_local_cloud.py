@@ -16,21 +16,23 @@ import requests
 from aiohttp.test_utils import TestClient, TestServer
 
 from local.aws import Endpoint
-from local.cloud import PROJECT, LocalCloud
+from local.cloud import LocalCloud
+from local.environment import PROJECT
 from local.front import front
 from local.ports import claim
-from local.publish import cache_event, publish
-from tests.integration.conftest import Copy, is_running, processes_below, wait_until
+from tests.integration.conftest import Copy, is_running, processes_below
 from tests.support.codings import gzipped
+from tests.support.events import structured
+from tests.support.nats import publish
+from tests.support.sessions import direct
+from tests.support.waiting import wait_until
 
 AS_SENT = "a/b c%2Fd%+ü€\n"
 
 
 @pytest.fixture(scope="module")
 def http() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    return session
+    return direct()
 
 
 def result_of(api_url: str, http: requests.Session, task_id: str) -> requests.Response:
@@ -228,16 +230,15 @@ def test_a_part_that_ends_is_started_again_and_that_is_said(
     task = http.post(f"{copy.api_url}/v1/task/hello", json={"kept": "yes"}).json()["taskID"]
     assert result_of(copy.api_url, http, task).ok
 
-    for module, name in (("nats", "The NATS server"), ("bridge", "The bridge"), ("web", "The API's front")):
-        os.kill(process_of(running, f"local.{module}"), signal.SIGKILL)
+    for module, name in (("local.nats", "The NATS server"), ("bridge", "The bridge"), ("local.web", "The API's front")):
+        os.kill(process_of(running, module), signal.SIGKILL)
         assert next_line(running) == f"{name} has ended with exit code -9; it is started again."
 
     # Nothing is lost, and events arrive again.
     assert result_of(copy.api_url, http, task).json()["body"] == {"kept": "yes"}
     bridge = f"http://127.0.0.1:{copy.ports['BRIDGE_PORT']}/health"
     wait_until(lambda: answers_well(http, bridge))
-    event = cache_event("did:web:example.com,Login,Administration")
-    publish(f"nats://127.0.0.1:{copy.ports['NATS_PORT']}", "external", event)
+    publish(f"nats://127.0.0.1:{copy.ports['NATS_PORT']}", [structured("1")])
     wait_until(lambda: bool(http.get(f"{copy.api_url}/v1/tasks?name=cacheEvent").json()["items"]))
 
     # Only the emulator's end costs what it had in memory.
@@ -254,7 +255,7 @@ def process_of(program: subprocess.Popen[str], module: str) -> int:
     [found] = [
         pid
         for pid in processes_below(program.pid)
-        if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:3] == [b"-m", module.encode()]
+        if module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     ]
     return found
 

@@ -11,9 +11,10 @@ import pytest
 import requests
 
 from local.cloud import LocalCloud
-from tests.integration.conftest import wait_until
 from tests.support.behaviours import answer
+from tests.support.sessions import direct
 from tests.support.targets import HttpTarget
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -33,8 +34,7 @@ class Service:
 
     def __init__(self, cloud: LocalCloud) -> None:
         self.cloud = cloud
-        self.session = requests.Session()
-        self.session.trust_env = False
+        self.session = direct()
 
     def ask(self, method: str, path: str, body: Any = None) -> requests.Response:
         """The answer to a request."""

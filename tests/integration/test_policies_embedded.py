@@ -1,4 +1,4 @@
-"""Embedded policies: what they say, and what they cannot do to anybody else."""
+"""Embedded policies: what they say, and what they cannot do to others."""
 
 import json
 import os
@@ -18,8 +18,9 @@ from task_service.domain.call import CallRefused
 from task_service.domain.errors import BadRequest, Unavailable
 from task_service.domain.policy import Policy
 from task_service.testing import InMemoryTemplates
-from tests.integration.conftest import is_running, processes_below, wait_until
+from tests.integration.conftest import is_running, processes_below
 from tests.support.policies import NAME, Embedded
+from tests.support.waiting import wait_until
 
 NEVER_ENDS = (
     "x { a := numbers.range(1, 1000)[_]; b := numbers.range(1, 1000)[_]; c := numbers.range(1, 1000)[_]; a+b+c == -1 }"

@@ -11,6 +11,7 @@ import pytest
 from task_service.adapters.policies.remote import RemotePolicies
 from task_service.domain import json_text
 from task_service.domain.call import CallRefused
+from task_service.wiring.services import utc_now
 from tests.support import behaviours
 from tests.support.behaviours import answer, hang, in_turn
 from tests.support.targets import HttpTarget
@@ -28,7 +29,7 @@ def service() -> Iterator[HttpTarget]:
 
 @pytest.fixture
 def remote(service: HttpTarget) -> Iterator[RemotePolicies]:
-    with closing(RemotePolicies(address=service.url(""), user_agent="task-service/test")) as remote:
+    with closing(RemotePolicies(address=service.url(""), user_agent="task-service/test", clock=utc_now)) as remote:
         yield remote
 
 
@@ -109,7 +110,7 @@ def sent(service: HttpTarget) -> list[str | None]:
 def test_the_token_goes_along(service: HttpTarget) -> None:
     tokens = Tokens()
     service.on(PATH, answer())
-    with closing(RemotePolicies(address=service.url(""), user_agent="test", token=tokens)) as remote:
+    with closing(RemotePolicies(address=service.url(""), user_agent="test", token=tokens, clock=utc_now)) as remote:
         evaluate(remote)
         evaluate(remote)
 
@@ -118,7 +119,7 @@ def test_the_token_goes_along(service: HttpTarget) -> None:
 
 
 def test_a_token_that_is_not_accepted_is_replaced_once(service: HttpTarget) -> None:
-    with closing(RemotePolicies(address=service.url(""), user_agent="test", token=Tokens())) as remote:
+    with closing(RemotePolicies(address=service.url(""), user_agent="test", token=Tokens(), clock=utc_now)) as remote:
         service.on(PATH, in_turn(answer(401), answer()))
         evaluate(remote)
         assert sent(service) == ["Bearer token-1", "Bearer token-2"]
@@ -130,7 +131,7 @@ def test_a_token_that_is_not_accepted_is_replaced_once(service: HttpTarget) -> N
 
 def test_without_a_token_nothing_is_sent(service: HttpTarget) -> None:
     tokens = Tokens(CallRefused("the token endpoint does not answer", can_retry=True))
-    with closing(RemotePolicies(address=service.url(""), user_agent="test", token=tokens)) as remote:
+    with closing(RemotePolicies(address=service.url(""), user_agent="test", token=tokens, clock=utc_now)) as remote:
         assert refusal(remote).can_retry
     assert service.calls == []
 
@@ -227,7 +228,7 @@ def test_an_answer_that_is_no_result(service: HttpTarget, remote: RemotePolicies
 def test_a_service_that_is_not_there_is_asked_again_later() -> None:
     with HttpTarget() as gone:
         address = gone.url("")
-    with closing(RemotePolicies(address=address, user_agent="test")) as remote:
+    with closing(RemotePolicies(address=address, user_agent="test", clock=utc_now)) as remote:
         refused = refusal(remote)
 
     assert refused.can_retry

@@ -14,13 +14,15 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from local.cloud import PROJECT, LocalCloud
+from local.cloud import LocalCloud
+from local.environment import PROJECT
 from local.errors import LocalCloudError
 from local.ports import HOST, Ports, claim, listen, parse_host
 from local.relay import relay
 from local.sam_local import EVENTS, prepare_sam_local
 from local.stack import Stack
 from tests.integration.conftest import Copy
+from tests.support.sessions import direct
 
 OTHER = "127.0.0.2"
 """An address beside 127.0.0.1 that this machine has without a container engine."""
@@ -43,8 +45,7 @@ def written(reached: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture
 def http() -> Iterator[requests.Session]:
-    with requests.Session() as session:
-        session.trust_env = False
+    with direct() as session:
         yield session
 
 

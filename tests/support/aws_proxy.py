@@ -16,8 +16,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final, Self
+from typing import Final
 from urllib.parse import urlsplit
+
+from tests.support.serving import Serving
 
 _CONNECTION_HEADERS: Final = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
@@ -69,7 +71,7 @@ def answer_lost(pass_on: PassOn) -> Reply:
 
 
 def late(seconds: float) -> Fault:
-    """It arrives late, whether somebody still waits for the answer or not."""
+    """It arrives late, whether the client still waits for the answer or not."""
 
     def fault(pass_on: PassOn) -> Reply:
         threading.Event().wait(seconds)
@@ -101,24 +103,13 @@ class Requests:
         return self.fault(pass_on)
 
 
-class AwsProxy:
+class AwsProxy(Serving):
     """The proxy, on a free port of 127.0.0.1; a context manager."""
 
     def __init__(self, endpoint_url: str) -> None:
+        super().__init__(_Server(self))
         self.address = urlsplit(endpoint_url).netloc
         self._broken: list[Requests] = []
-
-    def __enter__(self) -> Self:
-        self._server = _Server(self)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="aws-proxy")
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     @contextmanager
     def broken(self, operation: str, fault: Fault, *mentioning: str) -> Iterator[Requests]:
@@ -140,7 +131,6 @@ class AwsProxy:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, proxy: AwsProxy) -> None:

@@ -70,7 +70,7 @@ def task(task_id: str = "task-1", **changes: Any) -> Task:
 
 
 def task_list(list_id: str = "list", **changes: Any) -> TaskList:
-    """A list that has just been created, of a plan that nobody reads."""
+    """A list that has just been created, of a plan that no test reads."""
     values: dict[str, Any] = {
         "id": list_id,
         "name": "many",

@@ -4,12 +4,11 @@ import json
 from typing import Any
 from uuid import uuid4
 
-import requests
-
 from local.cloud import LocalCloud
 from task_service.domain.cloud_event import CloudEvent
 from task_service.domain.event_task import EventTask
 from tests.support.events import Published, structured
+from tests.support.sessions import direct
 
 
 class Entry:
@@ -20,8 +19,7 @@ class Entry:
         self.name = f"event-{uuid4().hex}"
         self.document = {"key": f"did:web:{self.name}", "namespace": "Login", "scope": "", "taskName": self.name}
         self.event_task = EventTask.from_text(json.dumps(self.document))
-        self._http = requests.Session()
-        self._http.trust_env = False
+        self._http = direct()
         self._put(f"taskTemplates/{self.name}", {"name": self.name, "requestPolicy": policy})
         self._put("eventTasks", self.document)
 

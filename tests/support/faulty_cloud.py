@@ -134,7 +134,7 @@ class FaultyCloud:
         self._queues.send_message(QueueUrl=url, MessageBody=body)
 
     def wait_until_queues_are_empty(self) -> None:
-        """Return when no message is left, visible, delayed or in somebody's hands."""
+        """Return when no message is left, visible, delayed or in an executor's hands."""
         kinds = ["", "NotVisible", "Delayed"]
         names: Any = [f"ApproximateNumberOfMessages{kind}" for kind in kinds]
 

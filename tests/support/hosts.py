@@ -6,7 +6,8 @@ from typing import Any
 
 import psutil
 
-from local.own_server import BRIDGE, OwnServer
+from local.own_server import OwnServer
+from local.service import BRIDGE
 from tests.support.api import PATIENCE, Api, eventually
 from tests.support.postgres import Server
 

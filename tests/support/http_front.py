@@ -7,12 +7,12 @@ import base64
 import json
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
-from types import TracebackType
-from typing import Any, Final, Self
+from threading import Lock
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 from tests.support.gateway import headers_of, of_http_api
+from tests.support.serving import Serving
 
 Function = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -22,28 +22,14 @@ TEXT: Final = ("text/", "application/json", "application/javascript", "applicati
 """Types whose bodies are handed on as text; others as Base64."""
 
 
-class HttpFront:
+class HttpFront(Serving):
     """Serves a function on a port of its own."""
 
     def __init__(self, function: Function) -> None:
-        self._server = _Server(function)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread = Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(_Server(function))
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
     request_queue_size = 64
 
     def __init__(self, function: Function) -> None:

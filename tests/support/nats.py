@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,20 +18,15 @@ import nats.errors
 import requests
 from nats.aio.client import Client
 
-from local.cloud import PROJECT
+from local.environment import PROJECT
 from local.nats import server_program
 from local.ports import HOST, claim
 from tests.support.events import Published
+from tests.support.sessions import direct
+from tests.support.waiting import WITHIN_SECONDS, wait_until
 
-WITHIN_SECONDS = 30.0
-
-
-def wait_until(condition: Callable[[], bool], *, within: float = WITHIN_SECONDS, every: float = 0.02) -> None:
-    """Return as soon as the condition holds."""
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, f"not so within {within:.0f} s"
-        time.sleep(every)
+MAKE_PUBLISH = f"make -o .venv/local.stamp BIN={Path(sys.executable).parent} publish"
+"""`make publish`, with the programs of this environment, and without installing anything."""
 
 
 class _Process(ABC):
@@ -59,6 +53,11 @@ class _Process(ABC):
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    def restart(self) -> None:
+        """End it at once, and start it again."""
+        self.kill()
+        self.start()
 
     def freeze(self) -> None:
         """Have it do nothing, with its connections open, until it is thawed."""
@@ -134,7 +133,7 @@ class Bridge(_Process):
 
     def health(self) -> tuple[int, dict[str, Any]]:
         """Status and body of /health."""
-        answer = _http().get(f"http://{HOST}:{self.port}/health", timeout=5)
+        answer = direct().get(f"http://{HOST}:{self.port}/health", timeout=5)
         return answer.status_code, answer.json()
 
     def is_well(self) -> bool:
@@ -145,14 +144,14 @@ class Bridge(_Process):
         """A value of /metrics."""
         inside = ",".join(f'{label}="{value}"' for label, value in labels.items())
         sample = f"{name}{{{inside}}} " if labels else f"{name} "
-        text = _http().get(f"http://{HOST}:{self.port}/metrics", timeout=5).text
+        text = direct().get(f"http://{HOST}:{self.port}/metrics", timeout=5).text
         return next((float(line.split()[-1]) for line in text.splitlines() if line.startswith(sample)), 0.0)
 
     def _answers(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, self.log
         try:
-            return _http().get(f"http://{HOST}:{self.port}/live", timeout=5).ok
+            return direct().get(f"http://{HOST}:{self.port}/live", timeout=5).ok
         except requests.ConnectionError:
             return False
 
@@ -226,12 +225,6 @@ async def _publish_durably(
 
 async def _ignore(_: Exception) -> None:
     """The server going down is the test's own doing."""
-
-
-def _http() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    return session
 
 
 def event_ids(bodies: Sequence[str]) -> list[str]:

@@ -20,12 +20,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import requests
 import yaml
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from local.ports import HOST, claim
+from tests.support.sessions import direct
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 TOOLS: Final = PROJECT / ".venv-tools"
@@ -151,8 +151,7 @@ class BuiltFunction:
         """What the function returns. Raises AssertionError with its log where it does not start, or fails."""
         # The emulator takes some milliseconds until it listens.
         until_it_listens = Retry(connect=8, backoff_factor=0.05)
-        with requests.Session() as session:
-            session.trust_env = False
+        with direct() as session:
             session.mount("http://", HTTPAdapter(max_retries=until_it_listens))
             url = f"http://{HOST}:{self._port}/2015-03-31/functions/function/invocations"
             answer = session.post(url, data=json.dumps(event), timeout=INVOKED_WITHIN_SECONDS)

@@ -11,41 +11,25 @@ import json
 import threading
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, cast
+
+from tests.support.serving import Serving
 
 Fault = Literal["refuse", "hang up", "garbage", "answer lost", "some", "no answer for some"]
 
 
-class SqsServer:
+class SqsServer(Serving):
     """Keeps what it is sent; `fault` says how it behaves."""
 
     def __init__(self) -> None:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        cast(Any, server).sqs = self
+        super().__init__(server)
         self.taken: list[str] = []
         """Bodies, in the order in which they were taken."""
         self.fault: Fault | None = None
         self.requests = 0
         self.changed = threading.Condition()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        cast(Any, self._server).sqs = self
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self._server.server_port}"
 
     @property
     def environment(self) -> dict[str, str]:

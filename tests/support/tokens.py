@@ -72,7 +72,7 @@ class Issuer:
         )
 
     def public_pem(self) -> bytes:
-        """The public key, which everybody has."""
+        """The public key, which every verifier has."""
         pem: bytes = self.keys["rsa"].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         return pem
 

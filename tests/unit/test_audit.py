@@ -168,6 +168,66 @@ class TestAuditLines:
             ask(world, "POST", "/v1/task/greet", body="1", headers={"Idempotency-Key": "k"})
         assert len(audited(caplog)) == 1
 
+    @pytest.mark.parametrize(
+        ("method", "path", "body"),
+        [
+            ("POST", "/v1/task/greet", "1"),
+            ("POST", "/v1/tasks", '[{"name": "greet", "body": 1, "idempotencyKey": "k"}]'),
+        ],
+    )
+    @pytest.mark.parametrize("fault", ["before", "after"])
+    def test_a_creation_that_its_repetition_finds_written_is_audited_when_it_fails(
+        self, world: World, method: str, path: str, body: str, fault: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, logger="task")
+        headers = {"Idempotency-Key": "k"} if path == "/v1/task/greet" else {}
+        setattr(world.queue.faults, fault, 1)
+        failed = ask(world, method, path, body=body, headers=headers)
+        assert failed.status in (503, 207)
+        repeated = ask(world, method, path, body=body, headers=headers)
+        assert repeated.status == 200
+        [line] = audited(caplog)
+        assert (line["audit"], line["sub"], line["status"]) == ("unsure", "ada", failed.status)
+
+    @pytest.mark.parametrize(
+        ("method", "path"), [("DELETE", "/v1/taskTemplates/greet"), ("PUT", "/v1/taskTemplates/greet")]
+    )
+    def test_a_change_whose_answer_was_lost_is_audited(
+        self, world: World, method: str, path: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, logger="task")
+        world.templates.faults.after = 1
+        assert ask(world, method, path, body='{"url": "http://x.example/", "method": "GET"}').status == 503
+        [line] = audited(caplog)
+        assert (line["audit"], line["sub"], line["method"], line["path"]) == ("unsure", "ada", method, path)
+
+    def test_a_look_that_fails_has_none(self, world: World, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO, logger="task")
+        world.templates.faults.before = 1
+        assert ask(world, "GET", "/v1/taskTemplates/greet").status == 503
+        assert audited(caplog) == []
+
+    def test_a_bulk_replay_that_ends_half_way_names_what_it_has_started(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, logger="task")
+        for task_id in ("a", "b", "c"):
+            world.tasks.records[task_id] = task(task_id, state=State.FAILED)
+        send = world.queue.send
+
+        def send_one(message: Any, **when: Any) -> None:
+            world.queue.faults.before = len(world.queue.sent)
+            send(message, **when)
+
+        world.queue.send = send_one  # type: ignore[method-assign]
+        assert ask(world, "POST", "/v1/replays", body='{"name": "greet"}').status == 503
+        world.queue.send = send  # type: ignore[method-assign]
+        world.queue.faults.before = 0
+        assert ask(world, "POST", "/v1/replays", body='{"name": "greet"}').status == 200
+        first, second = audited(caplog)
+        assert (first["audit"], first["sub"], first["status"], len(first["ids"])) == ("replayed", "ada", 503, 1)
+        assert sorted(first["ids"] + second["ids"]) == ["a", "b", "c"]
+
     def test_without_authentication_it_names_no_caller_and_a_level_leaves_it_out(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -149,6 +149,11 @@ class TestAnItemThatIsRefused:
                 400,
                 "cacheScope: Unicode text without control characters",
             ),
+            # A record of DynamoDB has 400 KB; one that is larger would take the others of its request with it.
+            *(
+                (json.dumps(order(**{name: "x" * 4_001})), 400, f"{name}: Unicode text without control characters")
+                for name in ("cacheNamespace", "cacheScope")
+            ),
         ],
     )
     def test_it_says_why_and_the_others_are_created(self, world: World, item: str, status: int, message: str) -> None:
@@ -161,6 +166,23 @@ class TestAnItemThatIsRefused:
         assert refusal["status"] == status
         assert refusal["message"].startswith(message), refusal["message"]
         assert len(world.tasks.records) == len(world.queue.sent) == 2
+
+    @pytest.mark.parametrize(
+        "members",
+        [
+            f'"notBefore": "{"x" * 1_000_000}"',
+            f'"{"x" * 1_000_000}": 1',
+            r'"\ud800' + "x" * 1_000_000 + '": 1',
+            ",".join(f'"m{number}": 1' for number in range(100_000)),
+            '"_id": 1',
+        ],
+        ids=["a value", "a name", "a name that is no text", "many members", "what templates ignore"],
+    )
+    def test_its_error_is_short_whatever_is_wrong(self, world: World, members: str) -> None:
+        # Lambda carries 6 MB. A client that does not get the answer does not know that the other task is created.
+        answer = post(world, f'[{json.dumps(order())}, {{"name": "greet", "body": 1, {members}}}]')
+        assert ("taskID" in answer.json[0], answer.json[1]["status"]) == (True, 400)
+        assert len(answer.text) < 10_000
 
     def test_another_request_with_the_same_key_is_refused(self, world: World) -> None:
         answer = post(world, [order(1, idempotencyKey="k"), order(2, idempotencyKey="k")])

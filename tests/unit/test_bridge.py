@@ -13,7 +13,7 @@ from bridge.buffer import Buffer, Event
 from bridge.envelope import MAX_BYTES
 from bridge.forwarder import Forwarder
 from bridge.metrics import Metrics
-from bridge.refusal import Refusal
+from bridge.queue import Refusal
 from bridge.settings import Settings, SettingsError
 from bridge.source import FLUSH_SECONDS
 

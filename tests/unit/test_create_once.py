@@ -65,7 +65,7 @@ class World:
         return TaskMessage(task_id=created, attempt=1) if self.kind == "task" else GroupStart(list_id=created)
 
     def forget_templates(self) -> None:
-        """The template is gone, and nobody remembers it."""
+        """The template is gone, and no function remembers it."""
         self.templates.records.clear()
         self.list_templates.records.clear()
         self.clock.advance(31)
@@ -259,7 +259,7 @@ def test_without_the_template_a_message_that_was_not_sent_is_sent(world: World) 
     assert len(world.sent) == 1
 
 
-def test_without_the_template_an_id_that_nobody_was_told_is_not_told(world: World) -> None:
+def test_without_the_template_an_id_that_no_client_was_told_is_not_told(world: World) -> None:
     world.record_faults.before = 1
     with pytest.raises(Unavailable):
         world.create()
@@ -352,7 +352,7 @@ def test_callers_do_not_meet_each_other_s_keys() -> None:
     assert len(others | {ada}) == 5
 
 
-def test_a_key_of_nobody_in_particular_is_refused() -> None:
+def test_a_key_of_a_caller_without_the_claim_sub_is_refused() -> None:
     with pytest.raises(BadRequest, match=r"^Idempotency-Key: the token has no claim sub"):
         key_hash("k", Caller.from_claims({"iss": "i"}))
 

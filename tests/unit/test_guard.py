@@ -46,7 +46,7 @@ ROUTES = [
     ("GET", "/v1/eventTasks"),
     ("PUT", "/v1/eventTasks"),
     ("DELETE", "/v1/eventTasks"),
-    # Wrong methods tell nobody what is allowed.
+    # A wrong method is not told what is allowed.
     ("OPTIONS", "/v1/task/greet"),
     ("HEAD", "/v1/taskTemplates"),
     ("DELETE", "/v1/taskResult/x"),
@@ -73,7 +73,7 @@ def bearing(token: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 @pytest.mark.parametrize("headers", [{}, {"Authorization": ""}, {"authorization": "Basic YTpi"}, {"Cookie": "token=a"}])
-def test_without_a_token_nobody_is_let_in(world: World, method: str, path: str, headers: dict[str, str]) -> None:
+def test_without_a_token_no_caller_is_let_in(world: World, method: str, path: str, headers: dict[str, str]) -> None:
     answer = world.ask(method, path, headers=headers, body="{ no JSON")
 
     assert_problem(answer, 401, 0, "a bearer token is required")
@@ -83,7 +83,7 @@ def test_without_a_token_nobody_is_let_in(world: World, method: str, path: str, 
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_with_a_bad_token_nobody_is_let_in(world: World, method: str, path: str) -> None:
+def test_with_a_bad_token_no_caller_is_let_in(world: World, method: str, path: str) -> None:
     for what, token in BAD.items():
         answer = world.ask(method, path, headers=bearing(token(ISSUED_BY)), body="{ no JSON")
 
@@ -94,13 +94,13 @@ def test_with_a_bad_token_nobody_is_let_in(world: World, method: str, path: str)
 
 
 @pytest.mark.parametrize("path", ["/liveness", "/readiness"])
-def test_health_is_for_everybody(world: World, path: str) -> None:
+def test_health_needs_no_token(world: World, path: str) -> None:
     for headers in ({}, bearing("bad")):
         assert world.ask("GET", path, headers=headers).status == 200
         assert world.ask("POST", path, headers=headers).status == 405
 
 
-def test_liveness_needs_nobody_who_issues_tokens() -> None:
+def test_liveness_needs_no_issuer_of_tokens() -> None:
     def down() -> bytes:
         raise EndpointFailed("down")
 

@@ -70,7 +70,7 @@ def test_one_that_has_ended_stays_as_it_is(state: State) -> None:
 
 
 @pytest.mark.parametrize("attempt", [2, 3])
-def test_one_that_nobody_has_started_gets_its_message_again(attempt: int) -> None:
+def test_one_that_no_executor_has_started_gets_its_message_again(attempt: int) -> None:
     world = World(state=State.CREATED, attempt=attempt, not_before=NOW)
     before = world.tasks.records["task-1"]
     step = world.handle()

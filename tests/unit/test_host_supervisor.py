@@ -9,7 +9,7 @@ import pytest
 
 from host import supervisor
 from host.settings import SettingsError
-from local.cloud import PROJECT
+from local.environment import PROJECT
 
 PRELUDE = f"""
 import sys

@@ -47,6 +47,8 @@ def created(world: World, path: str, **headers: str) -> Any:
         ({"x_task_delay": " 2592000\t"}, NOW + 30 * DAY),
         ({"x_task_not_before": "2026-01-01T00:20:00Z"}, NOW + timedelta(minutes=20)),
         ({"x_task_not_before": "2026-01-31T01:00:00.000+01:00"}, NOW + 30 * DAY),
+        ({"x_task_not_before": "2026-01-02T00:19:00+23:59"}, NOW + timedelta(minutes=20)),
+        ({"x_task_not_before": "0001-01-01T00:00:00+23:59"}, None),
         ({"x_task_delay": "0"}, None),
         ({"x_task_not_before": "2025-12-31T23:59:59Z"}, None),
         ({}, None),
@@ -55,6 +57,7 @@ def created(world: World, path: str, **headers: str) -> Any:
 def test_it_starts_when_its_client_says(world: World, path: str, headers: dict[str, str], due: datetime | None) -> None:
     record = created(world, path, **headers)
     assert record.not_before == due
+    assert due is None or record.not_before.utcoffset() == record.expires_at.utcoffset() == timedelta()
     [sent] = world.queue.sent
     assert getattr(sent.message, "not_before", None) == due
     assert bool(sent.delay_seconds) == (due is not None)
@@ -82,6 +85,11 @@ def test_it_starts_when_its_client_says(world: World, path: str, headers: dict[s
         (
             {"x_task_not_before": "2026-01-31T00:00:00"},
             "x-task-not-before: '2026-01-31T00:00:00' is not a time as in RFC 3339, for example 2026-01-31T12:00:00Z",
+        ),
+        (
+            {"x_task_not_before": "2026-01-02T00:00:00 05:00"},
+            "x-task-not-before: '2026-01-02T00:00:00 05:00' is not a time as in RFC 3339, for example "
+            "2026-01-31T12:00:00Z",
         ),
         (
             {"x_task_not_before": "2026-01-31T00:00:01Z"},

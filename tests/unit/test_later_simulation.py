@@ -4,7 +4,7 @@ The queue is SQS's: it delays by a quarter of an hour at most, delivers a little
 deleted within the visibility timeout.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import combinations
@@ -21,6 +21,7 @@ from task_service.domain.template import StoredTemplate
 from task_service.testing import FakeClock, InMemoryPlatform, ScriptedOutside
 from task_service.wiring.services import Services
 from tests.support.builders import NOW, list_document, order, services, stored_template
+from tests.support.mortal import Died, Mortal
 
 TWENTY_MINUTES = timedelta(minutes=20)
 LEASE = timedelta(seconds=60)
@@ -31,10 +32,6 @@ TOLERATED = timedelta(seconds=2)
 MAX_RECEIVES = 5
 
 
-class Died(BaseException):
-    """The executor is gone."""
-
-
 @dataclass
 class Letter:
     """A message in the queue."""
@@ -42,24 +39,6 @@ class Letter:
     message: QueueMessage
     visible_at: datetime
     receives: int = 0
-
-
-class Mortal:
-    """A port each of whose calls is two points at which the executor may die: before it and after it."""
-
-    def __init__(self, port: Any, reach_point: Callable[[], None]) -> None:
-        self._port, self._reach_point = port, reach_point
-
-    def __getattr__(self, name: str) -> Any:
-        member = getattr(self._port, name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self._reach_point()
-            answer = member(*args, **kwargs)
-            self._reach_point()
-            return answer
-
-        return call
 
 
 @dataclass

@@ -11,9 +11,9 @@ import psutil
 import psycopg
 import pytest
 
-from local.cloud import PROJECT
+from local.environment import PROJECT
 from local.postgres import forget_killed
-from tests.support.nats import wait_until
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

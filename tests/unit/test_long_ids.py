@@ -1,4 +1,4 @@
-"""Ids that no key of the table can hold: nobody asks DynamoDB, which would refuse the request itself."""
+"""Ids that no key of the table can hold: the adapters do not ask DynamoDB, which would refuse the request itself."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ LONG = "x" * 3_000
 
 
 class NoClient:
-    """A client that nobody may use."""
+    """A client that no adapter may use."""
 
     def call(self, operation: str, /, **_: Any) -> dict[str, Any]:
         raise AssertionError(f"DynamoDB is asked: {operation}")

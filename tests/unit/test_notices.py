@@ -14,7 +14,7 @@ from aws_lambda_powertools import Metrics
 from task_service.domain.call import Answered, CallRefused
 from task_service.domain.errors import Unavailable
 from task_service.domain.isolation import MAX_CRASHES
-from task_service.domain.messages import GroupStart, QueueMessage, TaskMessage
+from task_service.domain.messages import GroupStart, QueueMessage, TaskMessage, to_text
 from task_service.domain.notice import MAX_ERROR, notice_id
 from task_service.domain.outcome import Handled, Step
 from task_service.domain.task import Body, State, Task
@@ -35,14 +35,11 @@ from tests.support.builders import (
     task_list,
     template,
 )
+from tests.support.mortal import Died, Mortal
 
 FAILS = template(failureTask="told")
 REFUSED = CallRefused("cannot be called", can_retry=False)
 MESSAGE = TaskMessage(task_id="task-1", attempt=1)
-
-
-class Died(BaseException):
-    """The process is gone."""
 
 
 @dataclass
@@ -58,27 +55,6 @@ class Fate:
         if self.after < 0 and not self.has_struck:
             self.has_struck = True
             raise self.fault("fate")
-
-
-@dataclass
-class Mortal:
-    """A port, at whose nth call, or after it, the process dies or the port refuses."""
-
-    port: Any
-    fate: Callable[[], None]
-
-    def __getattr__(self, name: str) -> Any:
-        member = getattr(self.port, name)
-        if not callable(member):
-            return member
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self.fate()
-            answer = member(*args, **kwargs)
-            self.fate()
-            return answer
-
-        return call
 
 
 @dataclass
@@ -267,6 +243,45 @@ class TestOnce:
             if not fate.has_struck:
                 break
         assert 8 < stop_at < 99
+
+    @pytest.mark.parametrize(
+        ("message", "given"),
+        [
+            (MESSAGE, {}),
+            (GroupStart(list_id="list"), {}),
+            (
+                replace(MESSAGE, crashes=MAX_CRASHES),
+                {"state": State.PENDING, "lease_until": NOW - timedelta(seconds=1), "started_at": NOW},
+            ),
+        ],
+        ids=["a task", "a task of a list", "a task that has crashed its executors"],
+    )
+    def test_a_failure_is_logged_and_counted_once_when_its_notice_comes_later(
+        self, world: World, message: QueueMessage, given: dict[str, Any], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO", logger="task")
+        plan = Plan(template=TaskListTemplate.from_text(list_document("sequential 1")), tasks={"t0": FAILS})
+        world.platform.lists.add(task_list(plan=Body(text=plan.to_text())))
+        world.given(**given)
+        metrics = Metrics(namespace="Test", service="task")
+        metrics.clear_metrics()
+        batch = Batch(metrics, isolates=False)
+        context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
+        queues: Any = SimpleNamespace(tasks=world.queue, unreadable=world.platform.unreadable)
+        record: dict[str, Any] = {"messageId": "m", "receiptHandle": "r", "body": to_text(message)}
+        record["attributes"] = {"ApproximateReceiveCount": "1"}
+        again: list[int] = []
+        for fails in (True, True, False):
+            world.queue.faults.before = int(fails)
+            handle = world.services().message_handler.handle
+            answer = batch.run({"Records": [record]}, context, handle, queues, world.clock)
+            again.append(len(answer["batchItemFailures"]))
+            world.clock.advance(61)
+        assert again == [1, 1, 0]
+        assert len(world.notices) == 1
+        assert metrics.metric_set["Failed"]["Value"] == [1.0]
+        assert len([line for line in caplog.records if line.message == "failed"]) == 1
+        metrics.clear_metrics()
 
     def test_a_replay_that_comes_before_the_notice_tells_first(self, world: World) -> None:
         # The executor has stopped between the end of the task and its notice.

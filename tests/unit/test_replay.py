@@ -103,7 +103,7 @@ def test_where_the_message_cannot_be_sent_nothing_has_happened() -> None:
 
 
 @pytest.mark.parametrize("fault", ["before", "after"])
-def test_where_the_write_fails_whoever_takes_the_message_makes_it(fault: str) -> None:
+def test_where_the_write_fails_the_executor_that_takes_the_message_makes_it(fault: str) -> None:
     world = World()
     replayer = world.replayer
     replay = world.tasks.replay

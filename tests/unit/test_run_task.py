@@ -195,7 +195,7 @@ class TestPolicies:
     ) -> None:
         world.given(template=template(responsePolicy="r", finalPolicy="f", acceptStatus=accept))
         world.target.answers = [Answered(status=status, result='"busy"', retry_after="7")]
-        # Whoever asked for one of the policies would hear that there is none.
+        # An executor that asked for one of the policies would hear that there is none.
         assert world.handle().outcome == ("failed" if accept else "retried")
         assert world.record.response_code == status
         assert world.record.error == f'the target answered {status}: "busy"'
@@ -312,7 +312,7 @@ class TestAFailedAttempt:
 
 
 class TestAMessageThatComesAgain:
-    def test_after_its_run_it_calls_nobody(self, world: World) -> None:
+    def test_after_its_run_it_calls_no_target(self, world: World) -> None:
         world.handle()
         step = world.handle()
         assert (step.handled, step.outcome) == (Handled.DELETE, "finished")
@@ -342,7 +342,7 @@ class TestAMessageThatComesAgain:
         ]
         assert world.target.calls == []
 
-    def test_after_too_many_crashes_it_calls_nobody_and_its_task_fails(self, world: World) -> None:
+    def test_after_too_many_crashes_it_calls_no_target_and_its_task_fails(self, world: World) -> None:
         world.given(state=State.PENDING, lease_until=NOW - timedelta(seconds=1), holder="dead")
         step = world.handle(TaskMessage(task_id="task-1", attempt=1, crashes=MAX_CRASHES))
         assert (step.handled, step.outcome) == (Handled.DELETE, "failed")

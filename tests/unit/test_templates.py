@@ -22,6 +22,7 @@ from task_service.schemas.policy import validate_policy
 from task_service.schemas.template import validate_list_template, validate_task_template
 from task_service.testing import FakeClock, InMemoryTemplates
 from task_service.usecases.edit_templates import TemplateEditor, Validate
+from task_service.wiring.services import utc_now
 from tests.support.builders import template_cache
 
 CALL = {"url": "https://api.example/x", "method": "POST"}
@@ -179,6 +180,12 @@ def test_a_faulty_template_is_refused_with_member_fault_and_what_is_allowed(
     assert templates.records == {}
 
 
+def test_of_many_faults_some_are_described(editing: TemplateEditor) -> None:
+    with pytest.raises(BadRequest, match=r"^m0: is not a member of a template") as refusal:
+        editing.put("x", json.dumps({**CALL, **{f"m{number}": 1 for number in range(10_000)}}))
+    assert len(refusal.value.message) <= BadRequest.LONGEST
+
+
 @pytest.mark.parametrize("seconds", [0.1, 1, 1.5, 50])
 def test_numbers_are_numbers_with_and_without_a_fraction(editing: TemplateEditor, seconds: float) -> None:
     retry = {"minDelaySeconds": seconds, "maxAttempts": 2}
@@ -215,7 +222,7 @@ def test_what_is_accepted_is_what_the_client_can_send(place: str, path: str, hea
     template = TaskTemplate.from_text(json.dumps(document))
     call = HttpCall(method="POST", url=template.url, headers=dict(template.headers), body=None)
     address = (AddressFamily.AF_INET, SocketKind.SOCK_STREAM, 6, "", ("10.0.0.1", 80))
-    client = HttpClient(Dialler(permits=Egress().permits, resolve=lambda host, port: [address]))
+    client = HttpClient(Dialler(permits=Egress().permits, resolve=lambda host, port: [address]), clock=utc_now)
 
     with pytest.raises(CallRefused, match="EGRESS_ALLOW"):
         client.call(call, deadline=datetime.now(UTC) + timedelta(seconds=5))

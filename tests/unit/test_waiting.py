@@ -204,7 +204,7 @@ class TestCreatingATask:
         assert world.pauses == []
 
     @pytest.mark.parametrize("prefer", ["wait=0", "wait", "respond-async", "wait=x", ""])
-    def test_who_does_not_ask_to_wait_gets_the_id_at_once(self, prefer: str) -> None:
+    def test_a_client_that_does_not_ask_to_wait_gets_the_id_at_once(self, prefer: str) -> None:
         world = World()
         answer = create(world, prefer)
         assert list(answer.json) == ["taskID"]

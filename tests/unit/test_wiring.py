@@ -164,7 +164,7 @@ def test_what_is_wrong_about_authentication_is_named(name: str, value: str, mess
         _ = settings.auth
 
 
-def test_what_nobody_uses_is_not_imported() -> None:
+def test_what_no_function_uses_is_not_imported() -> None:
     script = (
         "import sys; from task_service.entrypoints.api.app import Api\n"
         "from task_service.wiring.services import from_settings; from task_service.wiring.settings import Settings\n"

@@ -153,7 +153,7 @@ def test_a_cache_that_hangs_is_left_alone_for_a_while_and_then_tried_once() -> N
     assert last.not_before > world.clock.now + REST
 
 
-def test_who_finds_another_trying_after_a_rest_comes_again_soon() -> None:
+def test_a_thread_that_finds_another_trying_after_a_rest_comes_again_soon() -> None:
     world = World()
     first, second = ended(world, "1", "2")
     world.hang()
@@ -216,7 +216,7 @@ def test_a_write_that_is_early_is_sent_on() -> None:
     assert (world.queue.sent[0].message, world.queue.sent[0].delay_seconds) == (early, 900)
 
 
-def test_whoever_died_before_writing_is_made_up_for() -> None:
+def test_a_write_that_a_dead_executor_has_missed_is_made_up_for() -> None:
     world = World(state=State.DONE, result=Body(text='"done"'))
     step = world.handle()
     assert (step.handled, step.outcome) == (Handled.DELETE, Outcome.FINISHED)

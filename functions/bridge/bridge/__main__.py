@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 from prometheus_client import disable_created_metrics
@@ -17,13 +16,10 @@ from bridge.buffer import Buffer
 from bridge.forwarder import SENDERS, Forwarder
 from bridge.logs import write_logs
 from bridge.metrics import Metrics
+from bridge.queue import EventQueue
 from bridge.settings import Settings, SettingsError
 from bridge.source import Source
 from bridge.web import Health, application
-
-if TYPE_CHECKING:
-    from bridge.postgres import PostgresEventQueue
-    from bridge.sqs import EventQueue
 
 log = logging.getLogger("bridge")
 
@@ -69,15 +65,15 @@ async def serve(settings: Settings) -> None:
         log.info("stopped", extra={"action": "stop"})
 
 
-def _queue(settings: Settings, metrics: Metrics) -> "EventQueue | PostgresEventQueue":
+def _queue(settings: Settings, metrics: Metrics) -> EventQueue:
     """The event queue: PostgreSQL's where there is a database, else SQS's. Each needs libraries of its own."""
     if settings.database_url:
         from bridge.postgres import PostgresEventQueue
 
         return PostgresEventQueue(settings.database_url, metrics, senders=SENDERS)
-    from bridge.sqs import EventQueue
+    from bridge.sqs import SqsEventQueue
 
-    return EventQueue(settings.queue_url, metrics, region=settings.region, senders=SENDERS)
+    return SqsEventQueue(settings.queue_url, metrics, region=settings.region, senders=SENDERS)
 
 
 async def _finish(settings: Settings, source: Source, buffer: Buffer) -> None:

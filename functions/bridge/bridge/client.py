@@ -23,11 +23,15 @@ MAX_LINE_BYTES = 1_048_576
 """The longest line that is accepted. INFO, which names all servers of a cluster, is shorter."""
 
 
-class ReadLoopEndedError(Error):
-    """The client has stopped reading."""
+class DescribedError(Error):
+    """A fault whose class describes it."""
 
     def __str__(self) -> str:
         return self.__doc__ or ""
+
+
+class ReadLoopEndedError(DescribedError):
+    """The client has stopped reading."""
 
 
 class BadHeaders(dict[str, str]):

@@ -9,7 +9,7 @@ from typing import Protocol
 from bridge.buffer import BATCH, Buffer, Delivery, Event
 from bridge.envelope import MAX_BYTES
 from bridge.metrics import BUFFER_FULL, MALFORMED, REFUSED, STOPPED, TOO_LARGE, Metrics
-from bridge.refusal import Refusal
+from bridge.queue import Refusal
 
 log = logging.getLogger("bridge")
 

@@ -27,6 +27,7 @@ from nats.js.api import (
 )
 from nats.js.errors import APIError, NotFoundError
 
+from bridge.client import DescribedError
 from bridge.settings import NatsSettings
 
 log = logging.getLogger("bridge")
@@ -73,11 +74,8 @@ class Consumer:
     deliver_group: str
 
 
-class WrongConsumerError(nats.errors.Error):
+class WrongConsumerError(DescribedError):
     """The durable consumer does not push whole messages to a deliver group, each to be acknowledged by itself."""
-
-    def __str__(self) -> str:
-        return self.__doc__ or ""
 
 
 class NothingArrivesError(nats.errors.Error):

@@ -1,10 +1,7 @@
 """The event queue in PostgreSQL, which is PGMQ's (https://github.com/pgmq/pgmq)."""
 
-import asyncio
 import logging
-import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import psycopg
@@ -12,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from bridge.metrics import Metrics
-from bridge.refusal import Refusal
+from bridge.queue import EventQueue, Refusal
 from bridge.settings import SettingsError
 
 log = logging.getLogger("bridge")
@@ -38,12 +35,12 @@ _SEND: Final = """
 """
 
 
-class PostgresEventQueue:
+class PostgresEventQueue(EventQueue):
     """One queue of PGMQ."""
 
     def __init__(self, url: str, metrics: Metrics, *, senders: int) -> None:
         """Raises SettingsError."""
-        self._metrics = metrics
+        super().__init__("PostgreSQL", metrics, senders=senders)
         self._pool = ConnectionPool(
             _conninfo(url),
             # Whatever the role has as default: an event may have any character.
@@ -58,29 +55,9 @@ class PostgresEventQueue:
             check=ConnectionPool.check_connection,
             name="events",
         )
-        self._threads = ThreadPoolExecutor(senders, thread_name_prefix="postgres")
-        self.fault: str | None = None
-        """The reason why the latest request failed; None if it did not."""
 
-    async def send(self, bodies: Sequence[str]) -> list[Refusal | None]:
-        """Put messages into the queue; for each, None once it is durable, or why it is not. All are, or none is."""
-        begun = time.monotonic()
-        fault = await asyncio.get_running_loop().run_in_executor(self._threads, self._send, bodies)
-        self._metrics.send_seconds.observe(time.monotonic() - begun)
-        if fault is not None:
-            self._metrics.queue_errors.labels(fault).inc(len(bodies))
-        if fault != self.fault:
-            log.warning("PostgreSQL: %s", fault or "takes events again", extra={"action": "send", "code": fault})
-        self.fault = fault
-        return [None if fault is None else Refusal(fault)] * len(bodies)
-
-    def close(self) -> None:
-        """Close the connections, without waiting for statements that PostgreSQL has not answered yet."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._pool.close(timeout=0)
-
-    def _send(self, bodies: Sequence[str]) -> str | None:
-        """Send; returns the reason if that fails."""
+    def _send(self, bodies: Sequence[str]) -> list[Refusal | None]:
+        """Send messages; all are durable, or none is."""
         try:
             with self._pool.connection() as connection:
                 with connection.transaction():
@@ -88,10 +65,13 @@ class PostgresEventQueue:
                     connection.execute(_SEND, {"queue": QUEUE, "bodies": list(bodies)})
                 self._wake(connection)
         except PoolTimeout:
-            return "NoConnection"
+            return [Refusal("NoConnection")] * len(bodies)
         except psycopg.Error as error:
-            return type(error).__name__
-        return None
+            return [Refusal(type(error).__name__)] * len(bodies)
+        return [None] * len(bodies)
+
+    def _disconnect(self) -> None:
+        self._pool.close(timeout=0)
 
     def _wake(self, connection: "psycopg.Connection[Any]") -> None:
         """Wake the workers, after the commit: in the transaction, NOTIFY would make commits wait for each other."""

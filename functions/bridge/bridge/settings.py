@@ -22,7 +22,7 @@ class NatsSettings:
     """The JetStream stream; None: core NATS."""
     durable: str = "task-service"
     ack_wait_seconds: float = 30
-    """When JetStream delivers an event again that nobody has acknowledged."""
+    """When JetStream delivers an event again that no bridge has acknowledged."""
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
@@ -34,7 +34,7 @@ class NatsSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What a bridge is started with."""
+    """The settings of a bridge."""
 
     queue_url: str = ""
     """The event queue in SQS."""
@@ -65,16 +65,17 @@ class Settings:
         level = given.get("LOG_LEVEL", "INFO").upper()
         if level not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
             raise SettingsError(f"LOG_LEVEL is {level!r}; DEBUG, INFO, WARNING, ERROR or CRITICAL is expected")
+        default = cls()
         return cls(
             queue_url=given.get("EVENT_QUEUE_URL", ""),
             database_url=given.get("DATABASE_URL", ""),
             nats=_nats(given),
             region=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
-            host=given.get("BRIDGE_HOST", "127.0.0.1"),
-            port=int(_number(given, "BRIDGE_PORT", 8080, most=65_535)),
-            buffer_events=int(_number(given, "BRIDGE_BUFFER_EVENTS", 100_000, least=1)),
-            buffer_bytes=int(_number(given, "BRIDGE_BUFFER_BYTES", 100_000_000, least=1)),
-            stop_seconds=_number(given, "BRIDGE_STOP_SECONDS", 6),
+            host=given.get("BRIDGE_HOST", default.host),
+            port=int(_number(given, "BRIDGE_PORT", default.port, most=65_535)),
+            buffer_events=int(_number(given, "BRIDGE_BUFFER_EVENTS", default.buffer_events, least=1)),
+            buffer_bytes=int(_number(given, "BRIDGE_BUFFER_BYTES", default.buffer_bytes, least=1)),
+            stop_seconds=_number(given, "BRIDGE_STOP_SECONDS", default.stop_seconds),
             log_level=level,
         )
 

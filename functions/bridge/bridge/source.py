@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from bridge.buffer import Delivery
-from bridge.client import BadHeaders, EventClient, ReadLoopEndedError
+from bridge.client import BadHeaders, DescribedError, EventClient, ReadLoopEndedError
 from bridge.envelope import envelope
 from bridge.forwarder import Forwarder
 from bridge.jetstream import (
@@ -53,11 +53,8 @@ class CoreDelivery:
 CORE = CoreDelivery()
 
 
-class NotPermittedError(nats.errors.Error):
+class NotPermittedError(DescribedError):
     """The server does not let this user listen to the subject."""
-
-    def __str__(self) -> str:
-        return self.__doc__ or ""
 
 
 class Source:
@@ -92,7 +89,8 @@ class Source:
                 while not client.is_closed:
                     self._changed.clear()
                     await self._check(client)
-                    await _happens(self._changed, CHECK_SECONDS)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._changed.wait(), CHECK_SECONDS)
             except _FAULTS as error:
                 self._note(error)
             finally:
@@ -247,11 +245,3 @@ def _tls(settings: NatsSettings) -> ssl.SSLContext:
     if settings.tls_certificate is not None:
         context.load_cert_chain(settings.tls_certificate, settings.tls_key)
     return context
-
-
-async def _happens(event: asyncio.Event, within: float) -> bool:
-    try:
-        await asyncio.wait_for(event.wait(), within)
-    except TimeoutError:
-        return False
-    return True

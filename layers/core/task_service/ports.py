@@ -211,7 +211,7 @@ class TaskLists(Protocol):
         """Open a failed list for that replay, unless that was done before; returns what is written then."""
 
     def records(self, list_id: str) -> ListRecords | None:
-        """What a list's status is made of; read consistently."""
+        """Read the records that a list's status shows, consistently."""
 
     def results(self, list_id: str, index: int) -> Iterator[Body]:
         """The results of a group's tasks that are done, in order, read as they are asked for."""
@@ -333,7 +333,7 @@ class TokenVerifier(Protocol):
     """Tells good tokens from bad ones."""
 
     def verify(self, token: str) -> Caller:
-        """Who the token is of. Raises domain.errors.Unauthenticated, which says why it is not accepted."""
+        """The caller whose token it is. Raises domain.errors.Unauthenticated, which says why it is not accepted."""
 
 
 class Secret(Protocol):

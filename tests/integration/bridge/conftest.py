@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.nats import Bridge, NatsServer, wait_until
+from tests.support.nats import Bridge, NatsServer
 from tests.support.sqs_server import SqsServer
+from tests.support.waiting import wait_until
 
 StartBridge = Callable[..., Bridge]
 

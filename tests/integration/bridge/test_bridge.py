@@ -14,14 +14,15 @@ from typing import Any
 import pytest
 
 from bridge.envelope import envelope
-from local.cloud import PROJECT
+from local.environment import PROJECT
 from local.ports import HOST
 from tests.integration.bridge.conftest import BOTH, DURABLE, StartBridge
 from tests.support.certificates import self_signed
 from tests.support.events import every_mode, structured
-from tests.support.nats import Bridge, NatsServer, event_ids, publish, wait_until
+from tests.support.nats import Bridge, NatsServer, event_ids, publish
 from tests.support.nats_credentials import credentials
 from tests.support.sqs_server import SqsServer
+from tests.support.waiting import wait_until
 
 
 @BOTH

@@ -7,8 +7,9 @@ import pytest
 
 from tests.integration.bridge.conftest import BOTH, DURABLE, StartBridge
 from tests.support.events import structured
-from tests.support.nats import Bridge, NatsServer, event_ids, publish, publish_durably, wait_until
+from tests.support.nats import Bridge, NatsServer, event_ids, publish, publish_durably
 from tests.support.sqs_server import Fault, SqsServer
+from tests.support.waiting import wait_until
 
 
 def ids(number: int) -> list[str]:
@@ -127,11 +128,7 @@ def test_nats_killed_and_started_under_load_loses_nothing(
     start_bridge(**DURABLE)
     start_bridge(**DURABLE)
 
-    def restart() -> None:
-        server.kill()
-        server.start()
-
-    publish_durably(server.url, events_of(ids(3_000)), at={500: restart, 2_000: restart})
+    publish_durably(server.url, events_of(ids(3_000)), at={500: server.restart, 2_000: server.restart})
 
     wait_until(lambda: len(set(event_ids(sqs.taken))) == 3_000)
 
@@ -142,8 +139,7 @@ def test_bridges_killed_under_load_lose_nothing(server: NatsServer, sqs: SqsServ
 
     def restart(bridge: Bridge) -> None:
         with lock:
-            bridge.kill()
-            bridge.start()
+            bridge.restart()
 
     publish_durably(
         server.url,

@@ -4,9 +4,10 @@ import pytest
 
 from tests.integration.bridge.conftest import BOTH, DURABLE, StartBridge
 from tests.support.events import structured
-from tests.support.nats import NatsServer, event_ids, headed, publish, publish_raw, wait_until
+from tests.support.nats import NatsServer, event_ids, headed, publish, publish_raw
 from tests.support.poison import BLOCKS, CHANGED, always_well
 from tests.support.sqs_server import SqsServer
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.parametrize("block", BLOCKS)

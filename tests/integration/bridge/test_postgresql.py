@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from local.cloud import PROJECT
+from local.environment import PROJECT
 from task_service.adapters.postgres.database import Database
 from task_service.adapters.postgres.migrate import migrate
 from tests.integration.bridge.conftest import BOTH, DURABLE
 from tests.support.events import structured
-from tests.support.nats import Bridge, NatsServer, event_ids, publish, wait_until
+from tests.support.nats import Bridge, NatsServer, event_ids, publish
 from tests.support.postgres import Server
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

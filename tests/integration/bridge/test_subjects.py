@@ -13,8 +13,9 @@ from nats.js.api import AckPolicy, ConsumerConfig, StreamConfig
 from bridge.jetstream import covers, meet
 from tests.integration.bridge.conftest import DURABLE, StartBridge
 from tests.support.events import structured
-from tests.support.nats import Bridge, NatsServer, event_ids, publish, wait_until
+from tests.support.nats import Bridge, NatsServer, event_ids, publish
 from tests.support.sqs_server import SqsServer
+from tests.support.waiting import wait_until
 
 
 def jetstream(server: NatsServer, change: Callable[[JetStreamContext], Awaitable[Any]]) -> Any:

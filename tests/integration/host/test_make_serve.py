@@ -15,13 +15,14 @@ from uuid import uuid4
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from local.cloud import PROJECT
+from local.environment import PROJECT
 from local.own_server import OwnServer
 from local.ports import claim
 from task_service.adapters.postgres.database import Database
 from task_service.adapters.postgres.migrate import migrate
 from tests.integration.conftest import is_running, processes_below
 from tests.support.api import Api, eventually
+from tests.support.nats import MAKE_PUBLISH
 from tests.support.postgres import Server
 
 PORTS = ("TASK_PORT", "METRICS_PORT", "TARGET_PORT", "NATS_PORT", "BRIDGE_PORT")
@@ -75,7 +76,7 @@ def test_the_commands_that_it_prints_work_and_ctrl_c_ends_everything(
         result = eventually(lambda: json.loads(said(asked)).get("body"), what="the result is there")
         assert result == {"greeting": "hello"}
 
-        event = json.loads(said(publish.replace("make publish KEY=", f"{sys.executable} -m local publish ")))
+        event = json.loads(said(publish.replace("make publish", MAKE_PUBLISH)))["event"]
         api = Api(f"http://127.0.0.1:{ports['TASK_PORT']}")
         of_events = "/v1/tasks?name=cacheEvent&state=done"
         [made] = eventually(lambda: api.call("GET", of_events).json()["items"], what=f"{event['id']} has made a task")

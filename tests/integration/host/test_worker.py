@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from host.worker import Consumer
-from local.cloud import PROJECT
+from local.environment import PROJECT
 from task_service.adapters.postgres.database import Database
 from task_service.domain.messages import TaskMessage
 from task_service.wiring.postgres import PostgresPlatform

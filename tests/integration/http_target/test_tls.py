@@ -16,6 +16,7 @@ from task_service.adapters.http.target import HttpClient
 from task_service.adapters.http.trust import tls_context
 from task_service.adapters.policies.remote import RemotePolicies
 from task_service.domain.call import Answered
+from task_service.wiring.services import utc_now
 from tests.support import behaviours
 from tests.support.behaviours import answer, chunks, drip_body, drip_header, echo, hang, raw, redirect, stream
 from tests.support.certificates import self_signed
@@ -79,10 +80,10 @@ def test_the_setting_for_private_authorities_is_one_for_policies_and_cache_too(t
     deadline = datetime.now(UTC) + timedelta(seconds=5)
     target.on("/v1/cache", answer(201))
     target.on("/policy/r/g/n/1/evaluation", answer(body=b"true"))
-    with closing(HttpClient(Dialler(permits=anywhere))) as calls:
+    with closing(HttpClient(Dialler(permits=anywhere), clock=utc_now)) as calls:
         cache = CacheService(address=target.url(""), target=calls, clock=lambda: datetime.now(UTC), user_agent="test")
         cache.write("k", "1", namespace="", scope="", deadline=deadline)
-    with closing(RemotePolicies(address=target.url(""), user_agent="test")) as policies:
+    with closing(RemotePolicies(address=target.url(""), user_agent="test", clock=utc_now)) as policies:
         assert policies.evaluate("r/g/n/1", "{}", deadline=deadline) == "true"
 
     assert HttpEndpoint(target.on("/keys", answer(body=b"{}"))).ask("GET", seconds=5) == (200, b"{}")

@@ -23,6 +23,7 @@ from task_service.domain.call import CallRefused
 from task_service.domain.errors import Unavailable
 from task_service.ports import Clock
 from task_service.testing import FakeClock
+from task_service.wiring.services import utc_now
 from tests.support import behaviours
 from tests.support.behaviours import answer, drip_body, hang, in_turn, redirect, stream
 from tests.support.targets import HttpTarget
@@ -192,7 +193,7 @@ def token_after_release(wire: Wire) -> None:
     token()(wire)
 
 
-def test_one_failure_is_that_of_all_who_waited(target: HttpTarget, world: World) -> None:
+def test_one_failure_is_that_of_all_threads_that_waited(target: HttpTarget, world: World) -> None:
     def behave(wire: Wire) -> None:
         wire.wait_for_release(10)
         answer(401)(wire)
@@ -216,7 +217,7 @@ def test_one_failure_is_that_of_all_who_waited(target: HttpTarget, world: World)
     assert len(target.calls) <= 2 * 8
 
 
-def test_who_waits_does_not_wait_longer_than_there_is_time(target: HttpTarget, world: World) -> None:
+def test_a_thread_does_not_wait_longer_than_there_is_time(target: HttpTarget, world: World) -> None:
     target.on("/token", token_after_release)
     with ThreadPoolExecutor(1) as pool:
         patient = pool.submit(world.get)
@@ -343,7 +344,7 @@ def test_nothing_that_is_secret_is_logged(target: HttpTarget, world: World, capl
 def test_a_service_that_does_not_accept_the_token_gets_a_new_one_next_time(target: HttpTarget, world: World) -> None:
     target.on("/token", in_turn(token("token-1"), token("token-2")))
     target.on("/v1/cache", in_turn(answer(401), answer(201)))
-    with closing(HttpClient(Dialler(permits=anywhere))) as calls:
+    with closing(HttpClient(Dialler(permits=anywhere), clock=utc_now)) as calls:
         cache = CacheService(
             address=target.url(""),
             target=calls,

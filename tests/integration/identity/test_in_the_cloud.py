@@ -12,17 +12,19 @@ import botocore.session
 import pytest
 import requests
 
-from local.cloud import PROJECT, LocalCloud
+from local.cloud import LocalCloud
 from local.deployment import stack_at
+from local.environment import PROJECT
 from local.template import API, Template
 from task_service.adapters.aws.secrets import AwsSecret
 from task_service.adapters.identity.oauth import ClientCredentials
 from task_service.domain.errors import Unavailable
-from tests.integration.conftest import wait_until
 from tests.support.behaviours import answer, redirect
 from tests.support.gateway import DOCS
+from tests.support.sessions import direct
 from tests.support.targets import HttpTarget
 from tests.support.tokens import ADMIN, AUDIENCE, BAD, ISSUER, Issuer
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -47,8 +49,7 @@ class World:
 
     def ask(self, method: str, path: str, token: str | None = None, **rest: Any) -> requests.Response:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        with requests.Session() as session:
-            session.trust_env = False
+        with direct() as session:
             return session.request(method, self.cloud.api_url + path, headers=headers, timeout=30, **rest)
 
     def run(self, url: str) -> dict[str, Any]:
@@ -128,7 +129,7 @@ def test_a_task_and_a_template_tell_whose_tokens_changed_them(world: World) -> N
     assert "replayedBy" not in status
 
 
-def test_health_is_for_everybody(world: World) -> None:
+def test_health_needs_no_token(world: World) -> None:
     for path in OPEN:
         for token in (None, "bad", ISSUED_BY.token()):
             assert world.ask("GET", path, token).status_code == 200

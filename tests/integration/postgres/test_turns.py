@@ -38,12 +38,25 @@ def test_one_message_does_not_wait_for_the_many_of_another_group(platform: Postg
     assert groups(receive(platform)) == {"A": 9, "B": 1}
 
 
-def test_groups_with_much_to_do_have_equal_shares(platform: PostgresPlatform) -> None:
-    for group in ("A", "B", "C"):
-        send(platform, group, 100)
-    received = [delivery for _ in range(9) for delivery in receive(platform)]
-    assert max(groups(received).values()) - min(groups(received).values()) <= 18
-    assert len(received) == 90
+@pytest.mark.parametrize("number", [2, 3, 6, 7, 9, 10, 11, 12, 25])
+def test_groups_with_much_to_do_have_equal_shares(platform: PostgresPlatform, number: int) -> None:
+    for index in range(number):
+        send(platform, f"g{index:02}", 100)
+    shares: Counter[str] = Counter()
+    for _ in range(15):
+        shares += groups(receive(platform))
+        counts = [shares[f"g{index:02}"] for index in range(number)]
+        assert max(counts) - min(counts) <= 1
+    assert shares.total() == 150
+
+
+@pytest.mark.parametrize("number", range(5, 12))
+def test_one_message_does_not_wait_for_the_many_of_several_groups(platform: PostgresPlatform, number: int) -> None:
+    for index in range(number):
+        send(platform, f"flood{index:02}", 100)
+    send(platform, "one", 1)
+    received = [delivery for _ in range(2) for delivery in receive(platform)]
+    assert groups(received)["one"] == 1
 
 
 def test_of_more_groups_than_a_batch_has_messages_each_has_its_turn(platform: PostgresPlatform) -> None:

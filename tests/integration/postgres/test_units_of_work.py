@@ -2,13 +2,15 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
+from dataclasses import replace
+from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
 
 from task_service.domain.errors import Unavailable
 from task_service.domain.messages import TaskMessage, message_of
+from task_service.domain.start import Start
 from task_service.domain.template import StoredTemplate
 from task_service.testing import ScriptedOutside
 from task_service.usecases.create_batch import Created, Item
@@ -191,3 +193,24 @@ def test_a_statement_that_need_not_be_durable_is_so_in_a_unit(platform: Postgres
     assert platform.database.rows(show, durable=False) == [{"synchronous_commit": "off"}]
     with platform.unit_of_work():
         assert platform.database.rows(show, durable=False) == [{"synchronous_commit": "on"}]
+
+
+@pytest.mark.parametrize("keyed", [False, True], ids=["without a key", "with a key"])
+@pytest.mark.parametrize("hours", [-23, 23])
+def test_a_start_of_any_offset_from_utc_is_kept(
+    services: Services, platform: PostgresPlatform, hours: int, keyed: bool
+) -> None:
+    # RFC 3339 has offsets up to 23:59, PostgreSQL knows less than 16 hours.
+    due = (platform.clock() + timedelta(hours=1)).astimezone(timezone(timedelta(hours=hours, minutes=59)))
+    asked = order(start=Start(not_before=due))
+    key_hash = "key" if keyed else None
+    [result] = services.batch_creator.create([Item(asked, key_hash)])
+    assert isinstance(result, Created)
+    task_ids = [result.task_id, services.task_creator.create(asked)]
+    for task_id in task_ids:
+        record = platform.tasks.get(task_id)
+        assert record is not None
+        assert record.not_before is not None
+        assert abs(record.not_before - due) <= timedelta(milliseconds=1)
+    list_id = services.list_creator.create(replace(asked, name="many"))
+    assert platform.lists.get(list_id) is not None

@@ -74,7 +74,7 @@ Move = RunTask | SendTasks | CloseGroup | StartGroup | EndList
 
 
 def advance(plan: Plan, state: GroupState, progress: Progress) -> Move | None:
-    """What has to happen next after `progress` in a group; None: nothing, another task of it is running."""
+    """The next move after `progress` in a group; None: there is none, another task of it is running."""
     group = plan.groups[state.index]
     if state.state is State.CANCELLED:
         return None

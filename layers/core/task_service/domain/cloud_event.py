@@ -153,7 +153,7 @@ def _text(attributes: Mapping[str, Any], name: str) -> str:
 
 
 def kind_of(value: object) -> str:
-    """What a JSON value is called."""
+    """The name of a JSON value's type, with its article."""
     kinds = {
         str: "a string",
         bool: "a boolean",

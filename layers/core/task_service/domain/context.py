@@ -9,7 +9,7 @@ from task_service.domain.trace import Trace
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
-    """What the creation of a task or a list says beside its name and its request."""
+    """The origin of a task or a list."""
 
     trace: Trace | None = None
     """The trace in which it was created; None: in none."""

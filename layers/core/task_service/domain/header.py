@@ -13,7 +13,7 @@ CODINGS: Final = ("gzip", "x-gzip", "deflate", "identity")
 
 
 def faults(headers: Mapping[str, str]) -> list[str]:
-    """What cannot be sent of the headers of a call, one sentence for each fault."""
+    """The faults of headers that cannot be sent, one sentence for each."""
     found: list[str] = []
     seen: dict[str, str] = {}
     for name, value in headers.items():
@@ -30,7 +30,7 @@ def faults(headers: Mapping[str, str]) -> list[str]:
 
 
 def coding_fault(accept_encoding: str) -> str | None:
-    """What is wrong with an Accept-Encoding header: an answer that the service cannot decode would fail the task."""
+    """The fault of an Accept-Encoding header: an answer that the service cannot decode would fail the task."""
     for part in accept_encoding.lower().split(","):
         coding, _, weight = part.partition(";")
         is_refused = _WEIGHT_OF_NONE.fullmatch(weight) is not None

@@ -123,7 +123,7 @@ _STEPS: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 def describe(what: str, text: str, position: int) -> str:
-    """What is wrong with a text, and where."""
+    """The fault of a text, and its place."""
     line = text.count("\n", 0, position) + 1
     column = position - text.rfind("\n", 0, position)
     return f"{what} at line {line} column {column}"

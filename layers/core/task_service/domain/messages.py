@@ -26,7 +26,7 @@ MAX_MILLISECONDS: Final = 253_402_300_799_999
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """What all messages have."""
+    """The members of every message."""
 
     crashes: int = 0
     """How often an executor had this message and did not report how it ended. It has crashed, as a rule."""

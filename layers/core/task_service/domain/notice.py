@@ -35,7 +35,7 @@ def notice_id(task: Task) -> str:
 
 
 def notice_request(task: Task) -> str:
-    """What the notice of a failed task is sent with, as JSON text."""
+    """The request of the notice of a failed task, as JSON text."""
     error = task.error or ""
     return json.dumps(
         {

@@ -25,5 +25,5 @@ class Order:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What makes two orders different; not the context: a repeated request may come in another trace."""
+        """The parts that make two orders different; not the context: a repeated request may come in another trace."""
         return self.name, self.payload, self.cache_namespace, self.cache_scope, *self.start.identity

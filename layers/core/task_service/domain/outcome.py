@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
 
+from task_service.domain.errors import Unavailable
 from task_service.domain.notice import Notice
 from task_service.domain.retry import Decision
 from task_service.domain.task import Task
 
 
 class Handled(Enum):
-    """What the queue is to do with the message."""
+    """The queue's next step with the message."""
 
     DELETE = "delete"
     """Delete it: its work is done, or another message has taken over."""
@@ -19,7 +20,7 @@ class Handled(Enum):
 
 
 class Outcome(StrEnum):
-    """What handling a message came to."""
+    """The outcome of handling a message."""
 
     DONE = "done"
     """The task is done."""
@@ -74,3 +75,12 @@ class Step:
     """Attempts that were made meanwhile, in order."""
     notices: tuple[Notice, ...] = ()
     """Notices of the tasks that have failed, in order."""
+
+
+class Interrupted(Unavailable):
+    """Attempts were made and written down, or a task has failed, and what follows that has to be done again."""
+
+    def __init__(self, reason: Unavailable, step: Step) -> None:
+        """`step` is what was done before; the next step finds it done, so it is told of now."""
+        super().__init__(reason.message)
+        self.step = step

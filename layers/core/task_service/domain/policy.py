@@ -12,7 +12,7 @@ class Policy:
     """A policy that can be evaluated here."""
 
     package: str
-    """What its source has to say that it is: group and name."""
+    """The package that its source has to name: group and name."""
     source: str
     data: str
     """Its data as JSON text: an object, which the source sees as `data`."""

@@ -31,7 +31,7 @@ _END_OF_DATE: Final = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Seen:
-    """What an attempt has seen of its target."""
+    """The part of a decision that tells of the target."""
 
     response_code: int | None = None
     """HTTP status, where the target sent one."""
@@ -81,7 +81,7 @@ def decide(
     now: datetime,
     draw: float,
 ) -> Decision:
-    """What follows from `outcome` of attempt number `attempt`; `draw` is a random number in [0, 1)."""
+    """Decide what follows from `outcome` of attempt number `attempt`; `draw` is a random number in [0, 1)."""
     decision = _decide(outcome, attempt, policy, default_max_attempts, accept, now, draw)
     return replace(decision, redirects=outcome.redirects, final_origin=outcome.final_origin)
 

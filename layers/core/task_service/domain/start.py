@@ -1,7 +1,7 @@
 """When a task or a list starts: at once or later, and in whose turn."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 MAX_WAIT: Final = timedelta(days=30)
@@ -22,13 +22,14 @@ class Start:
     """The group in whose turn it starts; empty: that of its template."""
 
     def due_at(self, now: datetime) -> datetime | None:
-        """The start of what is created now; None: at once."""
+        """The start of what is created now, in UTC, whatever offset the client has written; None: at once."""
         due = now + self.delay if self.delay is not None else self.not_before
-        return due if due is not None and due > now else None
+        # A time that has passed may be so early that UTC has no year for it.
+        return due.astimezone(UTC) if due is not None and due > now else None
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What makes two requests different that are the same otherwise; empty for the usual start."""
+        """The parts that make two requests different that are the same otherwise; empty for the usual start."""
         parts: list[str] = []
         if self.delay is not None:
             parts.append(f"delay {self.delay.total_seconds():.0f}")

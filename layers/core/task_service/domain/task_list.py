@@ -53,7 +53,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskListTemplate:
-    """What a list of this name runs."""
+    """The groups that a list of this name runs."""
 
     name: str
     document: str = field(repr=False, compare=False)

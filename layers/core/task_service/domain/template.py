@@ -10,8 +10,13 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
-CACHE_NAME_RULE: Final = "Unicode text without control characters, and without spaces or tabs at its ends, is allowed"
-"""For the namespaces and scopes of the cache service, which travel in headers (RFC 9110, 5.5)."""
+_LONGEST_CACHE_NAME: Final = 4_000
+
+CACHE_NAME_RULE: Final = (
+    "Unicode text without control characters, and without spaces or tabs at its ends, is allowed, "
+    f"at most {_LONGEST_CACHE_NAME} characters"
+)
+"""For the namespaces and scopes of the cache service, which travel in headers (RFC 9110, 5.5) and in messages."""
 
 _MIN_DELAY: Final = timedelta(seconds=1)
 _MAX_DELAY: Final = timedelta(minutes=5)
@@ -49,7 +54,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskTemplate:
-    """What a task of this name does: an HTTP call or a request policy, then response and final policy."""
+    """The work of a task of this name: an HTTP call or a request policy, then response and final policy."""
 
     name: str
     document: str = field(default="", repr=False, compare=False)
@@ -124,4 +129,4 @@ def document_text(members: Mapping[str, Any]) -> str:
 
 def is_cache_name(text: str) -> bool:
     """Whether `text` can be a namespace or scope of the cache service, which travel in headers."""
-    return _NOT_IN_A_CACHE_NAME.search(text) is None
+    return len(text) <= _LONGEST_CACHE_NAME and _NOT_IN_A_CACHE_NAME.search(text) is None

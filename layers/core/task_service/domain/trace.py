@@ -40,7 +40,7 @@ class Trace:
     flags: int
     """Those flags that this service passes on: sampled, and random."""
     state: str = ""
-    """What the vendors of tracing systems pass on (tracestate)."""
+    """The values that tracing systems pass on (tracestate)."""
 
     @classmethod
     def of(cls, traceparent: str | None, tracestate: str | None = None) -> "Trace | None":

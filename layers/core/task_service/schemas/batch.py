@@ -11,9 +11,11 @@ from task_service.domain.errors import BadRequest
 from task_service.domain.json_text import InvalidJson
 from task_service.domain.limits import MAX_BATCH, check_payload
 from task_service.domain.start import MAX_WAIT
-from task_service.schemas.reading import parse_object, validated
+from task_service.schemas.reading import no_member, parse_object, validated
 
 _BODY: Final = "body"
+_SHOWN: Final = 80
+"""Characters of a member's name that a refusal repeats."""
 
 
 class TaskOrderSchema(BaseModel):
@@ -74,7 +76,12 @@ def _read(item: str) -> OrderText | BadRequest:
             # Only passed on: what it holds is not read.
             texts[_BODY] = "null"
         document = "{" + ",".join(f"{json.dumps(name)}:{text}" for name, text in texts.items()) + "}"
-        return OrderText(order=validated(TaskOrderSchema, parse_object(document, "task"), "task"), body=body)
+        members = parse_object(document, "task")
+        unknown = next((name for name in members if name not in TaskOrderSchema.model_fields), None)
+        if unknown is not None:
+            # The model would describe each of them, and a batch has room for half a million.
+            raise BadRequest(f"{unknown[:_SHOWN]}: {no_member(TaskOrderSchema, 'task')}")
+        return OrderText(order=validated(TaskOrderSchema, members, "task"), body=body)
     except InvalidJson as error:
         return BadRequest(f"task: {error}")
     except BadRequest as refusal:

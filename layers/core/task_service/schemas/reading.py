@@ -12,6 +12,9 @@ from task_service.domain.limits import MAX_NAME_BYTES
 
 M = TypeVar("M", bound=BaseModel)
 
+MAX_FAULTS: Final = 20
+"""So many faults of a document are described."""
+
 HALF_A_PAIR: Final = r"half of a surrogate pair (\ud800 to \udfff) is no character, only whole pairs are allowed"
 """The fault of a string that JSON can escape and no table can store."""
 
@@ -64,7 +67,14 @@ def validated(model: type[M], document: dict[str, Any], noun: str, context: dict
 
 def describe(error: ValidationError, model: type[BaseModel], noun: str) -> str:
     """The message for a client: each member at fault, its fault and what is allowed."""
-    return "; ".join(_describe(fault, model, noun) for fault in error.errors(include_url=False))
+    faults = error.errors(include_url=False)
+    more = [f"{len(faults) - MAX_FAULTS} more"] if len(faults) > MAX_FAULTS else []
+    return "; ".join([*(_describe(fault, model, noun) for fault in faults[:MAX_FAULTS]), *more])
+
+
+def no_member(model: type[BaseModel], noun: str) -> str:
+    """The fault of a member that the model does not have, and those that it has."""
+    return f"is not a member of {noun}; {', '.join(model.model_fields)} are"
 
 
 def _describe(fault: Mapping[str, Any], model: type[BaseModel], noun: str) -> str:
@@ -73,7 +83,7 @@ def _describe(fault: Mapping[str, Any], model: type[BaseModel], noun: str) -> st
     if fault["type"] == "extra_forbidden":
         message = "is not a member of it"
         if len(fault["loc"]) == 1:
-            message = f"is not a member of {noun}; {', '.join(model.model_fields)} are"
+            message = no_member(model, noun)
     elif fault["type"] in ("model_type", "dict_type"):
         message = "a JSON object is expected"
     return f"{path}: {message}" if path else message

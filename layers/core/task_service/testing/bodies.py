@@ -1,14 +1,9 @@
 """Bodies and results in memory."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from task_service.domain.task import Body
 from task_service.testing.faults import Faults
-
-T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
 
 
 @dataclass

@@ -1,13 +1,12 @@
 """Faults that a test puts into a fake."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from task_service.domain.errors import Unavailable
 
 T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
 
 
 @dataclass

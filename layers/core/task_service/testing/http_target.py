@@ -1,14 +1,10 @@
 """A target that answers as it is told."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
 
 from task_service.domain.call import Answered, CallRefused, HttpCall
-
-T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
 
 
 @dataclass

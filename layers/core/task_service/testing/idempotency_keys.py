@@ -1,16 +1,11 @@
 """The idempotency keys in memory."""
 
 import threading
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
 
 from task_service.domain.idempotency import KeyUse
 from task_service.testing.faults import Faults
-
-T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
 
 
 @dataclass
@@ -27,7 +22,7 @@ class InMemoryKeys:
             return self.faults.around(lambda: self._used(use.key_hash, now) or self._put(use))
 
     def get(self, key_hash: str, *, now: datetime) -> KeyUse | None:
-        """What a key is used for at that time."""
+        """The use that a key has at that time."""
         return self.faults.around(lambda: self._used(key_hash, now))
 
     def _used(self, key_hash: str, now: datetime) -> KeyUse | None:

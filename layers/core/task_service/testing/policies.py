@@ -1,15 +1,11 @@
 """Policies as Python functions."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
 
 from task_service.domain.call import CallRefused
 from task_service.domain.policy import Policy
-
-T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The search in memory."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -12,12 +12,11 @@ from task_service.domain.task_list import TaskList
 from task_service.testing.task_lists import InMemoryLists
 
 T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry(Generic[T]):
-    """What a search sees of a record."""
+    """A record as a search sees it."""
 
     name: str
     state: State

@@ -149,7 +149,7 @@ class InMemoryLists:
         return self.faults.around(again)
 
     def records(self, list_id: str) -> ListRecords | None:
-        """What a list's status is made of."""
+        """The records that a list's status shows."""
         return self.faults.around(lambda: self._records(list_id))
 
     def results(self, list_id: str, index: int) -> Iterator[Body]:

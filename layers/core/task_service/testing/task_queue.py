@@ -1,21 +1,17 @@
 """The task queue in memory."""
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from task_service.domain.errors import Unavailable
 from task_service.domain.messages import QueueMessage, Received, TaskMessage
 from task_service.ports import Clock
 from task_service.testing.clock import FakeClock
 from task_service.testing.faults import Faults
-
-T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
-
 
 LONGEST_DELAY: Final = 900
 """Seconds, as of SQS."""

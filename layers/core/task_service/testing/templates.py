@@ -1,14 +1,10 @@
 """The templates of one kind in memory."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from task_service.domain.template import StoredTemplate
 from task_service.ports import Page
-
-T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
+from task_service.testing.faults import Faults
 
 
 @dataclass
@@ -17,25 +13,30 @@ class InMemoryTemplates:
 
     records: dict[str, StoredTemplate] = field(default_factory=dict)
     reads: int = 0
+    faults: Faults = field(default_factory=Faults)
 
     def get(self, name: str) -> StoredTemplate | None:
         """The template of that name."""
         self.reads += 1
-        return self.records.get(name)
+        return self.faults.around(lambda: self.records.get(name))
 
     def put(self, template: StoredTemplate, *, if_match: str | None, if_new: bool) -> bool | None:
         """Write it, where the condition holds."""
         known = self.records.get(template.name)
         if (if_new and known is not None) or not _matches(known, if_match):
             return None
-        self.records[template.name] = template
-        return known is None
+
+        def put() -> bool:
+            self.records[template.name] = template
+            return known is None
+
+        return self.faults.around(put)
 
     def delete(self, name: str, *, if_match: str | None) -> bool | None:
         """Delete it, where the condition holds."""
         if not _matches(self.records.get(name), if_match):
             return None
-        return self.records.pop(name, None) is not None
+        return self.faults.around(lambda: self.records.pop(name, None) is not None)
 
     def page(self, *, limit: int, after: str | None) -> Page:
         """Up to `limit` templates with names greater than `after`."""

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import cached_property
 from uuid import uuid4
 
-from task_service.domain.errors import NotFound, Unavailable
+from task_service.domain.errors import NotFound
 from task_service.domain.limits import check_list_size, check_payload
 from task_service.domain.messages import GroupStart
 from task_service.domain.order import Order
@@ -15,55 +13,25 @@ from task_service.domain.task import State
 from task_service.domain.task_list import Plan, TaskList, TaskListTemplate
 from task_service.domain.template import TaskTemplate, TemplateKind
 from task_service.domain.trace import work_in
-from task_service.ports import Bodies, CachedTemplates, Clock, TaskLists, TaskQueue, UnitOfWork
-from task_service.usecases.withdraw import Withdrawals
+from task_service.ports import CachedTemplates, TaskLists
+from task_service.usecases.creator import Creator
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ListCreator:
+class ListCreator(Creator[TaskList]):
     """Creates task lists."""
 
     list_templates: CachedTemplates[TaskListTemplate]
     task_templates: CachedTemplates[TaskTemplate]
     lists: TaskLists
-    queue: TaskQueue
-    unit_of_work: UnitOfWork
-    bodies: Bodies
-    clock: Clock
-    retention: timedelta
-    starts_traces: bool = False
-    """Whether a creation that comes in no trace gets a new one."""
-
-    @cached_property
-    def _withdrawals(self) -> Withdrawals[TaskList]:
-        return Withdrawals(records=self.lists, has_started=self.has_started)
-
-    def create(self, order: Order) -> str:
-        """Create a list; returns its id.
-
-        On return the record is in the table and its message in the queue. Raises BadRequest, TooLarge, NotFound,
-        and Unavailable, after which the list does not run unless the queue took the message without saying so.
-        """
-        task_list = self.draft(order)(str(uuid4()))
-        try:
-            with self.unit_of_work():
-                self.lists.add(task_list)
-                self.queue.send(self.first_message(task_list), due_at=task_list.not_before)
-        except Unavailable:
-            self._withdrawals.withdraw(task_list.id)
-            raise
-        self._withdrawals.go_on()
-        return task_list.id
-
-    # -- the steps one by one, for creating with an idempotency key
 
     @property
     def records(self) -> TaskLists:
-        """Where lists are written."""
+        """The lists."""
         return self.lists
 
     def draft(self, order: Order) -> Callable[[str], TaskList]:
-        """Check the order; returns what makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
+        """Check the order; returns what makes the list of an id. Raises BadRequest, TooLarge, NotFound."""
         check_payload(order.payload)
         plan = self._plan(order.name)
         context = order.context.traced(starts=self.starts_traces)

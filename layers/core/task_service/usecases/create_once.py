@@ -7,13 +7,10 @@ completes what a crash has interrupted, and concurrent requests need not wait fo
 sent, the record stays: another request with the same key may have been answered with its id.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, TypeVar
 from uuid import uuid4
 
-from task_service.domain.context import Context
 from task_service.domain.errors import KeyReused, NotFound
 from task_service.domain.idempotency import KeyUse, fingerprint
 from task_service.domain.messages import GroupStart, TaskMessage
@@ -21,52 +18,12 @@ from task_service.domain.order import Order
 from task_service.domain.start import Start
 from task_service.domain.trace import work_in
 from task_service.ports import Clock, IdempotencyKeys, TaskQueue, UnitOfWork
-
-
-class Created(Protocol):
-    """The record of a task or a list."""
-
-    @property
-    def context(self) -> Context:
-        """Where it comes from."""
-
-
-R = TypeVar("R", bound=Created)
-
-
-class Records(Protocol[R]):
-    """The records of tasks or of lists."""
-
-    def add(self, record: R, /) -> R | None:
-        """Write a record unless there is one of its id, which is returned."""
-
-    def get(self, record_id: str, /) -> R | None:
-        """The record of an id."""
-
-
-class Creator(Protocol[R]):
-    """Creates tasks or lists, in one go or step by step; R is their record."""
-
-    def create(self, order: Order) -> str:
-        """Create one without a key; returns the id."""
-
-    @property
-    def records(self) -> Records[R]:
-        """Their records."""
-
-    def draft(self, order: Order) -> Callable[[str], R]:
-        """Check the order; returns a function that makes the record of an id."""
-
-    def has_started(self, record: R, /) -> bool:
-        """Whether an executor has handled the first message of a record that was found."""
-
-    def first_message(self, record: R, /) -> TaskMessage | GroupStart:
-        """The message that makes it start."""
+from task_service.usecases.creator import Creator, R
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Written:
-    """What a key stands for, with its record in the table."""
+    """The record that a key stands for, which is in the table."""
 
     id: str
     is_new: bool
@@ -120,7 +77,7 @@ class KeyedCreator:
         return _same(self.keys.put(use, now=now), print_of_request)
 
     def _known(self, creation: Creator[R], key_hash: str, print_of_request: str, reason: NotFound) -> Written:
-        """What a key stands for whose template has been deleted since. Raises `reason` if the key is not in use."""
+        """The record of a key whose template has been deleted since. Raises `reason` if the key is not in use."""
         known = self.keys.get(key_hash, now=self.clock())
         if known is None:
             raise reason

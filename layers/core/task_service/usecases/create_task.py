@@ -1,12 +1,9 @@
-"""Creating a task: acknowledged means durable."""
+"""Creating a task."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import cached_property
-from uuid import uuid4
 
-from task_service.domain.errors import NotFound, Unavailable
+from task_service.domain.errors import NotFound
 from task_service.domain.limits import check_payload
 from task_service.domain.messages import TaskMessage, message_of
 from task_service.domain.order import Order
@@ -14,45 +11,21 @@ from task_service.domain.start import body_prefix
 from task_service.domain.task import State, Task
 from task_service.domain.template import TaskTemplate, TemplateKind
 from task_service.domain.trace import work_in
-from task_service.ports import Bodies, CachedTemplates, Clock, TaskQueue, Tasks, UnitOfWork
-from task_service.usecases.withdraw import Withdrawals
+from task_service.ports import CachedTemplates, Tasks
+from task_service.usecases.creator import Creator
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TaskCreator:
+class TaskCreator(Creator[Task]):
     """Creates tasks."""
 
     templates: CachedTemplates[TaskTemplate]
     tasks: Tasks
-    queue: TaskQueue
-    unit_of_work: UnitOfWork
-    bodies: Bodies
-    clock: Clock
-    retention: timedelta
-    starts_traces: bool = False
-    """Whether a creation that comes in no trace gets a new one."""
 
-    @cached_property
-    def withdrawals(self) -> Withdrawals[Task]:
-        """Takes back records whose messages could not be sent."""
-        return Withdrawals(records=self.tasks, has_started=self.has_started)
-
-    def create(self, order: Order) -> str:
-        """Create a task; returns its id.
-
-        On return the record is in the table and its message in the queue. Raises BadRequest, TooLarge, NotFound,
-        and Unavailable, after which the task does not run unless the queue took the message without saying so.
-        """
-        task = self.draft(order)(str(uuid4()))
-        try:
-            with self.unit_of_work():
-                self.tasks.add(task)
-                self.queue.send(message_of(task), due_at=task.not_before)
-        except Unavailable:
-            self.withdrawals.withdraw(task.id)
-            raise
-        self.withdrawals.go_on()
-        return task.id
+    @property
+    def records(self) -> Tasks:
+        """The tasks."""
+        return self.tasks
 
     def write_once(self, task_id: str, order: Order) -> tuple[TaskMessage, bool]:
         """Write the task of this id, unless there is one; returns its first message, and whether there was none.
@@ -65,15 +38,8 @@ class TaskCreator:
         work_in((present or task).context.trace)
         return message_of(task), present is None
 
-    # -- the steps one by one, for creating with an idempotency key
-
-    @property
-    def records(self) -> Tasks:
-        """Where tasks are written."""
-        return self.tasks
-
     def draft(self, order: Order) -> Callable[[str], Task]:
-        """Check the order; returns what makes the record of an id. Raises BadRequest, TooLarge, NotFound."""
+        """Check the order; returns what makes the task of an id. Raises BadRequest, TooLarge, NotFound."""
         check_payload(order.payload)
         template = self.templates.get(order.name)
         if template is None:

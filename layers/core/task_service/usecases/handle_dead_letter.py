@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from task_service.domain.errors import Unavailable
 from task_service.domain.messages import CacheWrite, GroupStart, ListCancel, QueueMessage, message_of
-from task_service.domain.outcome import Handled, Outcome, Step
+from task_service.domain.outcome import Handled, Interrupted, Outcome, Step
 from task_service.domain.task import State, place_of
 from task_service.domain.trace import work_in
 from task_service.ports import Clock, TaskQueue, Tasks
@@ -55,9 +56,12 @@ class DeadLetterHandler:
             return Step(handled=Handled.DELETE, outcome=Outcome.UNKNOWN)
         work_in(task.context.trace)
         if task.state is State.FAILED:
-            notice = self.notifier.tell(task.id, task.template)
-            outcome = Outcome.FAILED if claim.won else Outcome.FINISHED
-            return Step(handled=Handled.DELETE, outcome=outcome, notices=(notice,) if notice is not None else ())
+            step = Step(handled=Handled.DELETE, outcome=Outcome.FAILED if claim.won else Outcome.FINISHED)
+            try:
+                notice = self.notifier.tell(task.id, task.template)
+            except Unavailable as reason:
+                raise Interrupted(reason, step) from reason
+            return replace(step, notices=(notice,) if notice is not None else ())
         if task.state is State.PENDING:
             # Another executor works on a duplicate of the message; the failures function looks again later.
             return Step(handled=Handled.KEEP, outcome=Outcome.LEASED)

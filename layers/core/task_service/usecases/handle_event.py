@@ -25,7 +25,7 @@ _NO_TEMPLATE: Final = "the event task's task template does not exist"
 
 
 class EventOutcome(StrEnum):
-    """What handling an event came to."""
+    """The outcome of handling an event."""
 
     CREATED = "created"
     """A task was created."""

@@ -4,16 +4,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from task_service.domain.errors import Unavailable
 from task_service.domain.isolation import MAX_CRASHES
 from task_service.domain.messages import CacheWrite, GroupStart, ListCancel, QueueMessage, TaskMessage
-from task_service.domain.outcome import Handled, Outcome, Step
+from task_service.domain.outcome import Handled, Interrupted, Outcome, Step
 from task_service.domain.task import State, place_of
 from task_service.ports import Clock, Pause, TaskQueue
 from task_service.usecases.cancel import Canceller
 from task_service.usecases.handle_dead_letter import DeadLetterHandler
 from task_service.usecases.notify_failure import FailureNotifier
 from task_service.usecases.run_list import ListRunner
-from task_service.usecases.run_task import TaskRunner
+from task_service.usecases.run_task import TaskRunner, TaskStep
 from task_service.usecases.write_cache import CacheWriter
 
 PACE: Final = timedelta(seconds=1)
@@ -83,6 +84,13 @@ class MessageHandler:
 
     def _run(self, message: TaskMessage, receipt: str, deadline: datetime) -> Step:
         taken = self.tasks.run(message, receipt=receipt, deadline=deadline)
+        try:
+            return self._follow(taken, deadline)
+        except Unavailable as reason:
+            raise Interrupted(reason, taken.step) from reason
+
+    def _follow(self, taken: TaskStep, deadline: datetime) -> Step:
+        """Do what follows the end of a task, now or before."""
         task = taken.task
         if task is not None and taken.ended is State.DONE:
             namespace, scope = task.cache_namespace, task.cache_scope

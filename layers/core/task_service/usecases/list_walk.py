@@ -68,6 +68,6 @@ class Walk:
 
     @property
     def step(self) -> Step:
-        """What the walk came to."""
+        """The result of the walk."""
         attempts, notices = tuple(self.attempts), tuple(self.notices)
         return Step(handled=self.handled, outcome=self.outcome, attempts=attempts, notices=notices)

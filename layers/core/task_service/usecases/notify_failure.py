@@ -29,7 +29,7 @@ class FailureNotifier:
     unit_of_work: UnitOfWork
 
     def tell(self, task_id: str, template: TaskTemplate | None) -> Notice | None:
-        """Create the notice of a failed task of this template; None: nobody wants one. Raises Unavailable.
+        """Create the notice of a failed task of this template; None: its template wants none. Raises Unavailable.
 
         A notice has no notice of its own.
         """

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from task_service.domain.errors import Conflict, NotFound
+from task_service.domain.errors import Conflict, NotFound, Unavailable
 from task_service.domain.paging import PageRequest
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import State, Task
@@ -32,26 +32,28 @@ class Replays(Generic[T]):
     skipped: list[Skipped]
     next: str | None
     """The sort key (`domain.paging`) at which the search stopped; None at the end of all records."""
+    failure: Unavailable | None = None
+    """Why the rest of the page was not tried; None: all of it was."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BulkReplayer:
     """Replays the failed tasks or lists that match a filter.
 
-    After Unavailable, some of a page may have been replayed. They have not failed any more, so the client repeats the
-    request to replay the others.
+    If table or queue stop to answer, some of a page have been replayed. They have not failed any more, so the client
+    repeats the request to replay the others.
     """
 
     searcher: Searcher
     replayer: Replayer
 
     def tasks(self, wanted: Filter, page: PageRequest, *, by: str | None = None) -> Replays[Task]:
-        """Replay a page of failed tasks. Raises Unavailable."""
+        """Replay a page of failed tasks. Raises Unavailable if none can be searched for."""
         found = self.searcher.tasks(replace(wanted, state=State.FAILED), page)
         return _replay(found, lambda failed: self.replayer.task(failed.id, by=by))
 
     def lists(self, wanted: Filter, page: PageRequest, *, by: str | None = None) -> Replays[ListSummary]:
-        """Replay a page of failed task lists. Raises Unavailable."""
+        """Replay a page of failed task lists. Raises Unavailable if none can be searched for."""
 
         def replay(failed: ListSummary) -> ListSummary:
             return ListSummary.of(self.replayer.task_list(failed.id, by=by), has_started=True)
@@ -62,12 +64,16 @@ class BulkReplayer:
 def _replay(found: Found[T], replay: Callable[[T], T]) -> Replays[T]:
     items: list[T] = []
     skipped: list[Skipped] = []
+    failure: Unavailable | None = None
     for failed in found.items:
         try:
             items.append(replay(failed))
         except (Conflict, NotFound) as refusal:
             # Another client has replayed it since the search found it, or its retention has ended.
             skipped.append(Skipped(id=failed.id, reason=refusal.message))
+        except Unavailable as reason:
+            failure = reason
+            break
     # What follows is about all of them.
     work_in(None)
-    return Replays(items=items, skipped=skipped, next=found.next)
+    return Replays(items=items, skipped=skipped, next=found.next, failure=failure)

@@ -6,6 +6,7 @@ Each of these writes happens once, however often it is tried. After a crash the 
 the same walk leads to the place where it stopped. `domain.advance` decides what comes next; here are the effects.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -25,7 +26,7 @@ from task_service.domain.advance import (
 from task_service.domain.call import CallRefused
 from task_service.domain.errors import Unavailable
 from task_service.domain.messages import GroupStart, TaskMessage, message_of
-from task_service.domain.outcome import Handled, Outcome, Step
+from task_service.domain.outcome import Handled, Interrupted, Outcome, Step
 from task_service.domain.task import Body, Place, State
 from task_service.domain.task_list import Execution, GroupState, Plan
 from task_service.domain.trace import work_in
@@ -63,8 +64,8 @@ class ListRunner:
         if known is None or message.group >= len(known.plan.groups):
             return _UNKNOWN
         walk = Walk(known=known, receipt=receipt, deadline=deadline)
-        first = self._start_group(walk, StartGroup(message.group, failed_before=message.failed_before))
-        return self._go_on(walk, first)
+        start = StartGroup(message.group, failed_before=message.failed_before)
+        return self._go_on(walk, lambda: self._start_group(walk, start))
 
     def run(self, message: TaskMessage, place: Place, *, receipt: str, deadline: datetime) -> Step:
         """Make an attempt of a list's task, and go on as far as this invocation can. Raises Unavailable."""
@@ -75,7 +76,7 @@ class ListRunner:
         if known is None or not known.plan.has(place):
             return _UNKNOWN
         walk = Walk(known=known, receipt=receipt, deadline=deadline, group=place.group)
-        return self._go_on(walk, self._take(walk, message, place.position))
+        return self._go_on(walk, lambda: self._take(walk, message, place.position))
 
     def advance(self, message: GroupStart, *, deadline: datetime) -> Step:
         """Send the messages of what is due, for a dead letter that was to start a group. Raises Unavailable."""
@@ -83,8 +84,8 @@ class ListRunner:
         if known is None or message.group >= len(known.plan.groups):
             return _UNKNOWN
         walk = Walk(known=known, receipt="", deadline=deadline, only_moves_on=True)
-        first = self._start_group(walk, StartGroup(message.group, failed_before=message.failed_before))
-        return self._go_on(walk, first)
+        start = StartGroup(message.group, failed_before=message.failed_before)
+        return self._go_on(walk, lambda: self._start_group(walk, start))
 
     def abandon(self, message: TaskMessage, place: Place, *, error: str, deadline: datetime) -> Step:
         """Fail a list's task that no executor works on, and advance its list. Raises Unavailable."""
@@ -102,13 +103,17 @@ class ListRunner:
             self.queue.send(message_of(task) if task is not None else message)
             return Step(handled=Handled.DELETE, outcome=Outcome.RESENT)
         walk = Walk(known=known, receipt="", deadline=deadline, only_moves_on=True, group=place.group)
-        walk.outcome = Outcome.FAILED if claim.won else Outcome.FINISHED
-        return self._go_on(walk, self._after_task(walk, place.position, task.state))
+        walk.outcome, state = Outcome.FAILED if claim.won else Outcome.FINISHED, task.state
+        return self._go_on(walk, lambda: self._after_task(walk, place.position, state))
 
-    def _go_on(self, walk: Walk, move: Move | None) -> Step:
-        """Make move after move, until nothing is left to do here."""
-        while move is not None:
-            move = self._make(walk, move)
+    def _go_on(self, walk: Walk, first: Callable[[], Move | None]) -> Step:
+        """Make move after move, until nothing is left to do here. Raises Unavailable."""
+        try:
+            move = first()
+            while move is not None:
+                move = self._make(walk, move)
+        except Unavailable as reason:
+            raise Interrupted(reason, walk.step) from reason
         return walk.step
 
     def _make(self, walk: Walk, move: Move) -> Move | None:

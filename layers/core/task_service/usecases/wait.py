@@ -59,7 +59,7 @@ class Waiter:
 
 
 def _seen(look: Callable[[], E]) -> tuple[E | None, Unavailable | None]:
-    """What was read, or why the read failed."""
+    """The record that was read, or the failure of the read."""
     try:
         return look(), None
     except Unavailable as error:

@@ -16,7 +16,6 @@ from typing import Final, Generic, Protocol, TypeVar
 from task_service.domain.errors import Unavailable
 
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
 
 log: Final = logging.getLogger("task")
 
@@ -27,10 +26,13 @@ AT_ONCE: Final = 5
 """Number of records that are removed after a creation, whose client waits meanwhile."""
 
 
-class Records(Protocol[R_co]):
+class Records(Protocol[R]):
     """The records of tasks or of lists."""
 
-    def get(self, record_id: str, /) -> R_co | None:
+    def add(self, record: R, /) -> R | None:
+        """Write a record unless there is one of its id, which is returned."""
+
+    def get(self, record_id: str, /) -> R | None:
         """The record of an id."""
 
     def remove(self, record_id: str, /) -> None:

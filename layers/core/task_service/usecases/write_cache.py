@@ -132,7 +132,7 @@ class CacheWriter:
         self.queue.send(later, due_at=not_before)
 
     def _text(self, message: CacheWrite) -> str | None:
-        """What is to be written; None: it is no longer there."""
+        """The text that is to be written; None: it is no longer there."""
         if message.is_list:
             overview = self.lists.find(message.key)
             # A list that is replayed meanwhile is written when it ends again.

@@ -79,13 +79,13 @@ class AwsPlatform:
 
     @cached_property
     def unreadable(self) -> SqsUnreadableMessages:
-        """What came out of the task queue and is no message."""
+        """The texts of the task queue that are no message."""
         return SqsUnreadableMessages(client=self._sqs, url=self.unreadable_queue_url())
 
     @cached_property
     def bodies(self) -> S3Bodies:
         """Bodies and results."""
-        return S3Bodies(client=self._s3, bucket=self.bucket)
+        return S3Bodies(client=lambda: self._s3, bucket=self.bucket)
 
     @property
     def task_templates(self) -> DynamoDbTemplates:
@@ -147,9 +147,6 @@ class AwsPlatform:
     def _sqs(self) -> Client:
         return self.client("sqs")
 
-    def _s3(self) -> Any:
-        return self._s3_client
-
     @cached_property
-    def _s3_client(self) -> Any:
+    def _s3(self) -> Any:
         return self._botocore_client("s3")

@@ -50,7 +50,7 @@ class Platform(Protocol):
 
     @property
     def unreadable(self) -> UnreadableMessages:
-        """What came out of the task queue and is no message."""
+        """The texts of the task queue that are no message."""
 
     @property
     def bodies(self) -> Bodies:

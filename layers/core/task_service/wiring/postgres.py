@@ -96,7 +96,7 @@ class PostgresPlatform:
 
     @cached_property
     def unreadable(self) -> PostgresUnreadableMessages:
-        """What came out of the task queue and is no message."""
+        """The texts of the task queue that are no message."""
         return PostgresUnreadableMessages(database=self.database)
 
     @cached_property

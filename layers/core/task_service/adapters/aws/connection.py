@@ -98,7 +98,7 @@ class Connection:
 
 
 class _Received(io.RawIOBase):
-    """What comes through a socket until a deadline, as http.client reads it."""
+    """The bytes that come through a socket until a deadline, as http.client reads them."""
 
     def __init__(self, connected: socket.socket, ends: float) -> None:
         self._socket = connected

@@ -1,4 +1,4 @@
-"""The time that one call has for everything: names, connections, redirects, each byte of the answer."""
+"""The time that one call of a target or a policy has for everything, from names to the last byte of the answer."""
 
 import time
 

@@ -29,7 +29,7 @@ class Cookies:
 
 
 class _Answer:
-    """What http.cookiejar wants to know of an answer."""
+    """An answer as http.cookiejar sees it."""
 
     def __init__(self, head: Head) -> None:
         self._headers = Message()

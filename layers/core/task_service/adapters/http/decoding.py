@@ -89,7 +89,7 @@ def _unpacked(decoder: "zlib._Decompress", data: bytes) -> bytes:
 
 
 def _end(decoder: "zlib._Decompress") -> bytes:
-    """What the decoder still has; that is little. Raises CallRefused where the data is not complete."""
+    """Take the rest out of a decoder; that is little. Raises CallRefused where the data is not complete."""
     try:
         rest = decoder.flush()
     except zlib.error as error:

@@ -23,7 +23,7 @@ _MEANINGS: Final[tuple[tuple[type[OSError] | tuple[type[OSError], ...], str], ..
 
 
 def refusal(error: OSError, seconds: float) -> CallRefused:
-    """What an error means for a call that had so many seconds; a later attempt can mend all but a wrong certificate."""
+    """The meaning of an error for a call that had so many seconds; a retry can mend all but a wrong certificate."""
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = f"the target's certificate is not valid: {certificate_fault(error)}"
         return CallRefused(reason, can_retry=False)

@@ -33,7 +33,7 @@ class Stream:
         self.received = False
         """Whether anything has come since the current call began."""
         self.was_cut = False
-        """Whether a TLS connection ended without TLS's own end: anybody on the way may have cut it."""
+        """Whether a TLS connection ended without TLS's own end: a machine on the way may have cut it."""
         self.cut_off: OSError | None = None
         """Why the request was not sent completely; None: it was. The connection cannot be used again then."""
 
@@ -123,7 +123,7 @@ class Stream:
         return data != b""
 
     def _receive_some(self) -> bytes | None:
-        """What there is to receive now; None: nothing yet; empty: the connection has ended."""
+        """The bytes that have come; None: nothing yet; empty: the connection has ended."""
         self.budget.left()
         try:
             data = self._socket.recv(_RECEIVE)

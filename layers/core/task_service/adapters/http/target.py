@@ -7,7 +7,7 @@ The modules beside this one hold what each part of a call knows: `request` and `
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from task_service.adapters.http.answer import Answer
@@ -28,18 +28,13 @@ if TYPE_CHECKING:
     from task_service.adapters.http.cookies import Cookies
 
 
-def wall_clock() -> datetime:
-    """The time of this machine."""
-    return datetime.now(UTC)
-
-
 class HttpClient:
     """Calls HTTP targets over connections of `dialler`, which are kept and shared; cookies are not.
 
     With `json_only`, an answer that is not JSON refuses a call that went well otherwise.
     """
 
-    def __init__(self, dialler: Dialler, *, json_only: bool = False, clock: Clock = wall_clock) -> None:
+    def __init__(self, dialler: Dialler, *, clock: Clock, json_only: bool = False) -> None:
         """`clock` is the one of the deadlines."""
         self._json_only = json_only
         self._clock = clock
@@ -101,7 +96,7 @@ class _Way:
         self._own = request
         self._cookies: Cookies | None = None
         self.request = request
-        """What is sent next: the call's own request with the cookies that were set meanwhile."""
+        """The request that is sent next: the call's own request with the cookies that were set meanwhile."""
         self.redirects = 0
 
     @property

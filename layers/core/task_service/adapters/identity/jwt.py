@@ -26,9 +26,9 @@ class JwtVerifier:
 
     keys: Jwks
     audience: str
-    """Who the tokens are for; empty: not checked."""
+    """The audience that the tokens are for; empty: not checked."""
     issuer: str
-    """Who makes the tokens; empty: not checked."""
+    """The issuer of the tokens; empty: not checked."""
     clock: Clock
 
     def verify(self, token: str) -> Caller:
@@ -86,5 +86,5 @@ _REASONS: Final[tuple[tuple[type[jwt.PyJWTError], str], ...]] = (
 
 
 def _reason(error: jwt.PyJWTError) -> str:
-    """What the client is told: enough to mend it, and nothing of what would have been accepted."""
+    """The reason that the client is told: enough to mend it, and nothing of what would have been accepted."""
     return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "the token is not valid")

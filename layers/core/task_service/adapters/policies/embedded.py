@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from task_service.adapters.policies.process import CannotStart, Limit, PolicyProcess
+from task_service.adapters.http.budget import Budget
+from task_service.adapters.policies.process import CannotStart, PolicyProcess
 from task_service.domain import json_text
 from task_service.domain.call import CallRefused
 from task_service.domain.errors import BadRequest, Unavailable
@@ -20,7 +21,7 @@ from task_service.ports import CachedTemplates, Clock
 log: Final = logging.getLogger("task")
 
 ENOUGH_SECONDS: Final = 1.0
-"""A policy that had this long has nobody to blame but itself."""
+"""A policy that had this long and did not end is at fault itself, not the machine."""
 
 
 class EmbeddedPolicies:
@@ -71,7 +72,7 @@ class EmbeddedPolicies:
             process, is_new = self._take(deadline, policy.uses_tokens)
             seconds = min(self._seconds, self._left(deadline))
             try:
-                answer = _work(process, policy, input_text, Limit(seconds))
+                answer = _work(process, policy, input_text, Budget(seconds))
             except TimeoutError as error:
                 process.kill()
                 self._log(name, "ran out of time")
@@ -112,7 +113,7 @@ class EmbeddedPolicies:
         log.warning(f"policy {what}", extra={"action": "kill policy", "policy": name})
 
 
-def _work(process: PolicyProcess, policy: Policy, input_text: str | None, limit: Limit) -> tuple[str, str]:
+def _work(process: PolicyProcess, policy: Policy, input_text: str | None, budget: Budget) -> tuple[str, str]:
     """Let a process do it; it compiles what it does not know yet."""
     compiling: Sequence[bytes] = (
         b"compile",
@@ -122,12 +123,12 @@ def _work(process: PolicyProcess, policy: Policy, input_text: str | None, limit:
         _bytes(policy.data),
     )
     if input_text is None:
-        return _read(process.ask(compiling, limit))
+        return _read(process.ask(compiling, budget))
     evaluating = (b"evaluate", policy.key, _bytes(input_text))
-    answer = process.ask(evaluating, limit)
+    answer = process.ask(evaluating, budget)
     if answer[0] == b"unknown":
-        compiled = process.ask(compiling, limit)
-        answer = compiled if compiled[0] == b"fault" else process.ask(evaluating, limit)
+        compiled = process.ask(compiling, budget)
+        answer = compiled if compiled[0] == b"fault" else process.ask(evaluating, budget)
     return _read(answer)
 
 

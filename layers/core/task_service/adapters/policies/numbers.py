@@ -62,7 +62,7 @@ class Numbers:
         return int(exact) if double > 0 else -int(exact)
 
     def exact(self, number: Number) -> Fraction:
-        """What a number of the engine stands for."""
+        """The number that a number of the engine stands for."""
         if isinstance(number, int):
             return Fraction(number)
         known = self._exact.get(abs(number))

@@ -5,11 +5,11 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from task_service.adapters.http.budget import Budget
 from task_service.adapters.policies import pipe
 
 MEMORY_BYTES: Final = 192 * 1024 * 1024
@@ -27,19 +27,6 @@ _PASSED_ON: Final = ("LD_LIBRARY_PATH",)
 
 class CannotStart(Exception):
     """The process does not start; the message says why, for the log."""
-
-
-class Limit:
-    """The seconds that are left of so many."""
-
-    def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
-
-    def __call__(self) -> float:
-        left = self._ends - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
 
 
 class PolicyProcess:
@@ -67,15 +54,15 @@ class PolicyProcess:
             raise CannotStart(str(error)) from error
         self._connection = ours
         try:
-            self._receive(Limit(seconds))
+            self._receive(Budget(seconds))
         except (EOFError, OSError) as error:
             raise CannotStart(self._last_words() or repr(error)) from error
         self._close_errors()
 
-    def ask(self, request: Sequence[bytes], limit: Limit) -> list[bytes]:
+    def ask(self, request: Sequence[bytes], budget: Budget) -> list[bytes]:
         """The answer. Raises TimeoutError, and EOFError or another OSError where the process has ended."""
-        pipe.send(self._connection, request, limit)
-        return self._receive(limit)
+        pipe.send(self._connection, request, budget.left)
+        return self._receive(budget)
 
     def kill(self) -> None:
         """End it, whatever it is doing."""
@@ -84,11 +71,11 @@ class PolicyProcess:
         self._process.kill()
         self._process.wait()
 
-    def _receive(self, limit: Limit) -> list[bytes]:
-        return pipe.receive(self._connection, limit)
+    def _receive(self, budget: Budget) -> list[bytes]:
+        return pipe.receive(self._connection, budget.left)
 
     def _last_words(self) -> str:
-        """What it said before it ended."""
+        """The text that it wrote before it ended."""
         self._process.kill()
         said = self._process.communicate()[1]
         self._connection.close()

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import anywhere
-from task_service.adapters.http.target import HttpClient, wall_clock
+from task_service.adapters.http.target import HttpClient
 from task_service.domain import json_text, strict_json
 from task_service.domain.call import Answered, CallRefused, HttpCall
 from task_service.domain.retry import is_retryable
@@ -26,8 +26,8 @@ class RemotePolicies:
         *,
         address: str,
         user_agent: str,
+        clock: Clock,
         token: BearerToken | None = None,
-        clock: Clock = wall_clock,
     ) -> None:
         """`clock` is the one of the deadlines."""
         self._address = address
@@ -93,7 +93,7 @@ def _path(policy: str) -> str:
 
 
 def _message(answer: Answered) -> str:
-    """What an error answer says: its message, where it has one."""
+    """The message of an error answer; its text where it has none."""
     text = answer.result
     # What is nested deeper than Python reads, or ambiguous, is not a message that the service itself would give.
     with suppress(json_text.InvalidJson):

@@ -66,7 +66,7 @@ def read(source: str, tree: Node, arguments: Mapping[str, int | None], *, is_mad
 
 
 def explain(error: str, source: str, text: str) -> str:
-    """What an error of the engine's says, with its place in the source."""
+    """The message of an error of the engine, with its place in the source."""
     message = " ".join(error.partition("Stack backtrace")[0].rpartition("error: ")[2].split())
     message = _AT.sub(r"at line \1", _RAISED.sub("", message))
     if message.startswith("recursion detected"):

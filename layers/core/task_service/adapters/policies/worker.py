@@ -84,11 +84,11 @@ def confine(memory_bytes: int) -> None:
 
 
 def main(seconds: float, memory_bytes: int, *, with_tokens: bool) -> None:
-    """Answer until nobody asks any more."""
+    """Answer until the parent process asks no more."""
     worker = Worker(with_tokens=with_tokens)
     connection = socket.socket(fileno=0)
     null = os.open(os.devnull, os.O_WRONLY)
-    # What the interpreter prints, and what policies do, is for nobody.
+    # No program reads what the interpreter prints, or what policies do.
     os.dup2(null, 1)
     os.dup2(null, 2)
     os.close(null)

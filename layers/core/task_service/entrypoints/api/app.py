@@ -13,7 +13,7 @@ from task_service.domain.identity import bearer_token
 from task_service.entrypoints.api import routes
 from task_service.entrypoints.api.problem import response_or_problem
 from task_service.entrypoints.api.request import GatewayEvent, Request
-from task_service.entrypoints.api.response import Response
+from task_service.entrypoints.api.response import UNSURE, Response
 
 if TYPE_CHECKING:
     from task_service.entrypoints.api.services import Services
@@ -63,7 +63,11 @@ class Api:
             request = replace(request, caller=caller)
         if route is None:
             raise MethodNotAllowed(headers={"Allow": ", ".join(methods)})
-        response = route.load()(request, services)
+        handler = route.load()
+        response = response_or_problem(lambda: handler(request, services))
+        if response.status >= 500 and request.method != "GET" and response.audit is None:
+            # The client's next request may find it changed, or changed and ended, and then change nothing itself.
+            response = response.adding(log_fields={"path": request.path}, audit=UNSURE)
         if response.audit is not None and request.caller_name is not None:
             response = response.adding(log_fields={"sub": request.caller_name})
         return response

@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Final
 
 from task_service.domain.errors import BadRequest, TaskServiceError
 from task_service.domain.order import Order
-from task_service.domain.template import CACHE_NAME_RULE, is_cache_name
 from task_service.domain.trace import work_in
 from task_service.entrypoints.api import later
-from task_service.entrypoints.api.create import context_of
+from task_service.entrypoints.api.create import cache_name, context_of
 from task_service.entrypoints.api.problem import problem
 from task_service.entrypoints.api.request import Request
-from task_service.entrypoints.api.response import Response
+from task_service.entrypoints.api.response import UNSURE, Response
 
 if TYPE_CHECKING:
     from task_service.entrypoints.api.services import Services
@@ -71,33 +70,31 @@ def _item(text: "OrderText", request: Request, services: "Services") -> "Item":
     order = Order(
         name=asked.name,
         payload=text.body,
-        cache_namespace=_cache_name("cacheNamespace", asked.cacheNamespace),
-        cache_scope=_cache_name("cacheScope", asked.cacheScope),
+        cache_namespace=cache_name("cacheNamespace", asked.cacheNamespace),
+        cache_scope=cache_name("cacheScope", asked.cacheScope),
         start=later.parse_start(later.MEMBERS, asked.delaySeconds, asked.notBefore, asked.group, services.clock()),
         context=context_of(request),
     )
     return Item(order, hashed)
 
 
-def _cache_name(name: str, value: str | None) -> str:
-    if value is not None and not is_cache_name(value):
-        raise BadRequest(f"{name}: {CACHE_NAME_RULE}")
-    return value or ""
-
-
 def _response(results: "list[Result]") -> Response:
     texts: list[str] = []
     new: list[str] = []
-    refused = 0
+    refused = unsure = 0
     for result in results:
         if isinstance(result, TaskServiceError):
             texts.append(problem(result).body)
             refused += 1
+            unsure += result.status >= 500
         else:
             texts.append(json.dumps({"taskID": result.task_id}))
             new += [result.task_id] if result.is_new else []
     response = Response.json(f"[{', '.join(texts)}]", status=207 if refused else 200)
     response = response.adding(log_fields={"tasks": len(results), "refused": refused})
+    if unsure:
+        # With a key, the client's next request completes them, and finds them written already.
+        response = response.adding(log_fields={"unsure": unsure}, audit=UNSURE)
     if not new:
         return response
     return response.adding(log_fields={"ids": new}, counts={"Created": len(new)}, audit="created")

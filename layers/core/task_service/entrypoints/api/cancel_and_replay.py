@@ -10,6 +10,7 @@ from task_service.domain.search import ListSummary
 from task_service.domain.task import Task
 from task_service.domain.task_list import TaskList
 from task_service.entrypoints.api.parameters import search_filter
+from task_service.entrypoints.api.problem import problem
 from task_service.entrypoints.api.request import Request
 from task_service.entrypoints.api.response import Response
 from task_service.entrypoints.api.status import list_summary, task_item, task_status
@@ -89,7 +90,9 @@ def _page(collection: str, metric: str, replays: Replays[T], shown: Callable[[T]
         "skipped": [{"id": skipped.id, "reason": skipped.reason} for skipped in replays.skipped],
         "next": None if replays.next is None else encode_cursor(collection, replays.next),
     }
-    return _json(body).adding(
+    # The client repeats a request that has failed half-way; what it has started until then is told of here.
+    response = _json(body) if replays.failure is None else problem(replays.failure)
+    return response.adding(
         log_fields={
             "replayed": len(replays.items),
             "skipped": len(replays.skipped),

@@ -12,7 +12,7 @@ from task_service.entrypoints.api.request import Request
 
 if TYPE_CHECKING:
     from task_service.entrypoints.api.services import Services
-    from task_service.usecases.create_once import Creator
+    from task_service.usecases.creator import Creator
 
 
 def create(
@@ -25,8 +25,8 @@ def create(
     order = Order(
         name=name,
         payload=request.payload(),
-        cache_namespace=_cache_name(request, "x-cache-namespace"),
-        cache_scope=_cache_name(request, "x-cache-scope"),
+        cache_namespace=_in_header(request, "x-cache-namespace"),
+        cache_scope=_in_header(request, "x-cache-scope"),
         start=start_of(request, services),
         context=context_of(request),
     )
@@ -44,10 +44,13 @@ def context_of(request: Request) -> Context:
     return Context(trace=trace, created_by=request.caller_name)
 
 
-def _cache_name(request: Request, header: str) -> str:
-    """A namespace or scope of the cache service, empty if the header is not sent. Raises BadRequest."""
+def cache_name(field: str, text: str | None) -> str:
+    """A namespace or scope of the cache service; None, which is not sent, is empty. Raises BadRequest."""
+    if not is_cache_name(text or ""):
+        raise BadRequest(f"{field}: {CACHE_NAME_RULE}")
+    return text or ""
+
+
+def _in_header(request: Request, name: str) -> str:
     # Spaces around the value of a header are not part of it (RFC 9110, 5.5).
-    text = (request.header(header) or "").strip(" \t")
-    if not is_cache_name(text):
-        raise BadRequest(f"{header}: {CACHE_NAME_RULE}")
-    return text
+    return cache_name(name, (request.header(name) or "").strip(" \t"))

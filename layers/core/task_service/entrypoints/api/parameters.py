@@ -1,6 +1,7 @@
 """Query parameters: the page that a client asks for, and the filter of a search."""
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,8 +16,9 @@ SEARCH_PARAMETERS: Final = ("name", "state", "since", "until", "limit", "next")
 
 _TIME: Final = re.compile(
     r"(?P<minute>[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}):(?P<second>[0-9]{2})(?P<fraction>\.[0-9]+)?"
-    r"(?P<offset>[Zz]|[+ -][0-9]{2}:[0-9]{2})"
+    r"(?P<offset>[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
+_SPACE_FOR_PLUS: Final = re.compile(r" (?=[0-9]{2}:[0-9]{2}\Z)")
 
 
 def page_request(request: Request) -> PageRequest:
@@ -33,7 +35,7 @@ def search_request(request: Request) -> tuple[Filter, PageRequest]:
             raise BadRequest(f"{name}: is not a parameter of this; {', '.join(SEARCH_PARAMETERS)} are")
     query, cursor = request.query, request.query.get("next")
     wanted = search_filter(
-        name=query.get("name"), since=query.get("since"), until=query.get("until"), state=query.get("state")
+        name=query.get("name"), since=_time(query, "since"), until=_time(query, "until"), state=query.get("state")
     )
     return wanted, PageRequest(
         limit=_limit(request), after=None if cursor is None else decode_sort_key(request.resource, cursor)
@@ -53,6 +55,12 @@ def search_filter(*, name: str | None, since: str | None, until: str | None, sta
     return Filter(name=name, state=None if state is None else State(state), since=earliest, until=before)
 
 
+def _time(query: Mapping[str, str], name: str) -> str | None:
+    """The text of a time; a plus sign that is not encoded in a query arrives as a space."""
+    text = query.get(name)
+    return None if text is None else _SPACE_FOR_PLUS.sub("+", text)
+
+
 def _limit(request: Request) -> int:
     text = request.query.get("limit")
     if text is None:
@@ -65,8 +73,7 @@ def _limit(request: Request) -> int:
 def _parsed(found: re.Match[str]) -> datetime:
     """The time in a match of _TIME. Raises ValueError and OverflowError for one that the calendar does not have."""
     minute = f"{found['minute'][:10]}T{found['minute'][11:]}"
-    # A plus sign that is not encoded in a query arrives as a space.
-    offset = found["offset"].replace(" ", "+").upper()
+    offset = found["offset"].upper()
     if found["second"] != "60":
         return datetime.fromisoformat(f"{minute}:{found['second']}{found['fraction'] or ''}{offset}")
     # A leap second is the last one of a month in UTC (RFC 3339, 5.7); here it is the next month's first moment.

@@ -52,7 +52,7 @@ class Request:
     is_http_api: bool = False
     """Whether an HTTP API sent the event, and gets the response."""
     caller: "Caller | None" = None
-    """Who sent the request; None where authentication is off or not needed."""
+    """The caller who sent the request; None where authentication is off or not needed."""
 
     @classmethod
     def from_event(cls, event: GatewayEvent, context: Any) -> "Request":

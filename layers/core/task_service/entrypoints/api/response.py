@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
+
+UNSURE: Final = "unsure"
+"""The audit of a request that was to change something, and may have done it although it is answered with a 5xx."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,7 +20,7 @@ class Response:
     counts: Mapping[str, int] = field(default_factory=dict)
     """Metrics that count up, by name."""
     audit: str | None = None
-    """What the request has done, where it has changed something: then its log line is written at every LOG_LEVEL."""
+    """The change that the request has made, or may have made: then its log line is the audit line."""
 
     @classmethod
     def json(cls, body: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> "Response":

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -46,9 +46,9 @@ def operations() -> Iterator[Operation]:
     return chain.from_iterable(part.operations() for part in parts)
 
 
-def openapi(described: Iterable[Operation] | None = None) -> dict[str, Any]:
-    """The document of these operations, or of all."""
-    described = list(operations() if described is None else described)
+def openapi() -> dict[str, Any]:
+    """The document of all operations."""
+    described = list(operations())
     paths: dict[str, dict[str, Any]] = {}
     for operation in described:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)

@@ -19,7 +19,7 @@ from task_service.domain.errors import Unavailable
 from task_service.domain.isolation import isolate
 from task_service.domain.messages import CacheWrite, GroupStart, ListCancel, QueueMessage, Received, from_text
 from task_service.domain.notice import Notice
-from task_service.domain.outcome import Attempt, Handled, Outcome, Step
+from task_service.domain.outcome import Attempt, Handled, Interrupted, Outcome, Step
 from task_service.domain.retry import Done
 from task_service.domain.trace import work_in
 from task_service.ports import Clock, TaskQueue, UnreadableMessages
@@ -109,6 +109,11 @@ class Batch:
             about["crashes"] = one.message.crashes
         try:
             step = handle(one.message, receipt=one.receipt, deadline=deadline)
+        except Interrupted as error:
+            log.warning(str(error), extra={"action": "keep", **about})
+            step = replace(error.step, handled=Handled.KEEP)
+            if not step.attempts and not step.notices and step.outcome is not Outcome.FAILED:
+                return None
         except Unavailable as error:
             log.warning(str(error), extra={"action": "keep", **about})
             return None

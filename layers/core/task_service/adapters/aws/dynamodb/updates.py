@@ -31,7 +31,7 @@ def any_of(*conditions: str | None) -> str:
 
 
 def caller_clauses(name: str, by: str | None) -> tuple[list[str], list[str]]:
-    """What an update sets and removes to keep the name of a caller, `:by`, in an attribute; None: it is not known."""
+    """The clauses of an update that keep the name of a caller, `:by`, in an attribute; None: it is not known."""
     return ([f"{name} = :by"], []) if by is not None else ([], [name])
 
 

@@ -27,7 +27,7 @@ class Encoding:
     def marshal(self, value: Any) -> str:
         """The value as JSON."""
         self._check(value)
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_members).translate(_ESCAPED)
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=in_order).translate(_ESCAPED)
 
     def unmarshal(self, text: Any) -> Any:
         """The value of a JSON text."""
@@ -145,8 +145,8 @@ def _numbers_in(value: Any) -> Any:
         yield value
 
 
-def _members(values: Any) -> list[Any]:
-    """A set in order."""
+def in_order(values: Any) -> list[Any]:
+    """The members of a set in order. Raises Refused."""
     kinds = {type(value) for value in values}
     if kinds <= {str} or kinds <= {int, float}:
         return sorted(values)

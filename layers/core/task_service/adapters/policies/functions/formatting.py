@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from task_service.adapters.policies.functions.encoding import in_order
 from task_service.adapters.policies.functions.refused import Refused
 from task_service.adapters.policies.functions.text import string
 from task_service.adapters.policies.numbers import Number, Numbers
@@ -93,7 +94,7 @@ class Formatting:
             case list():
                 return f"[{', '.join(self._plain(item, inside=True) for item in value)}]"
             case set():
-                members = ", ".join(self._plain(item, inside=True) for item in _sorted(value))
+                members = ", ".join(self._plain(item, inside=True) for item in in_order(value))
                 return f"{{{members}}}" if value else "set()"
             case dict():
                 pairs = (f"{self._plain(k, inside=True)}: {self._plain(v, inside=True)}" for k, v in value.items())
@@ -114,13 +115,6 @@ class Formatting:
         digits = repr(number).replace(".", "").lstrip("-0")
         sign = "-" if number < 0 else ""
         return f"{sign}{digits[0]}.{digits[1:]}e{exponent}"
-
-
-def _sorted(values: set[Any]) -> list[Any]:
-    kinds = {type(value) for value in values}
-    if kinds <= {str} or kinds <= {int, float}:
-        return sorted(values)
-    raise Refused("a set of several kinds cannot be put in order here")
 
 
 def _quoted(text: str) -> str:

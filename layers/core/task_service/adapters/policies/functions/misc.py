@@ -15,7 +15,7 @@ class Checked:
         self._native = native
 
     def uuid(self, text: Any) -> Any:
-        """What a UUID consists of."""
+        """The parts of a UUID."""
         parsed = self._native("uuid.parse", string(text))
         if not isinstance(parsed, dict):
             raise Refused(f"{text[:40]!r} is not a UUID")
@@ -54,7 +54,7 @@ class Checked:
         return [member for value in values for member in (value if isinstance(value, list) else [value])]
 
     def filter(self, value: Any, paths: Any) -> Any:
-        """What of an object is at the paths."""
+        """The parts of an object that are at the paths."""
         tree = _tree(paths)
         return _filtered(_object(value), tree)
 

@@ -1,0 +1,168 @@
+"""The common part of the local cloud and of own servers: processes with known addresses, which are supervised."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from local.client import answers
+from local.environment import PROJECT, passed_on
+from local.errors import LocalCloudError
+from local.ports import HOST, Ports
+from local.processes import Child, remove_folder
+from local.seed import seed, through
+from local.supervision import Children
+
+STARTED_WITHIN_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 0.02
+
+NATS: Final = "the NATS server"
+BRIDGE: Final = "the bridge"
+
+
+class LocalService(ABC):
+    """The API, the demo target, a NATS server and the bridge as processes; a context manager."""
+
+    def __init__(self, *, ports: Ports, directory: Path) -> None:
+        self.nats_log = directory / "nats.log"
+        self.bridge_log = directory / "bridge.log"
+        self._ports = ports
+        self._directory = directory
+        self._children = Children()
+        self._held = ExitStack()
+        """The files that stay open while the service runs, such as the sockets of the API's front and of the target."""
+        self._temporary: Path | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+            self.load()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start the processes that need nothing else."""
+
+    @abstractmethod
+    def load(self) -> None:
+        """Start the others, load the examples, and return when API and bridge answer."""
+
+    @property
+    @abstractmethod
+    def wants_tokens(self) -> bool:
+        """Whether the API asks for a token."""
+
+    def supervise(self) -> Iterator[str]:
+        """Start what has ended again, and say so. Raises LocalCloudError where that does not help."""
+        for name, exit_code in self._children.restart():
+            yield f"{name[0].upper()}{name[1:]} has ended with exit code {exit_code}; it is started again."
+            yield from self._refill(name)
+
+    def stop(self) -> None:
+        """End every process and remove the temporary folder."""
+        self._children.kill()
+        self._held.close()
+        if self._temporary is not None:
+            remove_folder(self._temporary)
+            self._temporary = None
+
+    @property
+    def api_url(self) -> str:
+        """The API, at an address that stays the same."""
+        return f"http://{HOST}:{self._ports.task}"
+
+    @property
+    def target_url(self) -> str:
+        """The demo target."""
+        return f"http://{HOST}:{self._ports.target}"
+
+    @property
+    def nats_url(self) -> str:
+        """The NATS server."""
+        return f"nats://{HOST}:{self._ports.nats}"
+
+    @property
+    def bridge_url(self) -> str:
+        """The bridge's health and metrics."""
+        return f"http://{HOST}:{self._ports.bridge}"
+
+    def _refill(self, name: str) -> Iterator[str]:
+        """Give a process back what it had in memory, and say so; most have nothing there."""
+        yield from ()
+
+    def _make_folders(self) -> Path:
+        """Make the folder of the logs, and a temporary one, which is returned."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._temporary = Path(tempfile.mkdtemp(prefix="task-service-"))
+        return self._temporary
+
+    def _start(
+        self,
+        name: str,
+        module: str,
+        *arguments: str,
+        log: Path,
+        environment: Callable[[], Mapping[str, str]] = passed_on,
+        inherited: Sequence[int] = (),
+    ) -> None:
+        """Start a module of this project as a process, which writes to an empty log."""
+        log.write_bytes(b"")
+        command = ["-m", module, *arguments]
+
+        def start() -> Child:
+            return Child(command, environment=environment(), log=log, directory=PROJECT, inherited=inherited)
+
+        self._children.start(name, start)
+
+    def _start_nats(self) -> None:
+        self._start(NATS, "local.nats", str(self._ports.nats), str(self._temporary), log=self.nats_log)
+
+    def _start_bridge(self, environment: Callable[[], Mapping[str, str]]) -> None:
+        folder = {"PYTHONPATH": str(PROJECT / "functions" / "bridge")}
+        self._start(
+            BRIDGE,
+            "local.program",
+            str(self._temporary),
+            "bridge",
+            log=self.bridge_log,
+            environment=lambda: {**environment(), **folder},
+        )
+
+    def _await_answer(self, url: str, name: str, log: Path, deadline: float) -> None:
+        self._await(lambda: answers(url), name, log, deadline)
+
+    def _await(self, condition: Callable[[], bool], name: str, log: Path, deadline: float) -> None:
+        while not condition():
+            self._children.check()
+            if time.monotonic() > deadline:
+                raise LocalCloudError(f"{name} does not answer; {log} may say why")
+            time.sleep(POLL_SECONDS)
+
+    def _seed(self, environment: Mapping[str, str], *, keeps: bool) -> None:
+        """Load the examples; where the API wants a token, with its code in another process: there is none here."""
+        if not self.wants_tokens:
+            seed(through(self.api_url, keeps=keeps), self.target_url)
+            return
+        command = [sys.executable, "-m", "local.seed", self.target_url, *(["--keep"] if keeps else [])]
+        done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise LocalCloudError(f"the examples cannot be loaded: {done.stderr}")
+
+
+def soon() -> float:
+    """The end of the time that a start has."""
+    return time.monotonic() + STARTED_WITHIN_SECONDS
