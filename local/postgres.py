@@ -56,9 +56,9 @@ def _plain(folder: Path, temporary: Path) -> Path:
     if not re.search(r"[^\w./+-]", str(folder)):
         return folder
     if os.geteuid() == 0:
-        # The server runs as another user, for whom the package opens the way to the link only.
+        # The server runs as another user, who has to pass; the package opens the way to the link only.
         for parent in folder.parents:
-            parent.chmod(parent.stat().st_mode | 0o055)
+            parent.chmod(parent.stat().st_mode | 0o011)
     link = temporary / "postgres-data"
     link.unlink(missing_ok=True)
     link.symlink_to(folder)
