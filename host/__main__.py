@@ -76,12 +76,10 @@ def _run(arguments: argparse.Namespace, settings: "Settings") -> None:
 
 
 def _migrate() -> None:
-    from host.platform import check_connection, platform
-    from task_service.adapters.postgres.migrate import migrate
+    from host.platform import migrated, platform
 
     ports = platform()
-    check_connection(ports)
-    for name in migrate(ports.database):
+    for name in migrated(ports):
         sys.stdout.write(f"applied {name}\n")
     ports.close()
 

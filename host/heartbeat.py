@@ -18,7 +18,10 @@ SECONDS: Final = 1.0
 """Between two heartbeats."""
 
 HANGS: Final = 30.0
-"""Seconds without a heartbeat, after the first one, after which a process hangs."""
+"""Seconds without a heartbeat after which a process hangs."""
+
+STARTS: Final = 300.0
+"""Seconds that the first heartbeat may take longer, on a machine that is busy."""
 
 
 class Heartbeats:
@@ -29,8 +32,8 @@ class Heartbeats:
         self._hangs_after = hangs_after
         self._ours, self.theirs = socket.socketpair()
         self._ours.setblocking(False)
-        self._silent: float | None = None
-        """Seconds since the last heartbeat, while this process looked; None: there was none, it still starts."""
+        self._silent = -STARTS
+        """Seconds since the last heartbeat, while this process looked; less while the process still starts."""
 
     def hangs(self, looked_for: float) -> bool:
         """Whether the process hangs, which is said once; called every `looked_for` seconds.
@@ -41,11 +44,8 @@ class Heartbeats:
             heard = bool(self._ours.recv(4_096))
         except OSError:
             heard = False
-        if heard:
-            self._silent = 0.0
-        elif self._silent is not None:
-            self._silent += looked_for
-        if self._silent is None or self._silent <= self._hangs_after:
+        self._silent = 0.0 if heard else self._silent + looked_for
+        if self._silent <= self._hangs_after:
             return False
         # What is done about it has as much time again.
         self._silent = 0.0

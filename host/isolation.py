@@ -57,8 +57,12 @@ class IsolatedExecutor:
         self._channel: Connection[Any, Any] | None = None
         self._lock = threading.Lock()
 
+    def start(self) -> None:
+        """Start the process, unless it runs. Raises OSError, as where there are too many processes."""
+        self._started()
+
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Handle an event. Raises CrashedError."""
+        """Handle an event. Raises CrashedError, and OSError where no process can be started."""
         channel = self._started()
         try:
             channel.send(event)

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDict
@@ -123,8 +123,15 @@ class Server:
 
     async def _receive(self, request: web.BaseRequest) -> Received:
         """Receive the body. Raises TaskServiceError."""
+        codings = request.headers.getall("Transfer-Encoding", ())
+        if codings and (
+            request.version < HttpVersion11 or [coding.strip().lower() for coding in codings] != ["chunked"]
+        ):
+            # Before HTTP/1.1 there are no chunks (RFC 9112, 6.1); and a body is not decoded here of what else it is.
+            raise Malformed
         expected = request.headers.get("Expect")
-        if expected is not None:
+        # A client of HTTP/1.0 does not know an answer that is not the last one (RFC 9110, 10.1.1).
+        if expected is not None and request.version >= HttpVersion11:
             if expected.lower() != "100-continue":
                 raise NotPermitted
             # A body that is too large is refused before it is sent.
@@ -189,7 +196,7 @@ class _Factory(web.Server):
 class Connection(RequestHandler):
     """One connection: refuses with the API's own errors, and waits for a head no longer than it may."""
 
-    __slots__ = ("_expects_head", "_factory", "_head_timer")
+    __slots__ = ("_expects_head", "_factory", "_head_timer", "_write_timer")
 
     def __init__(self, factory: _Factory) -> None:
         super().__init__(
@@ -207,6 +214,7 @@ class Connection(RequestHandler):
         self._factory = factory
         self._expects_head = True
         self._head_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, unless there are too many."""
@@ -225,6 +233,18 @@ class Connection(RequestHandler):
         elif self._expects_head and not self._is_busy and self._head_timer is None:
             self._await_head()
 
+    def pause_writing(self) -> None:
+        """Wait for a client that receives slower than it is answered, as long as it may take."""
+        super().pause_writing()
+        assert isinstance(self.transport, asyncio.WriteTransport)
+        # What it has not received is in this process's memory.
+        self._write_timer = self._loop.call_later(self._factory.settings.write_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on when it has received nearly all."""
+        self._stop_write_timer()
+        super().resume_writing()
+
     @property
     def _is_busy(self) -> bool:
         """Whether a request is answered, or its head has arrived and it will be: what arrives then is its body."""
@@ -238,6 +258,7 @@ class Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
         self._stop_timer()
+        self._stop_write_timer()
         super().connection_lost(exc)
 
     def handle_error(
@@ -263,6 +284,11 @@ class Connection(RequestHandler):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     def _refuse(self, error: TaskServiceError) -> None:
         """Answer before a request is there, and close."""

@@ -39,6 +39,8 @@ class Settings:
     """HTTP_HEADER_TIMEOUT: how long a client may take to send the head of a request."""
     body_seconds: float = 30
     """HTTP_READ_TIMEOUT: how long a client may take to send a body."""
+    write_seconds: float = 60
+    """HTTP_WRITE_TIMEOUT: how long a client may take to receive an answer."""
     idle_seconds: float = 120
     """HTTP_IDLE_TIMEOUT: how long a connection without a request is kept."""
     stop_seconds: float = 25
@@ -66,6 +68,7 @@ class Settings:
             waiting=_whole(given, "HTTP_WAITING", default.waiting, least=0),
             header_seconds=_seconds(given, "HTTP_HEADER_TIMEOUT", default.header_seconds),
             body_seconds=_seconds(given, "HTTP_READ_TIMEOUT", default.body_seconds),
+            write_seconds=_seconds(given, "HTTP_WRITE_TIMEOUT", default.write_seconds),
             idle_seconds=_seconds(given, "HTTP_IDLE_TIMEOUT", default.idle_seconds),
             stop_seconds=_seconds(given, "STOP_TIMEOUT", default.stop_seconds),
             # Five seconds of it are for writing down how an attempt has ended.

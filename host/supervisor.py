@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -27,6 +28,9 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 POLL_SECONDS: Final = 0.05
 LONGEST_PAUSE: Final = 10.0
 """A process that crashes at once, again and again, is started again after this many seconds at most."""
+
+OTHER_FILES: Final = 200
+"""The most files of an api process beside its clients' connections."""
 
 SURVIVED: Final = 30.0
 """A process that has run for so many seconds did not crash at once."""
@@ -60,9 +64,10 @@ class Supervisor:
         """Run until SIGTERM or Ctrl-C; `watch` starts what shows the host's metrics."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        with tempfile.TemporaryDirectory(prefix="task-service-metrics-") as folder:
+        with _temporary_folder() as folder:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
             if "api" in self.kinds:
+                allow_files(self.settings.connections + OTHER_FILES)
                 self._listener = listen(self.settings.http_host, self.settings.http_port)
             watch()
             counts = {"api": self.settings.api_processes, "worker": self.settings.worker_processes}
@@ -72,8 +77,23 @@ class Supervisor:
                 while not self._stopping.wait(POLL_SECONDS):
                     for place in self._places:
                         self._look_at(place)
+                    self._bury()
             finally:
                 self._end()
+
+    def _bury(self) -> None:
+        """Take note of processes that have ended and that no place has.
+
+        As the first process of a container, this one gets those that a killed worker has left; without it, each would
+        stay as a zombie.
+        """
+        ours = {place.process.pid for place in self._places}
+        with suppress(ChildProcessError):
+            while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if ended.si_pid in ours:
+                    # The next look takes note of it.
+                    break
+                os.waitpid(ended.si_pid, 0)
 
     def _look_at(self, place: _Place) -> None:
         now = time.monotonic()
@@ -132,6 +152,28 @@ class Supervisor:
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping.set()
+
+
+def allow_files(needed: int) -> None:
+    """Let this process, and those that it starts, open so many files. Raises SettingsError."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    if hard not in (unlimited, -1) and hard < needed:
+        raise SettingsError(
+            f"a process may open {hard} files here (ulimit -n -H); "
+            f"the connections that HTTP_CONNECTIONS allows, and what else is open, need {needed}"
+        )
+    if soft not in (unlimited, -1) and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
+    try:
+        return tempfile.TemporaryDirectory(prefix="task-service-metrics-")
+    except OSError as error:
+        raise SettingsError(
+            "there is no folder for temporary files that can be written: /tmp, or the one that TMPDIR names, has to be"
+        ) from error
 
 
 def listen(host: str, port: int) -> socket.socket:

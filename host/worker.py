@@ -86,6 +86,10 @@ class Consumer:
     """When each thread that works has begun with what it has in hand."""
     _batches: "queue.SimpleQueue[list[Delivery] | None]" = field(default_factory=queue.SimpleQueue)
     _suspects: "queue.Queue[Delivery | None]" = field(default_factory=queue.Queue)
+    _waiting: set[str] = field(default_factory=set)
+    """Receipts of the suspects that wait for an isolated process."""
+    _has_failed: bool = False
+    """Whether a thread has ended that must not."""
     _handled: "queue.SimpleQueue[str | None]" = field(default_factory=queue.SimpleQueue)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _pace: Pace = field(default_factory=lambda: Pace(MOST_RECEIVES))
@@ -95,13 +99,17 @@ class Consumer:
         self._free = threading.Semaphore(self.threads)
         working = [self._start(self._work_off) for _ in range(self.threads)]
         working += [self._start(self._work_off_suspects, isolated) for isolated in self.isolated]
+        if self.isolated:
+            self._start(self._keep_waiting)
         deleting = self._start(self._delete_handled)
         while not self.stopping.is_set():
             places = self._acquire(MOST // self.batch)
             received = self._receive(places * self.batch)
             suspects = [one for one in received if self.isolated and is_suspect(one)]
-            for one in suspects:
-                self._suspects.put(one)
+            with self._lock:
+                self._waiting.update(suspect.receipt for suspect in suspects)
+            for suspect in suspects:
+                self._suspects.put(suspect)
             usual = [one for one in received if one not in suspects] if suspects else received
             batches = [usual[at : at + self.batch] for at in range(0, len(usual), self.batch)]
             for messages in batches:
@@ -126,8 +134,15 @@ class Consumer:
             self.reader.give_back(left)
 
     def _start(self, work: Callable[..., None], *arguments: Any) -> threading.Thread:
+        def run() -> None:
+            try:
+                work(*arguments)
+            except Exception:
+                log.exception("a thread of the worker has failed", extra={"action": "work", "queue": self.reader.queue})
+                self._has_failed = True
+
         # A call that takes too long must not keep the process.
-        thread = threading.Thread(target=work, args=arguments, name=self.reader.queue, daemon=True)
+        thread = threading.Thread(target=run, name=self.reader.queue, daemon=True)
         thread.start()
         return thread
 
@@ -156,9 +171,9 @@ class Consumer:
         return received
 
     def hangs(self) -> bool:
-        """Whether a function has not returned long after its time."""
+        """Whether a function has not returned long after its time, or a thread has failed."""
         longest = time.monotonic() - self.function_seconds - OVERDUE
-        return any(begun < longest for begun in list(self._begun.values()))
+        return self._has_failed or any(begun < longest for begun in list(self._begun.values()))
 
     def _work_off(self) -> None:
         thread = threading.get_ident()
@@ -188,17 +203,49 @@ class Consumer:
                 continue
             if suspect is None:
                 break
+            if not self._has_place(isolated):
+                # The worker stops, and gives it back.
+                continue
+            with self._lock:
+                self._waiting.discard(suspect.receipt)
             about = {"action": "isolate", "message_id": suspect.message_id, "receives": suspect.receives}
             try:
-                # Others may have been before it, for longer than it was hidden.
-                self.reader.hide([suspect.receipt], until=self.reader.clock() + self.visibility)
+                # Others may have been before it.
+                self._hide([suspect.receipt])
                 answer = isolated.handle(event_of([suspect]))
-            except (CrashedError, Unavailable) as error:
+            except (CrashedError, Unavailable, OSError) as error:
                 log.warning(str(error), extra=about)
                 self._settle(suspect, comes_again=True)
             else:
                 self._settle(suspect, comes_again=bool(answer["batchItemFailures"]))
         isolated.end()
+
+    def _has_place(self, isolated: IsolatedExecutor) -> bool:
+        """Return when the isolated process runs. False: the worker stops."""
+        while not self.stopping.is_set():
+            try:
+                isolated.start()
+            except OSError as error:
+                # There are too many processes, or there is no memory for one more. The messages wait.
+                log.warning(str(error), extra={"action": "isolate", "queue": self.reader.queue})
+                self.stopping.wait(PAUSE)
+            else:
+                return True
+        return False
+
+    def _keep_waiting(self) -> None:
+        """Hide suspects while they wait: if they were received again, that would count as a crash of each."""
+        while not self.stopping.wait(self.visibility.total_seconds() / 3):
+            with self._lock:
+                waiting = list(self._waiting)
+            try:
+                self._hide(waiting)
+            except Unavailable as error:
+                log.warning(str(error), extra={"action": "hide", "messages": len(waiting)})
+
+    def _hide(self, receipts: Sequence[str]) -> None:
+        if receipts:
+            self.reader.hide(receipts, until=self.reader.clock() + self.visibility)
 
     def _settle(self, message: Delivery, *, comes_again: bool) -> None:
         if comes_again:

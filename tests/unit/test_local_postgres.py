@@ -1,13 +1,17 @@
-"""What a killed PostgreSQL has left in its folder."""
+"""A PostgreSQL in its folder: what a killed one has left there, and what the folder may be called."""
 
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
+from local.environment import PROJECT
 from local.postgres import forget_killed
 from tests.support.waiting import wait_until
 
@@ -45,3 +49,18 @@ def test_a_file_that_names_no_server_is_removed(tmp_path: Path, text: str) -> No
     (tmp_path / "postmaster.pid").write_text(text)
     forget_killed(tmp_path)
     assert not (tmp_path / "postmaster.pid").exists()
+
+
+def test_the_folder_may_have_any_name() -> None:
+    # Not pytest's, which is closed to the user as whom the server runs where the tests run as root.
+    with (
+        tempfile.TemporaryDirectory(prefix="it's mine $1 ") as folder,
+        tempfile.TemporaryDirectory(prefix="task-service-") as temporary,
+    ):
+        url_file = Path(temporary) / "url"
+        command = [sys.executable, "-m", "local.postgres", str(Path(folder) / "data"), str(url_file)]
+        # It ends with its standard input.
+        with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE) as process:
+            wait_until(lambda: url_file.exists() or process.poll() is not None)
+            with psycopg.connect(url_file.read_text()) as connection:
+                assert connection.execute("SELECT 1").fetchone() == (1,)

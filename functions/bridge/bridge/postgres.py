@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from bridge.metrics import Metrics
@@ -15,6 +16,16 @@ log = logging.getLogger("bridge")
 
 QUEUE: Final = "task_service_events"
 """Name of the queue and of the channel on which its readers are woken."""
+
+_CONNECTING: Final[dict[str, Any]] = {
+    "connect_timeout": 3,
+    "application_name": "task-service-bridge",
+    # Of several hosts in the URL the one that takes writes: another would refuse every event.
+    "target_session_attrs": "read-write",
+    # The kernel gives a connection up whose network swallows packets.
+    "tcp_user_timeout": 5_000,
+}
+"""What libpq connects with, unless DATABASE_URL says something else."""
 
 # Limits of the transaction, so that they hold behind PgBouncer in transaction mode too.
 _LIMITS: Final = "SET LOCAL statement_timeout = 5000; SET LOCAL lock_timeout = 3000; SET LOCAL synchronous_commit = on"
@@ -29,25 +40,11 @@ class PostgresEventQueue(EventQueue):
 
     def __init__(self, url: str, metrics: Metrics, *, senders: int) -> None:
         """Raises SettingsError."""
-        try:
-            psycopg.conninfo.conninfo_to_dict(url)
-        except psycopg.ProgrammingError:
-            # It may hold a password.
-            raise SettingsError(
-                "DATABASE_URL is not understood: postgresql://user@server/database is expected"
-            ) from None
         super().__init__("PostgreSQL", metrics, senders=senders)
-        options: dict[str, Any] = {
-            "autocommit": True,
-            "prepare_threshold": None,
-            "connect_timeout": 3,
-            "application_name": "task-service-bridge",
-            # The kernel gives a connection up whose network swallows packets.
-            "tcp_user_timeout": 5_000,
-        }
         self._pool = ConnectionPool(
-            url,
-            kwargs=options,
+            _conninfo(url),
+            # Whatever the role has as default: an event may have any character.
+            kwargs={"autocommit": True, "prepare_threshold": None, "client_encoding": "utf8"},
             min_size=0,
             max_size=senders,
             timeout=5,
@@ -83,3 +80,21 @@ class PostgresEventQueue(EventQueue):
         except psycopg.Error as error:
             # The events are durable, and workers look by themselves before long.
             log.info("the workers are not woken", extra={"action": "wake", "code": type(error).__name__})
+
+
+def _conninfo(url: str) -> str:
+    """How libpq connects. Raises SettingsError, which has nothing of the URL, because that may hold a password."""
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise SettingsError("DATABASE_URL is not understood: postgresql://user@server/database is expected") from None
+    # libpq ends a password at its first / or @, takes the rest for a server, and names that when it does not find it.
+    servers = str(given.get("host", "")).split(",")
+    ports = str(given.get("port", "")).split(",")
+    # An @ at the beginning is that of an abstract socket.
+    if any("@" in server[1:] for server in servers) or not all(port.isdecimal() for port in ports if port):
+        raise SettingsError(
+            "DATABASE_URL has no server that can be: in a password, every character but letters, digits and -._~ "
+            "is written as % and two hexadecimal digits"
+        )
+    return make_conninfo(**(_CONNECTING | given))

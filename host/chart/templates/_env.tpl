@@ -89,6 +89,10 @@ envFrom:
 - name: HTTP_READ_TIMEOUT
   value: {{ . | quote }}
 {{- end }}
+{{- with .Values.task.http.timeout.write }}
+- name: HTTP_WRITE_TIMEOUT
+  value: {{ . | quote }}
+{{- end }}
 - name: METRICS_PORT
   value: {{ ternary (int64 .Values.metrics.port) 0 .Values.metrics.enabled | quote }}
 - name: WORKER_PROCESSES
@@ -147,6 +151,10 @@ envFrom:
 {{- define "task.bridgeEnv" -}}
 {{- include "task.databaseEnv" . }}
 {{- include "task.logEnv" . }}
+{{- with .Values.task.http.host }}
+- name: BRIDGE_HOST
+  value: {{ . | quote }}
+{{- end }}
 - name: NATS_ADDR
   value: {{ .Values.nats.addr | quote }}
 - name: NATS_SUBJECT

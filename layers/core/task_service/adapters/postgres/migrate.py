@@ -29,6 +29,8 @@ _BEGIN: Final = """
 BEGIN;
 SET LOCAL statement_timeout = 0;
 SET LOCAL lock_timeout = '60s';
+-- Servers before PostgreSQL 17 have none.
+SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout';
 SELECT pg_advisory_xact_lock(%(lock)s);
 CREATE SCHEMA IF NOT EXISTS task_service;
 CREATE TABLE IF NOT EXISTS task_service.migrations (
@@ -75,8 +77,11 @@ def migrate(database: Database) -> list[str]:
         with database.connect() as connection:
             while (migration := _apply_next(connection)) is not None:
                 applied.append(f"{migration.number:04} {migration.name}")
-    except psycopg.OperationalError as error:
-        raise unavailable(error) or error from error
+    except psycopg.Error as error:
+        failure = unavailable(error)
+        if failure is None:
+            raise
+        raise failure from error
     return applied
 
 

@@ -11,6 +11,8 @@ import logging
 import threading
 from typing import Final
 
+import psycopg
+
 from task_service.adapters.postgres.database import Database
 from task_service.adapters.postgres.pace import Pace
 from task_service.domain.errors import Unavailable
@@ -66,9 +68,10 @@ class Notifier:
     def _send(self, channel: str) -> None:
         try:
             self._database.rows(NOTIFY, {"channel": channel}, durable=False)
-        except Unavailable as error:
-            # Readers look by themselves before long.
-            log.warning(str(error), extra={"action": "notify"})
+        except (Unavailable, psycopg.Error) as error:
+            # What was sent is durable, and readers look by themselves before long. The queue of notifications, one for
+            # all databases of a server, is full where another program listens and does not end its transaction.
+            log.warning("readers are not woken", extra={"action": "notify", "reason": str(error)})
 
     def _next(self) -> set[str]:
         """The channels to notify, once there are any; empty: it is stopped and nothing is left."""

@@ -46,6 +46,8 @@ class PostgresTemplates:
         """Write it, where the condition holds. Returns whether it is new, or None where it does not hold."""
         if not is_possible(template.name):
             raise BadRequest("name: Unicode text without the character U+0000 is allowed")
+        if not _can_match(if_match):
+            return None
         values = {**asdict(template), "kind": self.kind.value, "if_match": if_match}
         while True:
             if not if_new and self.database.rows(self.UPDATE, values):
@@ -63,7 +65,7 @@ class PostgresTemplates:
     def delete(self, name: str, *, if_match: str | None) -> bool | None:
         """Delete it. Returns whether there was one, or None where the condition did not hold."""
         values = {"kind": self.kind.value, "name": name, "if_match": if_match}
-        if is_possible(name) and self.database.rows(self.DELETE, values):
+        if is_possible(name) and _can_match(if_match) and self.database.rows(self.DELETE, values):
             return True
         return False if if_match is None else None
 
@@ -79,6 +81,11 @@ class PostgresTemplates:
         rows = self.database.rows(self.PAGE, values)
         items = [_from_row(row) for row in rows[:limit]]
         return Page(items=items, next=items[-1].name if len(rows) > limit else None)
+
+
+def _can_match(if_match: str | None) -> bool:
+    """Whether there can be a version that meets a condition, which may be any text that a client sends."""
+    return if_match is None or is_possible(if_match)
 
 
 def _from_row(row: Row) -> StoredTemplate:
