@@ -222,22 +222,20 @@ def data() -> Iterator[Path]:
 
 
 def test_what_was_created_is_there_after_everything_is_killed(data: Path, tmp_path: Path, target: HttpTarget) -> None:
-    first = OwnServer(directory=tmp_path / "first", data=data, settings=SHORT_LEASES, examples=False)
-    first.start()
-    api = Api(first.api_url)
-    done = api.create(api.template(target.on("/done", answer(body=b'"kept"'))))
-    api.done(done)
-    name = api.template(target.on("/later", hang(seconds=60)), "later")
-    running = api.create(name)
-    target.wait_for_calls(2)
+    with OwnServer(directory=tmp_path / "first", data=data, settings=SHORT_LEASES, examples=False) as first:
+        api = Api(first.api_url)
+        done = api.create(api.template(target.on("/done", answer(body=b'"kept"'))))
+        api.done(done)
+        name = api.template(target.on("/later", hang(seconds=60)), "later")
+        running = api.create(name)
+        target.wait_for_calls(2)
 
-    postmaster = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
-    doomed = [postmaster, *(psutil.Process(pid) for pid in first.pids.values())]
-    doomed += [child for parent in doomed for child in parent.children(recursive=True)]
-    for process in doomed:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    first.stop()
+        postmaster = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
+        doomed = [postmaster, *(psutil.Process(pid) for pid in first.pids.values())]
+        doomed += [child for parent in doomed for child in parent.children(recursive=True)]
+        for process in doomed:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
     psutil.wait_procs(doomed, timeout=10)
 
     target.on("/later", answer())
