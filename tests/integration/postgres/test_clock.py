@@ -107,7 +107,7 @@ def test_a_task_runs_and_its_retention_ends_by_the_databases_clock(skewed: Postg
     assert done.finished_at is not None
     assert abs(done.finished_at - skewed.clock()) < timedelta(seconds=5)
     assert skewed.retention(timedelta(days=1)).remove_some() == 0
-    skewed.database.rows("UPDATE task_service.tasks SET expires_at = clock_timestamp()")
+    skewed.database.rows("UPDATE task_service.tasks SET expires_at = clock_timestamp() - interval '1 second'")
     assert skewed.retention(timedelta(days=1)).remove_some() == 1
 
 
