@@ -7,6 +7,7 @@ Everything runs on this machine, load generator and target too, and every commit
 
 import http.client
 import json
+import statistics
 import tempfile
 import threading
 import time
@@ -29,6 +30,7 @@ IDLE_SECONDS: Final = 0.05
 
 CLIENTS: Final = 8
 MANY: Final = 3_000
+RUNS: Final = 3
 WITHIN_SECONDS: Final = 120.0
 
 POSTGRESQL: Final = "PostgreSQL"
@@ -120,20 +122,31 @@ def latency(client: Client, ends: "Ends", count: int = 200) -> Iterator[Row]:
 
 
 def rate(server: OwnServer, database: Server, ends: "Ends", count: int = MANY) -> Iterator[Row]:
-    """Many tasks at once: created by several clients, until the last one is done."""
+    """Many tasks at once: created by several clients, until the last one is done. The machine's speed varies."""
+    before = cpu(server, database)
+    runs = [_run(server, ends, count) for _ in range(RUNS)]
+    used = {name: seconds - before[name] for name, seconds in cpu(server, database).items()}
+    created, done = zip(*runs, strict=True)
+    yield Row(f"created, {CLIENTS} clients, median of {RUNS}", _rates(created))
+    yield Row("created to done, sustained", _rates(done), "aim: at least 450, and more than the peer")
+    for name, seconds in used.items():
+        yield Row(f"CPU of {name}, a task", f"{seconds * 1000 / count / RUNS:.2f} ms")
+    of_all = f"{sum(used.values()) * 1000 / count / RUNS:.2f} ms"
+    yield Row("CPU of all, a task", of_all, "two cores have 4.44 at 450 tasks/s")
+
+
+def _run(server: OwnServer, ends: "Ends", count: int) -> tuple[float, float]:
+    """How many tasks a second were created, and how many were done."""
     with ends.counted(count) as waited_for:
-        before = cpu(server, database)
         started = time.time()
         load(server, count)
         created = time.time()
         ended = waited_for()
-        used = {name: seconds - before[name] for name, seconds in cpu(server, database).items()}
-    yield Row(f"created, {CLIENTS} clients", f"{count / (created - started):.0f} tasks/s")
-    aim = "aim: at least 450, and more than the peer"
-    yield Row("created to done, sustained", f"{count / (ended - started):.0f} tasks/s", aim)
-    for name, seconds in used.items():
-        yield Row(f"CPU of {name}, a task", f"{seconds * 1000 / count:.2f} ms")
-    yield Row("CPU of all, a task", f"{sum(used.values()) * 1000 / count:.2f} ms", "two cores have 4.44 at 450 tasks/s")
+    return count / (created - started), count / (ended - started)
+
+
+def _rates(rates: Sequence[float]) -> str:
+    return f"{statistics.median(rates):.0f} tasks/s ({min(rates):.0f} to {max(rates):.0f})"
 
 
 def large_list(client: Client, ends: "Ends") -> Row:
