@@ -177,7 +177,7 @@ class World:
     # -- what happens by itself
 
     def something_may_happen(self) -> None:
-        """Die, be refused, or let somebody else act, as fate has it."""
+        """Die, be refused, or let another process act, as fate has it."""
         me = self.processes[-1]
         self.arrive()
         self._look()
@@ -285,7 +285,7 @@ class World:
         return self._ask(lambda: replayer.task_list("list")) is True
 
     def _ask(self, request: Callable[[], object], *, insists: bool = True) -> bool | None:
-        """Whether the answer is that it was done; None: there is no answer, and whoever asked has given up."""
+        """Whether the answer is that it was done; None: there is no answer, and the client has given up."""
         while True:
             self.processes.append(Process(Letter(GroupStart(list_id="-"), self.clock.now), self.clock.now + LEASE))
             try:
@@ -476,7 +476,7 @@ def test_in_order_every_task_is_called_as_often_as_it_has_attempts(world: World)
 
 @given(worlds(deaths=6, refusals=6))
 @settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
-def test_whoever_dies_wherever_every_list_ends_right(world: World) -> None:
+def test_every_list_ends_right_wherever_a_process_dies(world: World) -> None:
     run(world)
     check(world)
 
