@@ -170,7 +170,7 @@ class Consumer:
             self.in_hand.update(message.receipt for message in received)
         return received
 
-    def hangs(self) -> bool:
+    def is_broken(self) -> bool:
         """Whether a function has not returned long after its time, or a thread has failed."""
         longest = time.monotonic() - self.function_seconds - OVERDUE
         return self._has_failed or any(begun < longest for begun in list(self._begun.values()))
@@ -342,7 +342,7 @@ def run(settings: Settings) -> None:
         each.start()
     # A thread that has ended, or hangs, is a fault of ours: the process ends too and is replaced.
     while not stopping.wait(heartbeat.SECONDS):
-        if not all(each.is_alive() for each in runs) or any(consumer.hangs() for consumer in consumers):
+        if not all(each.is_alive() for each in runs) or any(consumer.is_broken() for consumer in consumers):
             break
         heartbeat.beat()
     failed = not stopping.is_set()

@@ -121,9 +121,9 @@ def test_a_worker_knows_that_a_function_does_not_return(monkeypatch: pytest.Monk
     running = threading.Thread(target=consumer.run)
     running.start()
     try:
-        eventually(consumer.hangs, what="the function is overdue")
+        eventually(consumer.is_broken, what="the function is overdue")
         returns.set()
-        eventually(lambda: not consumer.hangs(), what="the function has returned")
+        eventually(lambda: not consumer.is_broken(), what="the function has returned")
     finally:
         returns.set()
         stopping.set()

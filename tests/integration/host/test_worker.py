@@ -148,4 +148,4 @@ def test_a_worker_whose_thread_fails_knows_it(platform: PostgresPlatform, monkey
 
     monkeypatch.setattr(platform.task_reader, "delete", fail)
     with working(platform, SlowProcess(starts=iter(()))) as consumer:
-        eventually(lambda: consumer.hangs(), what="it knows")
+        eventually(lambda: consumer.is_broken(), what="it knows")
