@@ -19,7 +19,7 @@ from bridge.metrics import Metrics
 from bridge.queue import EventQueue
 from bridge.settings import Settings, SettingsError
 from bridge.source import Source
-from bridge.web import Health, application
+from bridge.web import application
 
 log = logging.getLogger("bridge")
 
@@ -38,10 +38,7 @@ async def serve(settings: Settings) -> None:
     source = Source(settings.nats, forwarder, metrics)
     metrics.watch(buffered=lambda: len(buffer), connected=lambda: source.delivers)
 
-    def health() -> Health:
-        return Health(nats_fault=source.fault, queue_fault=queue.fault, buffered=len(buffer))
-
-    runner = web.AppRunner(application(health, metrics), access_log=None)
+    runner = web.AppRunner(application(source, buffer, queue, metrics), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, settings.host, settings.port).start()
     log.info("started", extra={"action": "start", "subject": settings.nats.subject, "stream": settings.nats.stream})
