@@ -16,7 +16,7 @@ from local.aws import Endpoint
 from local.deployment import Deployed, Prepared, deploy, prepare, stack_at
 from local.environment import PROJECT, passed_on
 from local.errors import LocalCloudError
-from local.ports import FREE_PORTS, HOST, Ports, claim, listen
+from local.ports import FREE_PORTS, HOST, Ports, listen
 from local.processes import Child
 from local.service import BRIDGE, LocalService, soon
 
@@ -43,9 +43,8 @@ class LocalCloud(LocalService):
     ) -> None:
         super().__init__(ports=ports, directory=directory)
         self.functions_log = directory / "functions.log"
-        self.cloud_log = directory / "cloud.log"
-        self.web_log = directory / "web.log"
-        self.relay_log = directory / "relay.log"
+        self._cloud_log = directory / "cloud.log"
+        self._relay_log = directory / "relay.log"
         self.endpoint = Endpoint(url=f"http://{HOST}:{ports.cloud}")
         """The AWS services of this cloud, once it has started."""
         self._listen_host = listen_host
@@ -55,28 +54,18 @@ class LocalCloud(LocalService):
 
     def start(self) -> None:
         """Start every process but the bridge. Nothing is deployed yet."""
-        ports = self._ports
-        cloud_port = claim(ports.cloud, "CLOUD_PORT")
-        nats_port, bridge_port = claim(ports.nats, "NATS_PORT"), claim(ports.bridge, "BRIDGE_PORT")
-        # They stay open here, so that clients wait while the front is started again.
-        task = self._held.enter_context(listen(ports.task, "TASK_PORT"))
-        target = self._held.enter_context(listen(ports.target, "TARGET_PORT"))
-        self._ports = Ports(
-            cloud=cloud_port,
-            task=task.getsockname()[1],
-            target=target.getsockname()[1],
-            nats=nats_port,
-            bridge=bridge_port,
-        )
-        self.endpoint = Endpoint(url=f"http://{HOST}:{cloud_port}")
-        temporary = str(self._make_folders())
+        self._claim("cloud", "nats", "bridge")
+        task, target = self._listen("task"), self._listen("target")
+        self.endpoint = Endpoint(url=f"http://{HOST}:{self._ports.cloud}")
+        self._make_folders()
+        temporary = str(self._temporary)
         self.functions_log.write_bytes(b"")
         self._start(
             EMULATOR,
             "local.emulator",
             str(self.functions_log),
             temporary,
-            log=self.cloud_log,
+            log=self._cloud_log,
             environment=self._cloud_environment,
         )
         self._start_nats()
@@ -87,11 +76,11 @@ class LocalCloud(LocalService):
             temporary,
             *map(str, sockets),
             self.endpoint_url,
-            log=self.web_log,
+            log=self._directory / "web.log",
             inherited=sockets,
         )
         if self._listen_host is not None:
-            self.relay_log.write_bytes(b"")
+            self._relay_log.write_bytes(b"")
             self._children.start("the relay", partial(self._start_relay, self._listen_host))
 
     def load(self) -> None:
@@ -110,7 +99,7 @@ class LocalCloud(LocalService):
 
     def _fill(self, prepared: Prepared, deadline: float) -> None:
         """Deploy into an emulator that has just started, and load the examples."""
-        self._await_answer(f"{self.endpoint_url}/_ministack/health", EMULATOR, self.cloud_log, deadline)
+        self._await_answer(f"{self.endpoint_url}/_ministack/health", EMULATOR, self._cloud_log, deadline)
         deployed = self._deploy(prepared)
         if deployed.parameters.get("TemplateWrites") != "off":
             self._seed(service_environment(self.endpoint, self.outputs), keeps=False)
@@ -169,11 +158,9 @@ class LocalCloud(LocalService):
     def bridge_environment(self) -> dict[str, str]:
         """The environment in which a bridge serves this cloud."""
         chosen = {name: self._settings[name] for name in ("NATS_SUBJECT", "LOG_LEVEL") if self._settings.get(name)}
-        return passed_on() | {
-            "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_REGION": self.endpoint.region,
-            "AWS_ACCESS_KEY_ID": self.endpoint.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.endpoint.secret_key,
+        return {
+            **passed_on(),
+            **self.endpoint.environment,
             "EVENT_QUEUE_URL": self.outputs["EventQueueUrl"],
             "NATS_ADDR": self.nats_url,
             "NATS_STREAM": STREAM,
@@ -189,7 +176,7 @@ class LocalCloud(LocalService):
         ):
             relayed = {cloud.fileno(): self._ports.cloud, target.fileno(): self._ports.target}
             command = ["-m", "local.relay", str(self._temporary), *(f"{each}={port}" for each, port in relayed.items())]
-            return Child(command, environment=passed_on(), log=self.relay_log, directory=PROJECT, inherited=[*relayed])
+            return Child(command, environment=passed_on(), log=self._relay_log, inherited=[*relayed])
 
     def _prepare(self) -> Prepared:
         return prepare(log=self._directory / "build.log", temporary=self._temporary)
@@ -214,12 +201,12 @@ class LocalCloud(LocalService):
 
 def service_environment(endpoint: Endpoint, outputs: Mapping[str, str]) -> dict[str, str]:
     """The environment of a process that works with the API's code on the stack with these outputs."""
-    return passed_on() | {
-        "PYTHONPATH": str(PROJECT / "layers" / "core"),
-        "AWS_ENDPOINT_URL": endpoint.url,
+    return {
+        **passed_on(),
+        **endpoint.environment,
+        # The name that botocore reads, as on Lambda.
         "AWS_DEFAULT_REGION": endpoint.region,
-        "AWS_ACCESS_KEY_ID": endpoint.access_key,
-        "AWS_SECRET_ACCESS_KEY": endpoint.secret_key,
+        "PYTHONPATH": str(PROJECT / "layers" / "core"),
         "TABLE_NAME": outputs["TableName"],
         "QUEUE_URL": outputs["QueueUrl"],
         "BUCKET_NAME": outputs["BucketName"],

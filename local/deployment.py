@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from local.artifacts import RUNNING, Artifact, Workshop
+from local.artifacts import RUNNING, Artifact, make_artifact
 from local.aws import Endpoint
 from local.environment import PROJECT, build_environment
 from local.errors import DeploymentError
@@ -44,14 +44,14 @@ class Deployed:
     """The API, as both emulators serve it."""
 
 
-def prepare(*, log: Path, temporary: Path | None) -> Prepared:
+def prepare(*, log: Path, temporary: Path) -> Prepared:
     """Read the project's template and build what it is made of, which needs no cloud."""
     template = Template.read(PROJECT / "template.yaml")
-    workshop = Workshop(log, build_environment(temporary))
-    return Prepared(
-        template=template,
-        artifacts={folder: workshop.make(kind, folder) for kind, folder in template.folders()},
-    )
+    environment = build_environment(temporary)
+    artifacts = {
+        folder: make_artifact(kind, folder, log=log, environment=environment) for kind, folder in template.folders()
+    }
+    return Prepared(template=template, artifacts=artifacts)
 
 
 def deploy(endpoint: Endpoint, prepared: Prepared, settings: Mapping[str, str]) -> Deployed:

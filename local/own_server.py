@@ -7,15 +7,14 @@ Leaving it ends every process. The database stays in the directory, and is there
 """
 
 import fcntl
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from local.environment import PROJECT, passed_on
 from local.errors import LocalCloudError
-from local.ports import FREE_PORTS, HOST, Ports, claim, listen
+from local.ports import FREE_PORTS, HOST, Ports
+from local.processes import run_module
 from local.service import BRIDGE, LocalService, soon
 
 STOP_SECONDS: Final = 5
@@ -59,27 +58,19 @@ class OwnServer(LocalService):
 
     def start(self) -> None:
         """Start the database, where it is one of our own, and what needs none."""
-        ports = self._ports
-        # It stays open here, so that clients wait while the target is started again.
-        target = self._held.enter_context(listen(ports.target, "TARGET_PORT"))
-        self._ports = Ports(
-            task=claim(ports.task, "TASK_PORT"),
-            metrics=claim(ports.metrics, "METRICS_PORT"),
-            target=target.getsockname()[1],
-            nats=claim(ports.nats, "NATS_PORT"),
-            bridge=claim(ports.bridge, "BRIDGE_PORT"),
-        )
-        temporary = self._make_folders()
+        target = self._listen("target")
+        self._claim("task", "metrics", "nats", "bridge")
+        self._make_folders()
         self._start_nats()
         self._start(
             TARGET,
             "local.web",
-            str(temporary),
+            str(self._temporary),
             str(target.fileno()),
             log=self._directory / "target.log",
             inherited=[target.fileno()],
         )
-        self.database_url = self._settings.get("DATABASE_URL") or self._start_database(temporary)
+        self.database_url = self._settings.get("DATABASE_URL") or self._start_database()
 
     def load(self) -> None:
         """Start the others, load the examples, and return when API and bridge answer."""
@@ -142,7 +133,7 @@ class OwnServer(LocalService):
             "BRIDGE_PORT": str(self._ports.bridge),
         }
 
-    def _start_database(self, temporary: Path) -> str:
+    def _start_database(self) -> str:
         # The lock ends with this process, however that ends.
         lock = self._held.enter_context((self._data.parent / f"{self._data.name}.lock").open("w"))
         try:
@@ -151,7 +142,7 @@ class OwnServer(LocalService):
             raise LocalCloudError(
                 f"another program runs on the data in {self._data}: stop it, or name another server with DATABASE_URL"
             ) from None
-        url_file = temporary / "postgres.url"
+        url_file = self._temporary / "postgres.url"
         self._start(
             DATABASE,
             "local.postgres",
@@ -164,7 +155,6 @@ class OwnServer(LocalService):
         return url_file.read_text()
 
     def _migrate(self) -> None:
-        command = [sys.executable, "-m", "host", "migrate"]
-        done = subprocess.run(command, cwd=PROJECT, env=self.environment, capture_output=True, text=True, check=False)
+        done = run_module("host", "migrate", environment=self.environment)
         if done.returncode:
             raise LocalCloudError(done.stderr.strip().removeprefix("error: "))
