@@ -8,12 +8,11 @@ token, there is none here. What is there already is written again, unless it is 
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from string import Template
 from types import SimpleNamespace
-from typing import Final
 from urllib.parse import quote
 
 from local.client import call
@@ -21,14 +20,24 @@ from local.errors import LocalCloudError, RefusedError
 
 EXAMPLES = Path(__file__).with_name("examples")
 
-Write = Callable[[str, Mapping[str, str], str], None]
-"""PUTs a body to a resource of template.yaml with these parameters in its path. Raises LocalCloudError."""
-Ask = Callable[[str, str, Mapping[str, str], str | None], str]
-"""Asks a resource of template.yaml with a method, parameters and a body, for the answer's. Raises LocalCloudError."""
+Ask = Callable[[str, str, Mapping[str, str], str | None, Mapping[str, str]], str]
+"""Asks a resource of template.yaml with a method, parameters in the path, a body and headers, for the body of the
+answer. Raises LocalCloudError."""
 
 
-def seed(write: Write, target_url: str) -> None:
-    """Write every example, aimed at the demo target."""
+def seed(ask: Ask, target_url: str, *, keeps: bool) -> None:
+    """Write every example, aimed at the demo target; `keeps`: only what is not there yet."""
+    headers = {"If-None-Match": "*"} if keeps else {}
+    for resource, parameters, body in _examples(target_url):
+        try:
+            ask("PUT", resource, parameters, body, headers)
+        except RefusedError as error:
+            if not keeps or error.status != HTTPStatus.PRECONDITION_FAILED:
+                raise
+
+
+def _examples(target_url: str) -> Iterator[tuple[str, Mapping[str, str], str]]:
+    """Each example: the resource, the parameters in its path, and the body."""
     for path in sorted((EXAMPLES / "policies").rglob("*.rego")):
         data = path.with_suffix(".json")
         policy = {
@@ -38,52 +47,28 @@ def seed(write: Write, target_url: str) -> None:
         # The folders and the file are called what the policy is called.
         named = path.relative_to(EXAMPLES / "policies").as_posix().removesuffix(".rego").split("/")
         parameters = dict(zip(("repository", "group", "name", "version"), named, strict=True))
-        write("/v1/policies/{repository}/{group}/{name}/{version}", parameters, json.dumps(policy))
+        yield "/v1/policies/{repository}/{group}/{name}/{version}", parameters, json.dumps(policy)
     for kind in ("taskTemplates", "taskListTemplates"):
         for path in sorted((EXAMPLES / kind).glob("*.json")):
             text = Template(path.read_text(encoding="utf-8")).substitute(TARGET_URL=target_url)
-            write(f"/v1/{kind}/{{name}}", {"name": json.loads(text)["name"]}, text)
+            yield f"/v1/{kind}/{{name}}", {"name": json.loads(text)["name"]}, text
     for path in sorted((EXAMPLES / "eventTasks").glob("*.json")):
-        write("/v1/eventTasks", {}, path.read_text(encoding="utf-8"))
+        yield "/v1/eventTasks", {}, path.read_text(encoding="utf-8")
 
 
-def through(api_url: str, *, keeps: bool = False) -> Write:
-    """Writes through the API at this address; `keeps`: only what is not there yet."""
+def api_at(url: str) -> Ask:
+    """The API at this address."""
 
-    def write(resource: str, parameters: Mapping[str, str], body: str) -> None:
-        path = resource.format_map({name: quote(value, safe="") for name, value in parameters.items()})
-        call("PUT", api_url + path, body.encode(), _IF_NEW if keeps else {})
+    def ask(
+        method: str, resource: str, parameters: Mapping[str, str], body: str | None, headers: Mapping[str, str]
+    ) -> str:
+        path = resource.format_map(_quoted(parameters))
+        return call(method, url + path, body.encode() if body is not None else None, headers).decode()
 
-    return _keeping(write) if keeps else write
-
-
-def in_this_process(*, keeps: bool) -> Write:
-    """The same with the API in this process, on what the environment names."""
-    ask = api_in_this_process(_IF_NEW if keeps else {})
-
-    def write(resource: str, parameters: Mapping[str, str], body: str) -> None:
-        ask("PUT", resource, parameters, body)
-
-    return _keeping(write) if keeps else write
+    return ask
 
 
-_IF_NEW: Final = {"If-None-Match": "*"}
-
-
-def _keeping(write: Write) -> Write:
-    """Writes what is not there, and leaves the rest."""
-
-    def write_new(resource: str, parameters: Mapping[str, str], body: str) -> None:
-        try:
-            write(resource, parameters, body)
-        except RefusedError as error:
-            if error.status != HTTPStatus.PRECONDITION_FAILED:
-                raise
-
-    return write_new
-
-
-def api_in_this_process(headers: Mapping[str, str]) -> Ask:
+def api_in_this_process() -> Ask:
     """The API in this process, on what the environment names."""
     from aws_lambda_powertools import Metrics
 
@@ -92,12 +77,14 @@ def api_in_this_process(headers: Mapping[str, str]) -> Ask:
 
     api = Api(services, Metrics(namespace="local", service="task"))
 
-    def ask(method: str, resource: str, parameters: Mapping[str, str], body: str | None) -> str:
+    def ask(
+        method: str, resource: str, parameters: Mapping[str, str], body: str | None, headers: Mapping[str, str]
+    ) -> str:
         event = {
             "httpMethod": method,
             "resource": resource,
             "path": resource,
-            "pathParameters": {name: quote(value, safe="") for name, value in parameters.items()},
+            "pathParameters": _quoted(parameters),
             "headers": {},
             "multiValueHeaders": {name: [value] for name, value in headers.items()},
             "requestContext": {},
@@ -112,8 +99,12 @@ def api_in_this_process(headers: Mapping[str, str]) -> Ask:
     return ask
 
 
+def _quoted(parameters: Mapping[str, str]) -> dict[str, str]:
+    return {name: quote(value, safe="") for name, value in parameters.items()}
+
+
 if __name__ == "__main__":
     try:
-        seed(in_this_process(keeps=sys.argv[2:] == ["--keep"]), sys.argv[1])
+        seed(api_in_this_process(), sys.argv[1], keeps=sys.argv[2:] == ["--keep"])
     except LocalCloudError as error:
         sys.exit(str(error))

@@ -15,7 +15,7 @@ from local.environment import PROJECT, passed_on
 from local.errors import LocalCloudError
 from local.ports import HOST, Ports, claim, listen
 from local.processes import Child, remove_folder, run_module
-from local.seed import seed, through
+from local.seed import api_at, seed
 from local.supervision import Children
 
 STARTED_WITHIN_SECONDS: Final = 60.0
@@ -160,7 +160,7 @@ class LocalService(ABC):
     def _seed(self, environment: Mapping[str, str], *, keeps: bool) -> None:
         """Load the examples; where the API wants a token, with its code in another process: there is none here."""
         if not self.wants_tokens:
-            seed(through(self.api_url, keeps=keeps), self.target_url)
+            seed(api_at(self.api_url), self.target_url, keeps=keeps)
             return
         done = run_module("local.seed", self.target_url, *(["--keep"] if keeps else []), environment=environment)
         if done.returncode:
