@@ -4,14 +4,15 @@ import contextlib
 import fcntl
 import hashlib
 import io
+import os
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from local.environment import PROJECT
-from local.errors import DeploymentError
+from local.errors import LocalCloudError
 from local.processes import Child, last_lines
 from local.template import LAYER
 
@@ -27,18 +28,21 @@ class Artifact:
     content: bytes
 
 
-def make_artifact(kind: str, folder: Path, *, log: Path, environment: Mapping[str, str]) -> Artifact:
+def make_artifact(kind: str, folder: Path, *, log: Path, temporary: Path) -> Artifact:
     """The artifact of a resource of this type, whose folder the template names; layers stay built in .build."""
     if kind != LAYER:
         return _artifact(folder.name, PROJECT / folder, "")
     target = PROJECT / ".build" / f"{folder.name}-{RUNNING}"
     target.mkdir(parents=True, exist_ok=True)
     with locked(target.with_suffix(target.suffix + ".lock")):
-        _build([str(PROJECT / folder / "build.py"), str(target)], log, environment)
+        _build([str(PROJECT / folder / "build.py"), str(target)], log, temporary)
         return _artifact(folder.name, target / "python", "python/")
 
 
-def _build(arguments: list[str], log: Path, environment: Mapping[str, str]) -> None:
+def _build(arguments: list[str], log: Path, temporary: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    # Compiling is a part of it.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     log.write_bytes(b"")
     child = Child(arguments, environment=environment, log=log)
     try:
@@ -47,7 +51,7 @@ def _build(arguments: list[str], log: Path, environment: Mapping[str, str]) -> N
         child.kill()
         raise
     if failed:
-        raise DeploymentError("\n".join(["the layer cannot be built:", *last_lines(log)]))
+        raise LocalCloudError("\n".join(["the layer cannot be built:", *last_lines(log)]))
 
 
 def _artifact(name: str, folder: Path, prefix: str) -> Artifact:

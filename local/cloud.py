@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from local.aws import Endpoint
-from local.deployment import Deployed, Prepared, deploy, prepare, stack_at
+from local.deployment import Deployed, Prepared, deploy, prepare
 from local.environment import PROJECT, passed_on
 from local.errors import LocalCloudError
 from local.ports import FREE_PORTS, HOST, Ports, listen
 from local.processes import Child
 from local.service import BRIDGE, LocalService, soon
+from local.stack import Stack
 
 STREAM = "external"
 """The JetStream stream in which the local cloud keeps what is published for the bridge."""
@@ -142,7 +143,7 @@ class LocalCloud(LocalService):
     def worker_pids(self, function: str) -> list[int]:
         """The processes that run a function, given its logical id (on Linux only)."""
         if function not in self._names:
-            self._names[function] = stack_at(self.endpoint).physical_id(function)
+            self._names[function] = Stack(self.endpoint).physical_id(function)
         worker = os.fsencode(f"{self._temporary}/ministack-lambda-{self._names[function]}-")
         pids = []
         for command in Path("/proc").glob("[0-9]*/cmdline"):

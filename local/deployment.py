@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 
 from local.artifacts import RUNNING, Artifact, make_artifact
 from local.aws import Endpoint
-from local.environment import PROJECT, build_environment
-from local.errors import DeploymentError
+from local.environment import PROJECT
+from local.errors import LocalCloudError
 from local.gaps import fill_gaps
 from local.secrets import keep_secret
 from local.stack import Stack
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import ParameterTypeDef
     from mypy_boto3_s3 import S3Client
 
-STACK_NAME = "task-service"
 BUCKET = "task-service-deployments"
 
 
@@ -47,9 +46,8 @@ class Deployed:
 def prepare(*, log: Path, temporary: Path) -> Prepared:
     """Read the project's template and build what it is made of, which needs no cloud."""
     template = Template.read(PROJECT / "template.yaml")
-    environment = build_environment(temporary)
     artifacts = {
-        folder: make_artifact(kind, folder, log=log, environment=environment) for kind, folder in template.folders()
+        folder: make_artifact(kind, folder, log=log, temporary=temporary) for kind, folder in template.folders()
     }
     return Prepared(template=template, artifacts=artifacts)
 
@@ -59,7 +57,7 @@ def deploy(endpoint: Endpoint, prepared: Prepared, settings: Mapping[str, str]) 
     template = prepared.template
     bucket = _Bucket(endpoint)
     uploaded = {folder: bucket.upload(artifact) for folder, artifact in prepared.artifacts.items()}
-    stack = stack_at(endpoint)
+    stack = Stack(endpoint)
     stack.remove_stillborn()
     parameters = _parameters(template, stack, keep_secret(endpoint, settings))
     stack.apply(bucket.write("template.json", template.to_json(uploaded).encode()), parameters)
@@ -68,11 +66,6 @@ def deploy(endpoint: Endpoint, prepared: Prepared, settings: Mapping[str, str]) 
     gateway_url = endpoint.url + gateway_path(outputs)
     warm_up(endpoint, stack, template, gateway_url)
     return Deployed(outputs=outputs, parameters=stack.parameters(), gateway_url=gateway_url)
-
-
-def stack_at(endpoint: Endpoint) -> Stack:
-    """The service's stack in this cloud."""
-    return Stack(endpoint.client("cloudformation"), STACK_NAME)
 
 
 def gateway_path(outputs: Mapping[str, str]) -> str:
@@ -106,7 +99,7 @@ def _parameters(template: Template, stack: Stack, settings: Mapping[str, str]) -
     given: list[str] = []
     parameters: list[ParameterTypeDef] = []
     if settings.get("API_TYPE", "REST") != "REST":
-        raise DeploymentError("API_TYPE: the emulators have REST APIs only")
+        raise LocalCloudError("API_TYPE: the emulators have REST APIs only")
     for name in template.parameters:
         if (value := settings.get(setting_name(name))) is not None:
             given.append(name)
@@ -131,7 +124,10 @@ class _Bucket:
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                 raise
-            self._create()
+            # S3 refuses the name of its own default.
+            is_default = endpoint.region == "us-east-1"
+            place = {"CreateBucketConfiguration": {"LocationConstraint": endpoint.region}}
+            self._s3.create_bucket(Bucket=BUCKET, **({} if is_default else place))
 
     def upload(self, artifact: Artifact) -> str:
         """The S3 URI of an artifact that may be there already."""
@@ -144,11 +140,3 @@ class _Bucket:
         """The HTTP address of what is now in the bucket."""
         self._s3.put_object(Bucket=BUCKET, Key=key, Body=content)
         return f"{self._endpoint.url}/{BUCKET}/{key}"
-
-    def _create(self) -> None:
-        if self._endpoint.region == "us-east-1":
-            # S3 refuses the name of its own default.
-            self._s3.create_bucket(Bucket=BUCKET)
-        else:
-            place = {"LocationConstraint": self._endpoint.region}
-            self._s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)  # type: ignore[arg-type]

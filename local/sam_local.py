@@ -26,13 +26,12 @@ from typing import Any
 
 from local.aws import Endpoint
 from local.cloud import service_environment
-from local.deployment import stack_at
 from local.environment import PROJECT
 from local.errors import LocalCloudError
 from local.ports import HOST, Ports
 from local.processes import run_module
 from local.seed import api_in_this_process
-from local.stack import Stack
+from local.stack import STACK_NAME, Stack
 from local.template import FUNCTION, Template
 
 FROM_CONTAINERS = "host.docker.internal"
@@ -49,10 +48,10 @@ def prepare_sam_local(endpoint: Endpoint, *, ports: Ports, host: str, build: Pat
     """Write the files for this cloud, which containers reach at `host`; their folder."""
     if not (build / "build" / "template.yaml").is_file():
         raise LocalCloudError("nothing is built: `make sam-local` builds and then writes")
-    stack = stack_at(endpoint)
+    stack = Stack(endpoint)
     outputs = stack.outputs()
     if not outputs:
-        raise LocalCloudError(f"the stack {stack.name} is not deployed yet: `make run` is ready when it says so")
+        raise LocalCloudError(f"the stack {STACK_NAME} is not deployed yet: `make run` is ready when it says so")
     template = Template.read(build / "build" / "template.yaml")
     folder = build / "local"
     (folder / "events").mkdir(parents=True, exist_ok=True)
