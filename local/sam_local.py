@@ -114,11 +114,10 @@ def main() -> None:
     task_queue_url, target_url = sys.argv[1:]
     ask = api_in_this_process()
     template = {"name": TEMPLATE_NAME, "url": f"{target_url}/hello", "method": "POST"}
-    ask("PUT", "/v1/taskTemplates/{name}", {"name": TEMPLATE_NAME}, json.dumps(template), {})
+    ask("PUT", f"/v1/taskTemplates/{TEMPLATE_NAME}", json.dumps(template), {})
 
     def create(name: str) -> str:
-        created = ask("POST", "/v1/task/{taskName}", {"taskName": name}, '{"greeting": "hello"}', {})
-        return str(json.loads(created)["taskID"])
+        return str(json.loads(ask("POST", f"/v1/task/{name}", '{"greeting": "hello"}', {}))["taskID"])
 
     samples = {
         "DONE_TASK_ID": create("hello"),
@@ -131,7 +130,7 @@ def main() -> None:
     sqs = Endpoint.from_environment(os.environ["AWS_ENDPOINT_URL"]).client("sqs")
     sqs.send_message(QueueUrl=task_queue_url, MessageBody=message)
     deadline = time.monotonic() + DONE_WITHIN_SECONDS
-    while json.loads(ask("GET", "/v1/taskStatus/{taskID}", {"taskID": task_id}, None, {}))["status"] != "done":
+    while json.loads(ask("GET", f"/v1/taskStatus/{task_id}", "", {}))["status"] != "done":
         if time.monotonic() > deadline:
             raise LocalCloudError(f"the task {task_id} is not done; .local/functions.log may say why")
         time.sleep(POLL_SECONDS)
