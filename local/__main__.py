@@ -74,7 +74,7 @@ def main() -> int:
 def run() -> None:
     """Serve until stopped."""
     begun = time.monotonic()
-    cloud = LocalCloud(ports=_ports(), listen_host=_listen_host(), settings=os.environ)
+    cloud = LocalCloud(ports=Ports.from_environment(os.environ), listen_host=_listen_host(), settings=os.environ)
     try:
         cloud.start()
         print("Starting the local cloud; the first time, this builds the layer ...", flush=True)
@@ -88,7 +88,7 @@ def run() -> None:
 def serve() -> None:
     """Serve on PostgreSQL until stopped."""
     begun = time.monotonic()
-    server = OwnServer(ports=_ports(), settings=os.environ)
+    server = OwnServer(ports=Ports.from_environment(os.environ), settings=os.environ)
     try:
         print("Starting PostgreSQL and the host ...", flush=True)
         server.start()
@@ -109,7 +109,7 @@ def _supervise(service: LocalService) -> NoReturn:
 def deploy_once() -> None:
     """Deploy, and say where the API is."""
     named = os.environ.get("AWS_ENDPOINT_URL")
-    ports = _ports()
+    ports = Ports.from_environment(os.environ)
     endpoint = Endpoint.from_environment(named) if named else Endpoint(url=f"http://{HOST}:{ports.cloud}")
     # MiniStack has it too.
     if not answers(f"{endpoint.url}/_localstack/health"):
@@ -128,7 +128,7 @@ def deploy_once() -> None:
 
 def write_for_sam() -> None:
     """Write what `sam local` needs, and say how to use it."""
-    ports = _ports()
+    ports = Ports.from_environment(os.environ)
     endpoint = Endpoint(url=f"http://{HOST}:{ports.cloud}")
     if not answers(f"{endpoint.url}/_localstack/health"):
         raise LocalCloudError(f"no local cloud answers at {endpoint.url}: `make run` starts one")
@@ -187,10 +187,6 @@ def _without_password(url: str) -> str:
 def _with_ports(*variables: str) -> str:
     """The settings with which another shell finds these ports, where they are not the usual ones."""
     return "".join(f"{name}={value} " for name in variables if (value := os.environ.get(name)))
-
-
-def _ports() -> Ports:
-    return Ports.from_environment(os.environ)
 
 
 def _listen_host() -> str | None:

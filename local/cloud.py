@@ -6,11 +6,12 @@
 Leaving it ends every process and removes what they left behind, except the logs in the directory.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from local.aws import Endpoint
 from local.deployment import Deployed, Prepared, deploy, prepare
@@ -141,19 +142,16 @@ class LocalCloud(LocalService):
         return self.endpoint.client(service)
 
     def worker_pids(self, function: str) -> list[int]:
-        """The processes that run a function, given its logical id (on Linux only)."""
+        """The processes that run a function, given its logical id."""
         if function not in self._names:
             self._names[function] = Stack(self.endpoint).physical_id(function)
-        worker = os.fsencode(f"{self._temporary}/ministack-lambda-{self._names[function]}-")
-        pids = []
-        for command in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                arguments = command.read_bytes().split(b"\0")
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # it has just ended
-            if len(arguments) > 1 and arguments[1].startswith(worker):
-                pids.append(int(command.parent.name))
-        return sorted(pids)
+        worker = f"{self._temporary}/ministack-lambda-{self._names[function]}-"
+        return [
+            process.pid
+            for process in psutil.process_iter(["cmdline"])
+            # One that has just ended has no command line.
+            if any(argument.startswith(worker) for argument in process.info["cmdline"] or ())
+        ]
 
     @property
     def bridge_environment(self) -> dict[str, str]:
