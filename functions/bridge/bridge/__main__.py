@@ -13,7 +13,7 @@ from aiohttp import web
 from prometheus_client import disable_created_metrics
 
 from bridge.buffer import Buffer
-from bridge.forwarder import SENDERS, Forwarder
+from bridge.forwarder import Forwarder
 from bridge.logs import write_logs
 from bridge.metrics import Metrics
 from bridge.queue import EventQueue
@@ -67,10 +67,10 @@ def _queue(settings: Settings, metrics: Metrics) -> EventQueue:
     if settings.database_url:
         from bridge.postgres import PostgresEventQueue
 
-        return PostgresEventQueue(settings.database_url, metrics, senders=SENDERS)
+        return PostgresEventQueue(settings.database_url, metrics)
     from bridge.sqs import SqsEventQueue
 
-    return SqsEventQueue(settings.queue_url, metrics, region=settings.region, senders=SENDERS)
+    return SqsEventQueue(settings.queue_url, metrics, region=settings.region)
 
 
 async def _finish(settings: Settings, source: Source, buffer: Buffer) -> None:
