@@ -16,10 +16,9 @@ import psutil
 from local.aws import Endpoint
 from local.deployment import Deployed, Prepared, deploy, prepare
 from local.environment import PROJECT, passed_on
-from local.errors import LocalCloudError
 from local.ports import FREE_PORTS, HOST, Ports, listen
 from local.processes import Child
-from local.service import BRIDGE, LocalService, soon
+from local.service import BRIDGE, LocalService
 from local.stack import Stack
 
 STREAM = "external"
@@ -51,7 +50,8 @@ class LocalCloud(LocalService):
         """The AWS services of this cloud, once it has started."""
         self._listen_host = listen_host
         self._settings = dict(settings or {})
-        self._deployed: Deployed | None = None
+        self.deployed: Deployed
+        """The stack as the latest deployment made it."""
         self._names: dict[str, str] = {}
 
     def start(self) -> None:
@@ -87,28 +87,27 @@ class LocalCloud(LocalService):
 
     def load(self) -> None:
         """Deploy, load the examples, and return when the API answers."""
-        prepared = self._prepare()
-        deadline = soon()
-        self._fill(prepared, deadline)
+        self._fill()
         self._start_bridge(lambda: self.bridge_environment)
-        self._await_answer(f"{self.bridge_url}/health", BRIDGE, self.bridge_log, deadline)
+        self._await_answer(f"{self.bridge_url}/health", BRIDGE, self.bridge_log)
 
     def _refill(self, name: str) -> Iterator[str]:
         if name == EMULATOR:
             yield "Its memory is gone: the stack is deployed again, with the examples and without tasks."
-            self._fill(self._prepare(), soon())
+            self._fill()
             yield "It is ready again."
 
-    def _fill(self, prepared: Prepared, deadline: float) -> None:
+    def _fill(self) -> None:
         """Deploy into an emulator that has just started, and load the examples."""
-        self._await_answer(f"{self.endpoint_url}/_ministack/health", EMULATOR, self._cloud_log, deadline)
-        deployed = self._deploy(prepared)
-        if deployed.parameters.get("TemplateWrites") != "off":
+        prepared = self._prepare()
+        self._await_answer(f"{self.endpoint_url}/_ministack/health", EMULATOR, self._cloud_log)
+        self._deploy(prepared)
+        if self.deployed.parameters.get("TemplateWrites") != "off":
             self._seed(service_environment(self.endpoint, self.outputs), keeps=False)
 
-    def deploy(self) -> Deployed:
+    def deploy(self) -> None:
         """Deploy the project as it is now."""
-        return self._deploy(self._prepare())
+        self._deploy(self._prepare())
 
     @property
     def endpoint_url(self) -> str:
@@ -119,13 +118,6 @@ class LocalCloud(LocalService):
     def gateway_url(self) -> str:
         """The API, past the front, until the next deployment."""
         return self.deployed.gateway_url
-
-    @property
-    def deployed(self) -> Deployed:
-        """The stack as the latest deployment made it."""
-        if self._deployed is None:
-            raise LocalCloudError("nothing is deployed yet")
-        return self._deployed
 
     @property
     def wants_tokens(self) -> bool:
@@ -180,10 +172,9 @@ class LocalCloud(LocalService):
     def _prepare(self) -> Prepared:
         return prepare(log=self._directory / "build.log", temporary=self._temporary)
 
-    def _deploy(self, prepared: Prepared) -> Deployed:
+    def _deploy(self, prepared: Prepared) -> None:
         self._names.clear()
-        self._deployed = deploy(self.endpoint, prepared, self._settings)
-        return self._deployed
+        self.deployed = deploy(self.endpoint, prepared, self._settings)
 
     def _cloud_environment(self) -> dict[str, str]:
         return passed_on() | {

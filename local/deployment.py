@@ -13,7 +13,6 @@ from local.aws import Endpoint
 from local.environment import PROJECT
 from local.errors import LocalCloudError
 from local.gaps import fill_gaps
-from local.secrets import keep_secret
 from local.stack import Stack
 from local.template import Template, given_settings, setting_name
 from local.warmup import warm_up
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BUCKET = "task-service-deployments"
+SECRET_NAME = "task-service/oauth-client-secret"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ def deploy(endpoint: Endpoint, prepared: Prepared, settings: Mapping[str, str]) 
     uploaded = {folder: bucket.upload(artifact) for folder, artifact in prepared.artifacts.items()}
     stack = Stack(endpoint)
     stack.remove_stillborn()
-    parameters = _parameters(template, stack, keep_secret(endpoint, settings))
+    parameters = _parameters(template, stack, _keep_secret(endpoint, settings))
     stack.apply(bucket.write("template.json", template.to_json(uploaded).encode()), parameters)
     fill_gaps(endpoint, stack, template)
     outputs = stack.outputs()
@@ -111,6 +111,22 @@ def _parameters(template: Template, stack: Stack, settings: Mapping[str, str]) -
             parameters.append({"ParameterKey": name, "ParameterValue": defaults[name]})
     template.remember_given(given)
     return parameters
+
+
+def _keep_secret(endpoint: Endpoint, settings: Mapping[str, str]) -> Mapping[str, str]:
+    """Put OAUTH_CLIENT_SECRET, where it is set, into Secrets Manager; the settings with its name there instead."""
+    secret = settings.get("OAUTH_CLIENT_SECRET")
+    if not secret:
+        return settings
+    manager = endpoint.client("secretsmanager")
+    try:
+        manager.create_secret(Name=SECRET_NAME, SecretString=secret)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceExistsException":
+            raise
+        manager.put_secret_value(SecretId=SECRET_NAME, SecretString=secret)
+    others = {name: value for name, value in settings.items() if name != "OAUTH_CLIENT_SECRET"}
+    return {**others, "OAUTH_CLIENT_SECRET_NAME": SECRET_NAME, "OAUTH_CLIENT_SECRET_STORE": "secretsmanager"}
 
 
 class _Bucket:

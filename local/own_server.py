@@ -15,7 +15,7 @@ from local.environment import PROJECT, passed_on
 from local.errors import LocalCloudError
 from local.ports import FREE_PORTS, HOST, Ports
 from local.processes import run_module
-from local.service import BRIDGE, LocalService, soon
+from local.service import BRIDGE, LocalService
 
 STOP_SECONDS: Final = 5
 """How long a stop lets running tasks finish."""
@@ -74,7 +74,6 @@ class OwnServer(LocalService):
 
     def load(self) -> None:
         """Start the others, load the examples, and return when API and bridge answer."""
-        deadline = soon()
         self._migrate()
         self._start(
             HOST_PROCESS,
@@ -86,10 +85,10 @@ class OwnServer(LocalService):
             environment=lambda: self.environment,
         )
         self._start_bridge(lambda: self.environment)
-        self._await_answer(f"{self.api_url}/readiness", HOST_PROCESS, self.host_log, deadline)
+        self._await_answer(f"{self.api_url}/readiness", HOST_PROCESS, self.host_log)
         if self._has_examples and self._settings["TEMPLATE_WRITES"].lower() in ("on", "true"):
             self._seed({**self.environment, "AUTH_ENABLED": "off"}, keeps=True)
-        self._await_answer(f"{self.bridge_url}/health", BRIDGE, self.bridge_log, deadline)
+        self._await_answer(f"{self.bridge_url}/health", BRIDGE, self.bridge_log)
 
     def stop(self) -> None:
         """End every process, the database last, and remove the temporary folder."""
@@ -151,7 +150,7 @@ class OwnServer(LocalService):
             log=self._directory / "postgres.log",
             environment=lambda: self.environment,
         )
-        self._await(url_file.exists, DATABASE, self._data / "log", soon())
+        self._await(url_file.exists, DATABASE, self._data / "log")
         return url_file.read_text()
 
     def _migrate(self) -> None:

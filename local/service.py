@@ -147,10 +147,11 @@ class LocalService(ABC):
             environment=lambda: {**environment(), **folder},
         )
 
-    def _await_answer(self, url: str, name: str, log: Path, deadline: float) -> None:
-        self._await(lambda: answers(url), name, log, deadline)
+    def _await_answer(self, url: str, name: str, log: Path) -> None:
+        self._await(lambda: answers(url), name, log)
 
-    def _await(self, condition: Callable[[], bool], name: str, log: Path, deadline: float) -> None:
+    def _await(self, condition: Callable[[], bool], name: str, log: Path) -> None:
+        deadline = time.monotonic() + STARTED_WITHIN_SECONDS
         while not condition():
             self._children.check()
             if time.monotonic() > deadline:
@@ -165,8 +166,3 @@ class LocalService(ABC):
         done = run_module("local.seed", self.target_url, *(["--keep"] if keeps else []), environment=environment)
         if done.returncode:
             raise LocalCloudError(f"the examples cannot be loaded: {done.stderr}")
-
-
-def soon() -> float:
-    """The end of the time that a start has."""
-    return time.monotonic() + STARTED_WITHIN_SECONDS
