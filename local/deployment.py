@@ -93,8 +93,7 @@ def _local_defaults(template: Template) -> dict[str, str]:
 
 def _parameters(template: Template, stack: Stack, settings: Mapping[str, str]) -> "list[ParameterTypeDef]":
     """For each parameter: the setting, else the one an earlier deployment was given, else the default here."""
-    deployed = stack.template()
-    earlier = given_settings(deployed) if deployed else []
+    earlier = given_settings(stack.template())
     defaults = _local_defaults(template)
     given: list[str] = []
     parameters: list[ParameterTypeDef] = []

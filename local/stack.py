@@ -44,10 +44,10 @@ class Stack:
         parameters = found.get("Parameters", []) if found else []
         return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in parameters}
 
-    def template(self) -> Mapping[str, Any] | str | None:
-        """The deployed template, parsed or as text, as CloudFormation gives it; None without a stack."""
+    def template(self) -> Mapping[str, Any] | str:
+        """The deployed template, parsed or as text, as CloudFormation gives it; empty without a stack."""
         if self._find() is None:
-            return None
+            return {}
         return self._cloudformation.get_template(StackName=STACK_NAME)["TemplateBody"]
 
     def remove_stillborn(self) -> None:

@@ -36,7 +36,7 @@ async def serve(settings: Settings) -> None:
     queue = _queue(settings, metrics)
     forwarder = Forwarder(buffer, queue, metrics)
     source = Source(settings.nats, forwarder, metrics)
-    metrics.watch(buffered=lambda: len(buffer), connected=lambda: source.delivers)
+    metrics.watch(buffered=lambda: len(buffer), connected=lambda: source.fault is None)
 
     runner = web.AppRunner(application(source, buffer, queue, metrics), access_log=None)
     await runner.setup()

@@ -75,11 +75,6 @@ class Source:
         self.fault: str | None = "not connected yet"
         """Why NATS does not deliver; None where it does. Without addresses."""
 
-    @property
-    def delivers(self) -> bool:
-        """Whether events come as they are published."""
-        return self.fault is None
-
     async def run(self) -> None:
         """Stay connected until cancelled."""
         while True:
@@ -123,7 +118,7 @@ class Source:
 
         async def on_disconnect() -> None:
             # A fault that is known already says why.
-            if self.delivers:
+            if self.fault is None:
                 self._note(client.last_error or nats.errors.ConnectionClosedError())
 
         async def on_reconnect() -> None:
