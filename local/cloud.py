@@ -60,22 +60,14 @@ class LocalCloud(LocalService):
         task, target = self._listen("task"), self._listen("target")
         self.endpoint = Endpoint(url=f"http://{HOST}:{self._ports.cloud}")
         self._make_folders()
-        temporary = str(self._temporary)
         self.functions_log.write_bytes(b"")
-        self._start(
-            EMULATOR,
-            "local.emulator",
-            str(self.functions_log),
-            temporary,
-            log=self._cloud_log,
-            environment=self._cloud_environment,
-        )
+        printed = str(self.functions_log)
+        self._start(EMULATOR, "local.emulator", printed, log=self._cloud_log, environment=self._cloud_environment)
         self._start_nats()
         sockets = [target.fileno(), task.fileno()]
         self._start(
             "the API's front",
             "local.web",
-            temporary,
             *map(str, sockets),
             self.endpoint_url,
             log=self._directory / "web.log",
@@ -166,7 +158,8 @@ class LocalCloud(LocalService):
             listen(self._ports.target, "TARGET_PORT", host) as target,
         ):
             relayed = {cloud.fileno(): self._ports.cloud, target.fileno(): self._ports.target}
-            command = ["-m", "local.relay", str(self._temporary), *(f"{each}={port}" for each, port in relayed.items())]
+            pairs = [f"{each}={port}" for each, port in relayed.items()]
+            command = ["-m", "local.program", str(self._temporary), "local.relay", *pairs]
             return Child(command, environment=passed_on(), log=self._relay_log, inherited=[*relayed])
 
     def _prepare(self) -> Prepared:

@@ -1,6 +1,6 @@
 """The process that is the cloud: MiniStack, with three of its ways changed.
 
-    python -m local.emulator FUNCTIONS_LOG TEMPORARY_FOLDER
+    python -m local.emulator FUNCTIONS_LOG
 
 What functions print, MiniStack keeps in its emulation of CloudWatch Logs: in memory, for ever, a stream for each
 invocation. Reading it there costs more with every invocation. Here the lines go to one file as they arrive, while
@@ -33,7 +33,6 @@ from ministack.services import lambda_svc  # type: ignore[import-untyped]
 
 from local.lineage import end_loops
 from local.patching import replace
-from local.processes import end_with_parent
 
 # What CloudFormation makes of a stack's and a resource's name.
 GENERATED_NAME = re.compile(r".*-(\w+)-[0-9A-F]{12,}")
@@ -112,12 +111,10 @@ def unpack_once() -> None:
 
 def main() -> None:
     """Serve until killed."""
-    functions_log, temporary_folder = sys.argv[1:]
-    end_with_parent(Path(temporary_folder))
-    record_functions(Path(functions_log))
+    # MiniStack reads what is left of the command line.
+    record_functions(Path(sys.argv.pop()))
     unpack_once()
     end_loops()
-    sys.argv[1:] = []
     app.main()
 
 

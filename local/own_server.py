@@ -14,7 +14,7 @@ from typing import Final
 from local.environment import PROJECT, passed_on
 from local.errors import LocalCloudError
 from local.ports import FREE_PORTS, HOST, Ports
-from local.processes import run_module
+from local.processes import Child, run_module
 from local.service import BRIDGE, LocalService
 
 STOP_SECONDS: Final = 5
@@ -62,28 +62,14 @@ class OwnServer(LocalService):
         self._claim("task", "metrics", "nats", "bridge")
         self._make_folders()
         self._start_nats()
-        self._start(
-            TARGET,
-            "local.web",
-            str(self._temporary),
-            str(target.fileno()),
-            log=self._directory / "target.log",
-            inherited=[target.fileno()],
-        )
+        socket = target.fileno()
+        self._start(TARGET, "local.web", str(socket), log=self._directory / "target.log", inherited=[socket])
         self.database_url = self._settings.get("DATABASE_URL") or self._start_database()
 
     def load(self) -> None:
         """Start the others, load the examples, and return when API and bridge answer."""
         self._migrate()
-        self._start(
-            HOST_PROCESS,
-            "local.program",
-            str(self._temporary),
-            "host",
-            "all",
-            log=self.host_log,
-            environment=lambda: self.environment,
-        )
+        self._start(HOST_PROCESS, "host", "all", log=self.host_log, environment=lambda: self.environment)
         self._start_bridge(lambda: self.environment)
         self._await_answer(f"{self.api_url}/readiness", HOST_PROCESS, self.host_log)
         if self._has_examples and self._settings["TEMPLATE_WRITES"].lower() in ("on", "true"):
@@ -142,14 +128,11 @@ class OwnServer(LocalService):
                 f"another program runs on the data in {self._data}: stop it, or name another server with DATABASE_URL"
             ) from None
         url_file = self._temporary / "postgres.url"
-        self._start(
-            DATABASE,
-            "local.postgres",
-            str(self._data),
-            str(url_file),
-            log=self._directory / "postgres.log",
-            environment=lambda: self.environment,
-        )
+        command = ["-m", "local.postgres", str(self._data), str(url_file)]
+        log = self._directory / "postgres.log"
+        log.write_bytes(b"")
+        # Not through local.program, which would kill it with its parent; it stops the server then.
+        self._children.start(DATABASE, lambda: Child(command, environment=self.environment, log=log))
         self._await(url_file.exists, DATABASE, self._data / "log")
         return url_file.read_text()
 

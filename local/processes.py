@@ -21,7 +21,7 @@ class Child:
     """A Python module that runs as the leader of a process group of its own.
 
     It does not get the terminal's Ctrl-C: this process decides when it ends. It holds the reading end of a pipe
-    as its standard input, so that `end_with_parent` notices the end of this process even when that was a kill.
+    as its standard input, so that `when_parent_ends` notices the end of this process even when that was a kill.
     """
 
     def __init__(
@@ -96,17 +96,6 @@ def remove_folder(folder: Path) -> None:
         except OSError:
             if time.monotonic() > deadline:
                 raise
-
-
-def end_with_parent(folder: Path, *, first: Callable[[], object] = lambda: None) -> None:
-    """Make this process, started as a `Child`, end when its parent is gone, with its group and this folder."""
-
-    def end() -> None:
-        first()
-        shutil.rmtree(folder, ignore_errors=True)
-        os.killpg(0, signal.SIGKILL)
-
-    when_parent_ends(end)
 
 
 def when_parent_ends(act: Callable[[], object]) -> None:

@@ -123,29 +123,18 @@ class LocalService(ABC):
         environment: Callable[[], Mapping[str, str]] = passed_on,
         inherited: Sequence[int] = (),
     ) -> None:
-        """Start a module of this project as a process, which writes to an empty log."""
+        """Start a module of this project as a process that ends with this one, and writes to an empty log."""
         log.write_bytes(b"")
-        command = ["-m", module, *arguments]
-
-        def start() -> Child:
-            return Child(command, environment=environment(), log=log, inherited=inherited)
-
-        self._children.start(name, start)
+        command = ["-m", "local.program", str(self._temporary), module, *arguments]
+        self._children.start(name, lambda: Child(command, environment=environment(), log=log, inherited=inherited))
 
     def _start_nats(self) -> None:
-        log = self._directory / "nats.log"
-        self._start(NATS, "local.nats", str(self._ports.nats), str(self._temporary), log=log)
+        store = str(self._temporary / "jetstream")
+        self._start(NATS, "local.nats", str(self._ports.nats), store, log=self._directory / "nats.log")
 
     def _start_bridge(self, environment: Callable[[], Mapping[str, str]]) -> None:
         folder = {"PYTHONPATH": str(PROJECT / "functions" / "bridge")}
-        self._start(
-            BRIDGE,
-            "local.program",
-            str(self._temporary),
-            "bridge",
-            log=self.bridge_log,
-            environment=lambda: {**environment(), **folder},
-        )
+        self._start(BRIDGE, "bridge", log=self.bridge_log, environment=lambda: {**environment(), **folder})
 
     def _await_answer(self, url: str, name: str, log: Path) -> None:
         self._await(lambda: answers(url), name, log)
