@@ -138,6 +138,8 @@ def _header(header: Header) -> dict[str, Any]:
 
 
 def _schema(shape: Shape) -> dict[str, Any]:
+    if isinstance(shape, tuple):
+        return {"anyOf": [_schema(one) for one in shape]}
     if isinstance(shape, Mapping):
         return dict(shape)
     return {"$ref": _REFERENCE.format(model=_name(shape.__name__))}
@@ -264,7 +266,7 @@ def _schemas(described: Sequence[Operation]) -> dict[str, Any]:
     for operation in described:
         shapes += [operation.body.shape] if operation.body else []
         for answer in operation.answers.values():
-            shapes += [answer.shape, *answer.models]
+            shapes += answer.shape if isinstance(answer.shape, tuple) else [answer.shape]
     models = dict.fromkeys(shape for shape in shapes if isinstance(shape, type) and issubclass(shape, BaseModel))
     _, schemas = models_json_schema(
         [(model, "validation") for model in models], ref_template=_REFERENCE, schema_generator=_Schemas

@@ -26,7 +26,16 @@ from task_service.entrypoints.docs.common import (
 )
 from task_service.entrypoints.docs.examples import a_request, raised_by
 from task_service.entrypoints.docs.operation import ANY_JSON, Body, Operation, Shape, Success
-from task_service.entrypoints.docs.prefer import FAILED, WAS_CANCELLED, add_list_creation, add_task_creation, add_wait
+from task_service.entrypoints.docs.prefer import (
+    APPLIED,
+    FAILED,
+    KEY,
+    KEY_ERRORS,
+    LOCATION,
+    PREFER,
+    WAS_CANCELLED,
+    identity,
+)
 from task_service.schemas.batch import TaskOrdersSchema, read_orders
 
 SOME_ID: Final = "a9d7398a-fbfe-48bd-bb64-c5b7a92a5d5a"
@@ -37,6 +46,8 @@ _BODY: Final = Body(
     description="Any JSON value, read as JSON whatever Content-Type says. It is sent to the target unchanged.",
     examples={"an object": {"greeting": "hello"}, "any other value": 42},
 )
+
+_CREATION_HEADERS: Final = (*CACHE_HEADERS, *START_HEADERS, *TRACE_HEADERS, PREFER, KEY)
 
 TASK_CREATED: Final[Mapping[str, Any]] = {
     "id": SOME_ID,
@@ -76,15 +87,16 @@ LIST_ITEM: Final[Mapping[str, Any]] = {
 
 def operations() -> Iterable[Operation]:
     """Create and read tasks and lists."""
-    yield add_task_creation(_create_task())
+    yield _create_task()
     yield _create_tasks()
-    yield add_wait(_task_result())
-    yield add_wait(_task_status())
-    yield add_list_creation(_create_list(), _list_example("failed", "failed"))
-    yield add_wait(_list_status())
+    yield _task_result()
+    yield _task_status()
+    yield _create_list()
+    yield _list_status()
 
 
 def _create_task() -> Operation:
+    task_id = identity("x-task-id", "the task")
     link = {"operationId": "readTaskStatus", "parameters": {"taskID": "$response.body#/taskID"}}
     return Operation(
         method="POST",
@@ -96,22 +108,28 @@ def _create_task() -> Operation:
             "The answer comes once the task is durable. From then on its status can be read. A task that waits for its "
             "time is `created`, and can be cancelled."
         ),
-        parameters=(
-            in_path("taskName", f"The name of a task template. {NAME_RULE}", "hello"),
-            *CACHE_HEADERS,
-            *START_HEADERS,
-            *TRACE_HEADERS,
-        ),
+        parameters=(in_path("taskName", f"The name of a task template. {NAME_RULE}", "hello"), *_CREATION_HEADERS),
         body=_BODY,
         answers={
             200: Success(
-                description="The task is durable, and will run.",
-                shape=answers.TaskCreated,
+                description="The task is durable, and will run. With `Prefer`, if it is done in time: its result.",
+                shape=(answers.TaskCreated, ANY_JSON),
                 example={"taskID": SOME_ID},
+                headers={**APPLIED, **LOCATION, **task_id},
                 links={"status": link, "result": {**link, "operationId": "readTaskResult"}},
             )
         },
-        errors=(UNREADABLE_NAME, *PAYLOAD_ERRORS, *START_ERRORS, NotFound.template(TemplateKind.TASK), UNAVAILABLE),
+        errors=(
+            UNREADABLE_NAME,
+            *PAYLOAD_ERRORS,
+            *START_ERRORS,
+            NotFound.template(TemplateKind.TASK),
+            UNAVAILABLE,
+            FAILED,
+            WAS_CANCELLED,
+            *KEY_ERRORS,
+        ),
+        error_headers={FAILED.status: {**APPLIED, **task_id}},
     )
 
 
@@ -166,8 +184,10 @@ def _task_result() -> Operation:
         tag=TASKS,
         summary="Read the result of a task",
         description="The target's answer or the policies' output, unchanged; text other than JSON as a JSON string.",
-        parameters=(TASK_ID,),
-        answers={200: Success(description="The result.", shape=ANY_JSON, example={"greeting": "hello"})},
+        parameters=(TASK_ID, PREFER),
+        answers={
+            200: Success(description="The result.", shape=ANY_JSON, example={"greeting": "hello"}, headers=APPLIED)
+        },
         errors=(
             UNREADABLE_NAME,
             NotFound.task(),
@@ -176,6 +196,7 @@ def _task_result() -> Operation:
             WAS_CANCELLED,
             UNAVAILABLE,
         ),
+        error_headers={404: APPLIED, FAILED.status: APPLIED},
     )
 
 
@@ -192,13 +213,15 @@ def _task_status() -> Operation:
         id="readTaskStatus",
         tag=TASKS,
         summary="Read the status of a task",
-        parameters=(TASK_ID,),
-        answers=by_state(answers.TaskStatus, examples),
+        parameters=(TASK_ID, PREFER),
+        answers=_by_state(answers.TaskStatus, examples),
         errors=(UNREADABLE_NAME, NotFound.task(), UNAVAILABLE),
+        error_headers={404: APPLIED},
     )
 
 
 def _create_list() -> Operation:
+    headers = {**APPLIED, **LOCATION, **identity("x-task-list-id", "the list")}
     link = {"operationId": "readTaskListStatus", "parameters": {"taskListID": "$response.body#/taskListID"}}
     return Operation(
         method="POST",
@@ -212,18 +235,23 @@ def _create_list() -> Operation:
         ),
         parameters=(
             in_path("taskListName", f"The name of a task list template. {NAME_RULE}", "three-groups"),
-            *CACHE_HEADERS,
-            *START_HEADERS,
-            *TRACE_HEADERS,
+            *_CREATION_HEADERS,
         ),
         body=_BODY,
         answers={
             200: Success(
-                description="The list is durable, and will run.",
-                shape=answers.TaskListCreated,
+                description="The list is durable, and will run. With `Prefer`, if it is done in time: its status.",
+                shape=(answers.TaskListCreated, answers.TaskListStatus),
                 example={"taskListID": SOME_LIST_ID},
+                headers=headers,
                 links={"status": link},
-            )
+            ),
+            207: Success(
+                description="With `Prefer`, if the list failed or was cancelled in time: its status.",
+                shape=answers.TaskListStatus,
+                example=_list_example("failed", "failed"),
+                headers=headers,
+            ),
         },
         errors=(
             UNREADABLE_NAME,
@@ -232,6 +260,7 @@ def _create_list() -> Operation:
             NotFound.template(TemplateKind.TASK_LIST),
             NotFound.tasks_of_list(["send-mail"]),
             UNAVAILABLE,
+            *KEY_ERRORS,
         ),
     )
 
@@ -250,9 +279,10 @@ def _list_status() -> Operation:
         tag=TASK_LISTS,
         summary="Read the status of a task list",
         description="With every group and every task, in the order of the template.",
-        parameters=(TASK_LIST_ID,),
-        answers=by_state(answers.TaskListStatus, examples),
+        parameters=(TASK_LIST_ID, PREFER),
+        answers=_by_state(answers.TaskListStatus, examples),
         errors=(UNREADABLE_NAME, NotFound.task_list(), UNAVAILABLE),
+        error_headers={404: APPLIED},
     )
 
 
@@ -263,7 +293,7 @@ def _list_example(list_status: str, task_status: str) -> Any:
     return {**LIST_ITEM, "status": list_status, **finished, "groups": groups}
 
 
-def by_state(shape: Shape, examples: Mapping[int, Any]) -> dict[int, Success]:
+def _by_state(shape: Shape, examples: Mapping[int, Any]) -> dict[int, Success]:
     """Answers whose HTTP status depends on the state of a task or list."""
     descriptions = {
         200: "It is done.",
@@ -272,6 +302,6 @@ def by_state(shape: Shape, examples: Mapping[int, Any]) -> dict[int, Success]:
         207: "It failed, or was cancelled.",
     }
     return {
-        status: Success(description=description, shape=shape, example=examples[status])
+        status: Success(description=description, shape=shape, example=examples[status], headers=APPLIED)
         for status, description in descriptions.items()
     }
