@@ -13,8 +13,6 @@ from task_service.entrypoints.docs.common import (
     TASK_LIST_ID,
     TASK_LISTS,
     TASKS,
-    UNAVAILABLE,
-    UNREADABLE_NAME,
 )
 from task_service.entrypoints.docs.examples import raised_by
 from task_service.entrypoints.docs.operation import Body, Operation, Success
@@ -75,7 +73,7 @@ def _of_task(action: str, summary: str, description: str, answer: Success, refus
         description=description,
         parameters=(TASK_ID,),
         answers={200: answer},
-        errors=(UNREADABLE_NAME, NotFound.task(), refusal, Conflict.part_of_list(SOME_LIST_ID), UNAVAILABLE),
+        errors=(NotFound.task(), refusal, Conflict.part_of_list(SOME_LIST_ID)),
     )
 
 
@@ -89,7 +87,7 @@ def _of_list(action: str, summary: str, description: str, answer: Success, refus
         description=description,
         parameters=(TASK_LIST_ID,),
         answers={200: answer},
-        errors=(UNREADABLE_NAME, NotFound.task_list(), refusal, UNAVAILABLE),
+        errors=(NotFound.task_list(), refusal),
     )
 
 
@@ -120,5 +118,5 @@ def _replay_many() -> Operation:
                 },
             )
         },
-        errors=(*PAYLOAD_ERRORS, raised_by(lambda: read_replays("{}")), UNAVAILABLE),
+        errors=(*PAYLOAD_ERRORS, raised_by(lambda: read_replays("{}"))),
     )

@@ -150,7 +150,7 @@ def _schema(shape: Shape) -> dict[str, Any]:
 
 def _errors(operation: Operation) -> dict[str, Any]:
     """Every error response of an operation, including those of API Gateway."""
-    refusals = [*operation.errors, *common.EVERYWHERE]
+    refusals = [*(common.NAMED if "{" in operation.path else ()), *operation.errors, *common.EVERYWHERE]
     if not operation.is_open:
         refusals += common.GUARDED
     if operation.method in ADMIN_METHODS:

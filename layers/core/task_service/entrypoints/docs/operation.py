@@ -82,7 +82,7 @@ class Operation:
     body: Body | None = None
     answers: Mapping[int, Success]
     errors: Sequence[TaskServiceError] = ()
-    """An example of each error, except those that every operation, every guarded or every writing one has."""
+    """An example of each error, except those that follow from the path, the method and `is_open`."""
     error_headers: Mapping[int, Mapping[str, Header]] = field(default_factory=dict)
     """Headers that errors of this operation have, by their status."""
     is_open: bool = False

@@ -7,39 +7,29 @@ from task_service.domain.errors import KeyReused, TaskFailed
 from task_service.domain.idempotency import parse_key
 from task_service.domain.task import State
 from task_service.domain.task_list import CANCELLED
+from task_service.entrypoints.docs.common import answer_header, in_header
 from task_service.entrypoints.docs.examples import raised_by
-from task_service.entrypoints.docs.operation import Header, Parameter
+from task_service.entrypoints.docs.operation import Header
 
-PREFER: Final = Parameter(
-    name="Prefer",
-    where="header",
-    description=(
-        "`wait=20` (RFC 7240): the answer comes when the task or list has ended, or after this many seconds, at most "
-        "25. Other preferences are ignored."
-    ),
-    schema={"type": "string"},
+PREFER: Final = in_header(
+    "Prefer",
+    "`wait=20` (RFC 7240): the answer comes when the task or list has ended, or after this many seconds, at most "
+    "25. Other preferences are ignored.",
 )
-KEY: Final = Parameter(
-    name="Idempotency-Key",
-    where="header",
-    description="Requests with the same key and the same content create one task or list.",
-    schema={"type": "string", "pattern": r'^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$'},
+KEY: Final = in_header(
+    "Idempotency-Key",
+    "Requests with the same key and the same content create one task or list.",
+    pattern=r'^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$',
 )
 
 APPLIED: Final = {
-    "Preference-Applied": Header(
-        description="With `Prefer`: `wait=` and the seconds that were granted.",
-        schema={"type": "string", "pattern": "^wait=[0-9]+$"},
-        is_certain=False,
+    "Preference-Applied": answer_header(
+        "With `Prefer`: `wait=` and the seconds that were granted.", pattern="^wait=[0-9]+$"
     )
 }
 """The header of answers to requests with Prefer."""
 LOCATION: Final = {
-    "Content-Location": Header(
-        description="With `Prefer`, if the body is not the id: the address of what it shows.",
-        schema={"type": "string"},
-        is_certain=False,
-    )
+    "Content-Location": answer_header("With `Prefer`, if the body is not the id: the address of what it shows.")
 }
 
 FAILED: Final = TaskFailed.ended_as(State.FAILED, "the target answered 404")
@@ -49,4 +39,4 @@ KEY_ERRORS: Final = (raised_by(partial(parse_key, "")), KeyReused())
 
 def identity(name: str, noun: str) -> dict[str, Header]:
     """The header with the id of what was created."""
-    return {name: Header(description=f"With `Prefer`: the id of {noun}.", schema={"type": "string"}, is_certain=False)}
+    return {name: answer_header(f"With `Prefer`: the id of {noun}.")}

@@ -20,8 +20,6 @@ from task_service.entrypoints.docs.common import (
     TASK_LISTS,
     TASKS,
     TRACE_HEADERS,
-    UNAVAILABLE,
-    UNREADABLE_NAME,
     in_path,
 )
 from task_service.entrypoints.docs.examples import a_request, raised_by
@@ -120,11 +118,9 @@ def _create_task() -> Operation:
             )
         },
         errors=(
-            UNREADABLE_NAME,
             *PAYLOAD_ERRORS,
             *START_ERRORS,
             NotFound.template(TemplateKind.TASK),
-            UNAVAILABLE,
             FAILED,
             WAS_CANCELLED,
             *KEY_ERRORS,
@@ -171,7 +167,6 @@ def _create_tasks() -> Operation:
             raised_by(lambda: read_orders("{}")),
             raised_by(lambda: read_orders(f"[{','.join('1' * (MAX_BATCH + 1))}]")),
             raised_by(lambda: refuse_headers(a_request(headers={"Idempotency-Key": "order-42"}))),
-            UNAVAILABLE,
         ),
     )
 
@@ -189,12 +184,10 @@ def _task_result() -> Operation:
             200: Success(description="The result.", shape=ANY_JSON, example={"greeting": "hello"}, headers=APPLIED)
         },
         errors=(
-            UNREADABLE_NAME,
             NotFound.task(),
             NotFound.result(),
             FAILED,
             WAS_CANCELLED,
-            UNAVAILABLE,
         ),
         error_headers={404: APPLIED, FAILED.status: APPLIED},
     )
@@ -215,7 +208,7 @@ def _task_status() -> Operation:
         summary="Read the status of a task",
         parameters=(TASK_ID, PREFER),
         answers=_by_state(answers.TaskStatus, examples),
-        errors=(UNREADABLE_NAME, NotFound.task(), UNAVAILABLE),
+        errors=(NotFound.task(),),
         error_headers={404: APPLIED},
     )
 
@@ -254,12 +247,10 @@ def _create_list() -> Operation:
             ),
         },
         errors=(
-            UNREADABLE_NAME,
             *PAYLOAD_ERRORS,
             *START_ERRORS,
             NotFound.template(TemplateKind.TASK_LIST),
             NotFound.tasks_of_list(["send-mail"]),
-            UNAVAILABLE,
             *KEY_ERRORS,
         ),
     )
@@ -281,7 +272,7 @@ def _list_status() -> Operation:
         description="With every group and every task, in the order of the template.",
         parameters=(TASK_LIST_ID, PREFER),
         answers=_by_state(answers.TaskListStatus, examples),
-        errors=(UNREADABLE_NAME, NotFound.task_list(), UNAVAILABLE),
+        errors=(NotFound.task_list(),),
         error_headers={404: APPLIED},
     )
 
