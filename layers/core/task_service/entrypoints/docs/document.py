@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import chain
 from typing import Any, Final
 
@@ -22,16 +23,6 @@ from task_service.entrypoints.docs.operation import Body, Header, Operation, Par
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 _SOME_ERROR_ID: Final = "c6af9ac6-7b61-41e6-9a41-93e8deadbee4"
-_TAGS: Final = (
-    common.TASKS,
-    common.TASK_LISTS,
-    common.TASK_TEMPLATES,
-    common.TASK_LIST_TEMPLATES,
-    common.POLICIES,
-    common.EVENT_TASKS,
-    common.HEALTH,
-    common.DOCUMENTATION,
-)
 _DESCRIPTION: Final = """\
 Runs HTTP tasks and lists of tasks asynchronously. A POST to a named task is answered with an id at once; under this id
 the client reads the status and the result of the task. A template says what the tasks of a name do.
@@ -63,7 +54,7 @@ def openapi() -> dict[str, Any]:
         },
         # Relative to the document, which is one folder below the API.
         "servers": [{"url": "..", "description": "The API that this document comes from."}],
-        "tags": [{"name": tag.name, "description": tag.description} for tag in _TAGS],
+        "tags": [asdict(tag) for tag in dict.fromkeys(operation.tag for operation in described)],
         # No token or one: authentication is off unless a deployment turns it on.
         "security": [{}, {"bearerAuth": []}],
         "paths": paths,
@@ -190,15 +181,11 @@ def _error(
 
 def _share_responses(paths: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Replace the responses that several operations have by references; returns those responses by name."""
-    used = Counter(
-        _text(response)
-        for methods in paths.values()
-        for operation in methods.values()
-        for response in operation["responses"].values()
-    )
+    described = [operation["responses"] for methods in paths.values() for operation in methods.values()]
+    used = Counter(_text(response) for responses in described for response in responses.values())
     names: dict[str, str] = {}
     shared: dict[str, Any] = {}
-    for responses in (operation["responses"] for methods in paths.values() for operation in methods.values()):
+    for responses in described:
         for status, response in responses.items():
             text = _text(response)
             if used[text] < 2 or int(status) < 400:
