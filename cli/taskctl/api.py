@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -46,7 +47,10 @@ class Answer:
 
     def json(self) -> Any:
         """The JSON value of the body. Raises NoAnswer."""
-        return _parsed(self.text)
+        try:
+            return json.loads(self.text)
+        except (ValueError, RecursionError):
+            raise unusable("it is not JSON") from None
 
     def object(self) -> dict[str, Any]:
         """The JSON object of the body. Raises NoAnswer."""
@@ -73,22 +77,30 @@ class Server:
             {"User-Agent": f"taskctl/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
         )
 
-    def get(
-        self, path: str, *, parameters: Mapping[str, str] | None = None, wait: int = 0, patience: float | None = None
-    ) -> Answer:
+    def get(self, path: str, *, parameters: Mapping[str, str] | None = None, wait: int = 0) -> Answer:
         """Read; with `wait`, the service answers when the task or list has ended, or after so many seconds.
 
         A fault that may pass is tried again, twice. Raises Refused, Denied, NoAnswer.
         """
         headers = {"Prefer": f"wait={wait}"} if wait else {}
-        for pause in _GET_PAUSES:
+        ask = partial(self.call, "GET", path, parameters=parameters, headers=headers, wait=wait)
+        for pause in () if wait else _GET_PAUSES:
             try:
-                return self.call("GET", path, parameters=parameters, headers=headers, wait=wait, patience=patience)
+                return ask()
             except NoAnswer as fault:
-                if not fault.is_passing or wait:
+                if not fault.is_passing:
                     raise
                 time.sleep(pause)
-        return self.call("GET", path, parameters=parameters, headers=headers, wait=wait, patience=patience)
+        return ask()
+
+    def find(self, path: str) -> Answer | None:
+        """Read what may be missing; None: it is. Raises Refused, Denied, NoAnswer."""
+        try:
+            return self.get(path)
+        except Refused as refusal:
+            if refusal.status == 404:
+                return None
+            raise
 
     def call(
         self,
@@ -99,10 +111,9 @@ class Server:
         parameters: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         wait: int = 0,
-        patience: float | None = None,
     ) -> Answer:
         """Send one request. Raises Refused, Denied, NoAnswer."""
-        deadline = time.monotonic() + (patience or self._patience) + wait
+        deadline = time.monotonic() + self._patience + wait
         content = {"Content-Type": "application/json"} if body is not None else {}
         try:
             with self._session.request(
@@ -245,13 +256,6 @@ def text_or_none(value: Mapping[str, Any], name: str) -> str | None:
     """A member that is a string, or null, or missing. Raises NoAnswer."""
     found = value.get(name)
     return None if found is None else checked(found, str)
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise unusable("it is not JSON") from None
 
 
 def unusable(reason: str) -> NoAnswer:

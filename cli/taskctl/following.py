@@ -5,6 +5,7 @@ DETAILS of them are read a round, those of running tasks first, and among these 
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
@@ -202,7 +203,7 @@ class Follower:
         self._deadline = deadline
         self._path: str | None = None
         self._known: dict[str, Task] = {}
-        self._reads: dict[str, int] = {}
+        self._reads: Counter[str] = Counter()
         self.trouble: str | None = None
         """Why the latest round has had no answer; None: it has had one."""
 
@@ -253,14 +254,9 @@ class Follower:
         """Find out whether the id is a task's or a list's."""
         name = segment(self._id)
         for path in (f"/v1/taskStatus/{name}", f"/v1/taskListStatus/{name}"):
-            try:
-                document = self._server.get(path).object()
-            except Refused as refusal:
-                if refusal.status != 404:
-                    raise
-            else:
+            if answer := self._server.find(path):
                 self._path = path
-                return self._complete(document)
+                return self._complete(answer.object())
         raise Refused(
             f"there is neither a task nor a list {plain(self._id)}", "see taskctl ls, or taskctl ls lists", status=404
         )
@@ -271,13 +267,10 @@ class Follower:
         shown = list_of(document)
         if self._details:
             for task in self._worth_reading(shown):
-                self._reads[task.id] = self._reads.get(task.id, 0) + 1
-                try:
-                    self._known[task.id] = task_of(self._server.get(f"/v1/taskStatus/{segment(task.id)}").object())
-                except Refused as refusal:
-                    # What is shown of it is what the list says.
-                    if refusal.status != 404:
-                        raise
+                self._reads[task.id] += 1
+                # Of one that is not found, the list's status says all that is shown.
+                if answer := self._server.find(f"/v1/taskStatus/{segment(task.id)}"):
+                    self._known[task.id] = task_of(answer.object())
         groups = tuple(replace(group, tasks=tuple(map(self._with_details, group.tasks))) for group in shown.groups)
         return replace(shown, groups=groups)
 
@@ -290,7 +283,7 @@ class Follower:
             if task.state in order
             and (task.state == "pending" or task.id not in self._known or self._known[task.id].state != task.state)
         ]
-        open_.sort(key=lambda task: (order[task.state], self._reads.get(task.id, 0)))
+        open_.sort(key=lambda task: (order[task.state], self._reads[task.id]))
         return open_[: LAST_DETAILS if shown.is_final else DETAILS]
 
     def _with_details(self, task: Task) -> Task:

@@ -116,12 +116,9 @@ def _body(change: Change) -> bytes | None:
 
 def _stored(server: Server, wanted: Document) -> tuple[Document | None, str | None]:
     """The document as it is on the service, with the tag of its version."""
-    try:
-        answer = server.get(wanted.path)
-    except Refused as refusal:
-        if refusal.status == 404:
-            return None, None
-        raise
+    answer = server.find(wanted.path)
+    if answer is None:
+        return None, None
     return _from_service(wanted.kind, answer.object()), answer.headers.get("ETag")
 
 

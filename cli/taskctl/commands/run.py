@@ -91,22 +91,12 @@ def _read(data: str) -> bytes:
 
 def _is_list(server: Server, name: str) -> bool:
     """Whether a name is a list template's. Raises Refused for a name that is both."""
-    if not _exists(server, f"/v1/taskListTemplates/{segment(name)}"):
+    if server.find(f"/v1/taskListTemplates/{segment(name)}") is None:
         return False
-    if _exists(server, f"/v1/taskTemplates/{segment(name)}"):
+    if server.find(f"/v1/taskTemplates/{segment(name)}") is not None:
         raise Refused(
             f"there are a task template and a list template with the name {plain(name)}", "add --task or --list"
         )
-    return True
-
-
-def _exists(server: Server, path: str) -> bool:
-    try:
-        server.get(path)
-    except Refused as refusal:
-        if refusal.status == 404:
-            return False
-        raise
     return True
 
 
