@@ -67,6 +67,13 @@ class Screen:
         self.out.file.write(f"{text}\n")
         self.out.file.flush()
 
+    def show(self, value: Any, *lines: str | Text) -> None:
+        """Write the result: a JSON value, or the lines, which are harmless already."""
+        if self.is_json:
+            self.emit(value)
+        else:
+            self.say(*lines)
+
     def emit(self, value: Any) -> None:
         """Write the result as JSON."""
         self.write(dump(value))

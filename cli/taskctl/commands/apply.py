@@ -42,18 +42,16 @@ def apply(
     if prune:
         with screen.progress("Reading what else there is") as step:
             changes += deletions(server, wanted, reader.kinds, step=step)
-    work = [change for change in changes if change.action is not Action.KEEP]
     if not screen.is_json:
-        _show(screen, work)
-    gone = [change for change in work if change.action is Action.DELETE]
+        _show(screen, changes)
+    gone = [change for change in changes if change.action is Action.DELETE]
     if dry_run:
         _report(screen, changes, {}, dry_run=True)
         return
     if gone and not screen.ask(f"Delete {_count(gone)} that the folder does not have?", yes=yes):
-        work = [change for change in work if change.action is not Action.DELETE]
         changes = [change for change in changes if change.action is not Action.DELETE]
         screen.note("Nothing is deleted.")
-    _write(session, changes, work)
+    _write(session, changes)
 
 
 def write_all(session: Session, work: Sequence[Change]) -> dict[str, TaskctlError | None]:
@@ -83,7 +81,8 @@ def write_all(session: Session, work: Sequence[Change]) -> dict[str, TaskctlErro
 _AGAIN = "run the command again, which makes the other changes"
 
 
-def _write(session: Session, changes: Sequence[Change], work: Sequence[Change]) -> None:
+def _write(session: Session, changes: Sequence[Change]) -> None:
+    work = [change for change in changes if change.action is not Action.KEEP]
     outcome = write_all(session, work)
     _report(session.screen, changes, outcome)
     refused = {label: fault for label, fault in outcome.items() if fault is not None}
@@ -95,16 +94,17 @@ def _write(session: Session, changes: Sequence[Change], work: Sequence[Change]) 
 
 def _check_headers(wanted: Sequence[Document]) -> None:
     for one in wanted:
-        headers = one.members.get("headers")
-        if isinstance(headers, dict) and HIDDEN in headers.values():
+        if one.hides_headers:
             raise Refused(
                 f"{plain(one.source)}: a header of {one.label} has the value {HIDDEN}, which stands for a secret",
                 "write its value",
             )
 
 
-def _show(screen: Screen, work: Sequence[Change]) -> None:
-    for change in work:
+def _show(screen: Screen, changes: Sequence[Change]) -> None:
+    for change in changes:
+        if change.action is Action.KEEP:
+            continue
         mark, colour = _MARKS[change.action]
         screen.say(Text(f"{mark} {change.document.label}", style=f"bold {colour}"))
         for line in change.diff():
@@ -114,14 +114,14 @@ def _show(screen: Screen, work: Sequence[Change]) -> None:
 def _report(
     screen: Screen, changes: Sequence[Change], outcome: dict[str, TaskctlError | None], *, dry_run: bool = False
 ) -> None:
-    if screen.is_json:
-        screen.emit({"dryRun": dry_run, "changes": [_as_json(change, outcome, dry_run=dry_run) for change in changes]})
-        return
     words = {Action.CREATE: "created", Action.CHANGE: "changed", Action.DELETE: "deleted"}
     done = [change for change in changes if dry_run or outcome.get(change.document.label, change) is None]
     counts = [f"{sum(change.action is action for change in done)} {word}" for action, word in words.items()]
     kept = sum(change.action is Action.KEEP for change in changes)
-    screen.say(f"{', '.join(counts)}{' (dry run)' if dry_run else ''}, {kept} unchanged")
+    screen.show(
+        {"dryRun": dry_run, "changes": [_as_json(change, outcome, dry_run=dry_run) for change in changes]},
+        f"{', '.join(counts)}{' (dry run)' if dry_run else ''}, {kept} unchanged",
+    )
 
 
 def _as_json(change: Change, outcome: dict[str, TaskctlError | None], *, dry_run: bool) -> dict[str, Any]:

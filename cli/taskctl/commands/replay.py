@@ -76,11 +76,11 @@ def _replay_all(session: Session, filters: dict[str, str], resource: str, *, yes
             if not isinstance(after, str) or after == following:
                 raise NoAnswer("the service's pages do not end", "check the URL", is_passing=False)
             following = after
-    if screen.is_json:
-        screen.emit({"replayed": replayed, "skipped": skipped})
-        return
-    screen.say(f"{replayed} {noun if replayed != 1 else noun[:-1]} replayed")
-    for one in skipped:
-        screen.say(
+    screen.show(
+        {"replayed": replayed, "skipped": skipped},
+        f"{replayed} {noun if replayed != 1 else noun[:-1]} replayed",
+        *(
             Text(f"  skipped {plain(one.get('id'))}: {plain(one.get('reason'))}" if isinstance(one, dict) else "")
-        )
+            for one in skipped
+        ),
+    )

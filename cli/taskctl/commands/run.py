@@ -56,17 +56,13 @@ def run(
         )
         if value is not None
     }
-    created = _create(
-        server, f"/v1/{'taskList' if is_list else 'task'}/{segment(name)}", body, headers, has_key=key is not None
-    )
-    created_id = member(created, "taskListID" if is_list else "taskID", str)
+    kind, resource = ("list", "taskList") if is_list else ("task", "task")
+    created = _create(server, f"/v1/{resource}/{segment(name)}", body, headers)
+    created_id = member(created, f"{resource}ID", str)
     if not wait:
-        if screen.is_json:
-            screen.emit({"id": created_id, "kind": "list" if is_list else "task"})
-        else:
-            screen.say(Text(plain(created_id)))
+        screen.show({"id": created_id, "kind": kind}, Text(plain(created_id)))
         return
-    screen.note(Text(f"{'list' if is_list else 'task'} {plain(created_id)}"))
+    screen.note(Text(f"{kind} {plain(created_id)}"))
     if is_list:
         ended = show_until_end(server, screen, created_id, timeout=timeout)
     else:
@@ -100,13 +96,13 @@ def _is_list(server: Server, name: str) -> bool:
     return True
 
 
-def _create(server: Server, path: str, body: bytes, headers: dict[str, str], *, has_key: bool) -> dict[str, object]:
+def _create(server: Server, path: str, body: bytes, headers: dict[str, str]) -> dict[str, object]:
     try:
         return server.call("POST", path, body=body, headers=headers).object()
     except NoAnswer as fault:
         step = (
             "repeat the command with the same key"
-            if has_key
+            if "Idempotency-Key" in headers
             else "look with taskctl ls; --idempotency-key makes a repetition safe"
         )
         raise NoAnswer(f"whether it was created is not known: {fault.problem}", step) from None
