@@ -174,9 +174,13 @@ def _group_of(document: Mapping[str, Any]) -> Group:
 
 
 def _moment(document: Mapping[str, Any], name: str) -> datetime | None:
-    """A time, if the service shows one that is one."""
+    return moment_of(text_or_none(document, name))
+
+
+def moment_of(value: object) -> datetime | None:
+    """A time, if the value is one."""
     try:
-        moment = datetime.fromisoformat(text_or_none(document, name) or "")
+        moment = datetime.fromisoformat(str(value))
     except ValueError:
         return None
     # At the ends of the calendar a time has no equal one in other zones.
@@ -188,19 +192,12 @@ def _moment(document: Mapping[str, Any], name: str) -> datetime | None:
 class Follower:
     """Reads a task or a list again and again. Remembers what it has learned of the tasks of a list."""
 
-    def __init__(
-        self,
-        server: Server,
-        followed_id: str,
-        *,
-        details: bool = True,
-        deadline: float | None = None,
-    ) -> None:
+    def __init__(self, server: Server, followed_id: str, *, details: bool = True, timeout: float | None = None) -> None:
         self._server = server
         self._id = followed_id
         self._details = details
         self._shortest_pause, self._longest_pause = (SHORTEST_PAUSE, LONGEST_PAUSE) if details else (QUIET, QUIET)
-        self._deadline = deadline
+        self._deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
         self._path: str | None = None
         self._known: dict[str, Task] = {}
         self._reads: Counter[str] = Counter()
@@ -220,7 +217,7 @@ class Follower:
         shown = self.now()
         yield shown
         pause, answered = self._shortest_pause, time.monotonic()
-        while not shown.is_final and (left := self._left()) > 0:
+        while not shown.is_final and (left := self._deadline - time.monotonic()) > 0:
             started = time.monotonic()
             wait = max(1, int(min(pause, left)))
             try:
@@ -241,9 +238,6 @@ class Follower:
                     return
             # A service, or what stands before it, need not wait as it is asked to.
             time.sleep(max(0.0, min(wait, left) - (time.monotonic() - started)))
-
-    def _left(self) -> float:
-        return float("inf") if self._deadline is None else self._deadline - time.monotonic()
 
     def _read(self, wait: int) -> Task | TaskList:
         if self._path is None:

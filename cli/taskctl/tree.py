@@ -8,7 +8,7 @@ from typing import Any, Final
 from rich.text import Text
 from rich.tree import Tree
 
-from taskctl.following import Group, Task, TaskList, seconds_of
+from taskctl.following import FINAL, Group, Task, TaskList, moment_of, seconds_of
 from taskctl.hostile import brief, plain
 from taskctl.screen import COLOURS, state_text
 from taskctl.times import rfc3339
@@ -140,9 +140,7 @@ def _fact(followed: Task | TaskList, about: Iterable[str]) -> list[str]:
     parts = [plain(followed.id), _name(followed), plain(followed.state)]
     if isinstance(followed, Task) and followed.attempts:
         parts.append(f"attempt {followed.attempts}")
-    if followed.is_final:
-        parts.append(elapsed(followed))
-    parts += [_start(followed), *about]
+    parts += [elapsed(followed) if followed.is_final else "", _start(followed), *about]
     if isinstance(followed, Task) and followed.last_error:
         parts.append(plain(followed.last_error))
     return parts
@@ -150,7 +148,7 @@ def _fact(followed: Task | TaskList, about: Iterable[str]) -> list[str]:
 
 def _title(followed: TaskList, now: datetime | None) -> Text:
     counts = Counter(task.state for task in followed.tasks)
-    done, whole = sum(counts[state] for state in ("done", "failed", "cancelled")), counts.total()
+    done, whole = sum(counts[state] for state in FINAL), counts.total()
     return Text.assemble(
         (plain(followed.name) or "list", "bold"),
         f" {plain(followed.id)} ",
@@ -210,14 +208,9 @@ def _draw_task(task: Task, now: datetime | None) -> Tree:
     for told in _about(task):
         tree.add(_dim(told))
     for attempt in task.history:
-        parts = [f"attempt {plain(attempt.get('attempt'))}"]
-        one = Task(
-            id="",
-            state="done",
-            started=_time(attempt.get("startedAt")),
-            finished=_time(attempt.get("finishedAt")),
-        )
-        parts.append(f"{elapsed(one, now):>7}")
+        started, finished = moment_of(attempt.get("startedAt")), moment_of(attempt.get("finishedAt"))
+        took = elapsed(Task(id="", state="done", started=started, finished=finished), now)
+        parts = [f"attempt {plain(attempt.get('attempt'))}", f"{took:>7}"]
         if attempt.get("responseCode") is not None:
             parts.append(plain(attempt["responseCode"]))
         line = Text("  ".join(parts), no_wrap=True, overflow="ellipsis")
@@ -226,14 +219,6 @@ def _draw_task(task: Task, now: datetime | None) -> Tree:
         line.rstrip()
         tree.add(line)
     return tree
-
-
-def _time(value: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _name(followed: Task | TaskList) -> str:

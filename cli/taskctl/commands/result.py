@@ -21,9 +21,7 @@ def result(
 ) -> None:
     """Show the result of a task, the JSON as the service has it."""
     if wait:
-        ended = wait_until_end(session.server, session.screen, task_id, timeout=timeout)
-        if failure := failure_of(ended):
-            raise failure
+        wait_until_end(session.server, session.screen, task_id, timeout=timeout)
     show_result(session, task_id)
 
 

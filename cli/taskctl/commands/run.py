@@ -12,11 +12,10 @@ from taskctl.command import Session
 from taskctl.commands.result import show_result
 from taskctl.commands.watch import Timeout
 from taskctl.errors import NoAnswer, Refused, WrongUse
-from taskctl.following import Task
 from taskctl.headers import LONGEST_GROUP, LONGEST_KEY, TraceParent, traceparent, visible
 from taskctl.hostile import plain
 from taskctl.times import moment, seconds
-from taskctl.waiting import failure_of, show_until_end, wait_until_end
+from taskctl.waiting import show_until_end, wait_until_end
 
 
 def run(
@@ -64,12 +63,9 @@ def run(
         return
     screen.note(Text(f"{kind} {plain(created_id)}"))
     if is_list:
-        ended = show_until_end(server, screen, created_id, timeout=timeout)
+        show_until_end(server, screen, created_id, timeout=timeout)
     else:
-        ended = wait_until_end(server, screen, created_id, timeout=timeout)
-    if failure := failure_of(ended):
-        raise failure
-    if isinstance(ended, Task):
+        wait_until_end(server, screen, created_id, timeout=timeout)
         show_result(session, created_id)
 
 
