@@ -10,8 +10,8 @@ from rich.tree import Tree
 
 from taskctl.following import FINAL, Group, Task, TaskList, moment_of, seconds_of
 from taskctl.hostile import brief, plain
+from taskctl.options import rfc3339
 from taskctl.screen import COLOURS, state_text
-from taskctl.times import rfc3339
 
 _NAME: Final = 24
 """The widest that names are shown."""

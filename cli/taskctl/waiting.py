@@ -13,8 +13,8 @@ from taskctl.api import Server
 from taskctl.errors import Failed, Unfinished
 from taskctl.following import Follower, Task, TaskList
 from taskctl.hostile import brief, plain
+from taskctl.options import rfc3339
 from taskctl.screen import Screen
-from taskctl.times import rfc3339
 from taskctl.tree import changes, draw, errors, lines
 
 

@@ -12,9 +12,9 @@ from taskctl.command import Session
 from taskctl.documents import Document, Kind
 from taskctl.errors import WrongUse
 from taskctl.following import list_of, task_of
+from taskctl.options import Name, Since, Until, moment_ago
 from taskctl.plan import documents
 from taskctl.screen import Screen, state_text
-from taskctl.times import moment_ago
 from taskctl.tree import elapsed
 
 
@@ -37,11 +37,6 @@ class State(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
-
-
-Name = Annotated[str | None, typer.Option(help="The name of the template.")]
-Since = Annotated[str | None, typer.Option(help="Created then or later: 2026-01-31T12:00:00Z, or 30m, 2h, 7d ago.")]
-Until = Annotated[str | None, typer.Option(help="Created before that time, written in the same way.")]
 
 
 def ls(

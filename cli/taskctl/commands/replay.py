@@ -9,9 +9,10 @@ from rich.text import Text
 from taskctl.api import PAGE_SIZE, member, segment
 from taskctl.command import Session
 from taskctl.commands.cancel import each
-from taskctl.commands.ls import Name, Since, Until, search_filter
+from taskctl.commands.ls import search_filter
 from taskctl.errors import NoAnswer, Partly, Refused, TaskctlError, WrongUse
 from taskctl.hostile import plain
+from taskctl.options import Name, Since, Until
 
 
 def replay(

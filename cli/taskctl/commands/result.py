@@ -6,10 +6,10 @@ import typer
 
 from taskctl.api import Server, segment
 from taskctl.command import Session
-from taskctl.commands.watch import Timeout
 from taskctl.errors import Failed, NoAnswer, Refused, Unfinished
 from taskctl.following import Follower, TaskList
 from taskctl.hostile import plain, plain_json
+from taskctl.options import Timeout
 from taskctl.waiting import failure_of, wait_until_end
 
 

@@ -10,11 +10,18 @@ from rich.text import Text
 from taskctl.api import Server, member, segment
 from taskctl.command import Session
 from taskctl.commands.result import show_result
-from taskctl.commands.watch import Timeout
 from taskctl.errors import NoAnswer, Refused, WrongUse
-from taskctl.headers import LONGEST_GROUP, LONGEST_KEY, TraceParent, traceparent, visible
 from taskctl.hostile import plain
-from taskctl.times import moment, seconds
+from taskctl.options import (
+    LONGEST_GROUP,
+    LONGEST_KEY,
+    Timeout,
+    TraceParent,
+    moment,
+    seconds,
+    traceparent,
+    visible,
+)
 from taskctl.waiting import show_until_end, wait_until_end
 
 

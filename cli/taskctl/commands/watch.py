@@ -5,11 +5,8 @@ from typing import Annotated
 import typer
 
 from taskctl.command import Session
+from taskctl.options import Timeout
 from taskctl.waiting import show_until_end
-
-Timeout = Annotated[
-    float | None, typer.Option(min=0.1, help="Seconds after which taskctl stops waiting (exit code 7).")
-]
 
 
 def watch(
