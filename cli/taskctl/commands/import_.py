@@ -134,28 +134,14 @@ def _write(session: Session, entries: list[Entry], *, overwrite: bool, dry_run: 
 
 
 def _report(session: Session, entries: list[Entry], *, dry_run: bool) -> None:
-    counts = Counter(entry.outcome for entry in entries)
-    if session.screen.is_json:
-        shown: list[dict[str, Any]] = [
-            {
-                "kind": entry.kind,
-                "name": entry.name,
-                "outcome": entry.outcome,
-                "reasons": entry.reasons,
-                "hints": entry.hints,
-            }
-            for entry in entries
-        ]
-        session.screen.emit({"dryRun": dry_run, "documents": shown})
-        return
+    shown = ("kind", "name", "outcome", "reasons", "hints")
+    documents = [{member: getattr(entry, member) for member in shown} for entry in entries]
+    lines: list[Text] = []
     for entry in entries:
-        line = Text.assemble(
-            (f"{entry.outcome:<8}", _STYLES[entry.outcome]), f" {entry.kind or ''}/{plain(entry.name)}"
-        )
-        session.screen.say(line)
-        for reason in entry.reasons:
-            session.screen.say(Text(f"         {plain(reason)}"))
-        for hint in entry.hints:
-            session.screen.say(Text(f"         note: {plain(hint)}"))
+        outcome = (f"{entry.outcome:<8}", _STYLES[entry.outcome])
+        lines.append(Text.assemble(outcome, f" {entry.kind or ''}/{plain(entry.name)}"))
+        lines += [Text(f"         {plain(reason)}") for reason in entry.reasons]
+        lines += [Text(f"         note: {plain(hint)}") for hint in entry.hints]
+    counts = Counter(entry.outcome for entry in entries)
     told = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome)
-    session.screen.say(f"{told}{' (dry run)' if dry_run else ''}")
+    session.screen.show({"dryRun": dry_run, "documents": documents}, *lines, f"{told}{' (dry run)' if dry_run else ''}")
