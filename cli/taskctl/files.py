@@ -1,4 +1,4 @@
-"""Documents in files and folders: reading them, and writing them as they are read.
+"""Reading documents from files and folders.
 
 taskTemplates/*.json                                     also .yaml, .yml; any name of the file
 taskListTemplates/*.json
@@ -111,8 +111,7 @@ class Reader:
 
     def _add(self, kind: Kind, members: Mapping[str, Any], shown: str) -> None:
         found = document(kind, members, shown)
-        before = self._documents.get((kind, found.name))
-        if before is not None:
+        if before := self._documents.get((kind, found.name)):
             raise ValueError(f"{found.label} is in {before.source} as well")
         self._documents[kind, found.name] = found
 
@@ -130,6 +129,14 @@ class Reader:
         if found[1] not in self._values:
             raise ValueError(f"{found[0]} has no value, give it one with --set {found[1]}=…")
         return self._values[found[1]]
+
+
+def read_bytes(path: str, hint: str) -> bytes:
+    """The bytes of a file (-: stdin). Raises WrongUse with the hint."""
+    try:
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise WrongUse(f"{plain(path)} cannot be read ({error.strerror})", hint) from None
 
 
 def parse_json(text: str) -> Any:

@@ -1,7 +1,5 @@
 """taskctl run: creates a task or a list."""
 
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +9,7 @@ from taskctl.api import Server, member, segment
 from taskctl.command import Session
 from taskctl.commands.result import show_result
 from taskctl.errors import NoAnswer, Refused, WrongUse
+from taskctl.files import read_bytes
 from taskctl.hostile import plain
 from taskctl.options import (
     LONGEST_GROUP,
@@ -78,14 +77,9 @@ def run(
 
 def _read(data: str) -> bytes:
     """The body: the text itself, or what a file has. Raises WrongUse."""
-    if not data.startswith("@"):
-        return data.encode("utf-8", "surrogateescape")
-    if data == "@-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(data[1:]).read_bytes()
-    except OSError as error:
-        raise WrongUse(f"{plain(data[1:])} cannot be read ({error.strerror})", "name a file after --data @") from None
+    if data.startswith("@"):
+        return read_bytes(data[1:], "name a file after --data @")
+    return data.encode("utf-8", "surrogateescape")
 
 
 def _is_list(server: Server, name: str) -> bool:
