@@ -40,32 +40,38 @@ class About:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
-    """A task, alone or of a list."""
+class _Followed:
+    """The members that a task and a list have in common."""
 
     id: str
     state: str
     name: str = ""
     """Name of its template; empty: not known yet."""
-    attempts: int | None = None
-    """Attempts so far; None: not known."""
-    code: int | None = None
-    """The status of the target's answer."""
     created: datetime | None = None
-    started: datetime | None = None
     finished: datetime | None = None
     not_before: datetime | None = None
     """When it starts, while it waits for that."""
-    error: str | None = None
-    """Why it has failed, or was cancelled."""
-    history: tuple[Mapping[str, Any], ...] = ()
-    """The last attempts, as the service shows them; a service of an older version does not."""
     about: About = About()
 
     @property
     def is_final(self) -> bool:
         """Whether it has ended."""
         return self.state in FINAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(_Followed):
+    """A task, alone or of a list."""
+
+    attempts: int | None = None
+    """Attempts so far; None: not known."""
+    code: int | None = None
+    """The status of the target's answer."""
+    started: datetime | None = None
+    error: str | None = None
+    """Why it has failed, or was cancelled."""
+    history: tuple[Mapping[str, Any], ...] = ()
+    """The last attempts, as the service shows them; a service of an older version does not."""
 
     @property
     def last_error(self) -> str | None:
@@ -86,23 +92,10 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskList:
+class TaskList(_Followed):
     """A list of groups."""
 
-    id: str
-    state: str
-    name: str = ""
     groups: tuple[Group, ...] = ()
-    created: datetime | None = None
-    finished: datetime | None = None
-    not_before: datetime | None = None
-    """When it starts, while it waits for that."""
-    about: About = About()
-
-    @property
-    def is_final(self) -> bool:
-        """Whether it has ended."""
-        return self.state in FINAL
 
     @property
     def tasks(self) -> Iterator[Task]:
@@ -124,43 +117,37 @@ def task_of(document: Mapping[str, Any]) -> Task:
     history = document.get("history")
     attempts, code = document.get("attempts"), document.get("responseCode")
     return Task(
-        id=member(document, "id", str),
-        state=member(document, "status", str),
-        name=text_or_none(document, "name") or "",
+        **_common(document),
         attempts=attempts if isinstance(attempts, int) else None,
         code=code if isinstance(code, int) else None,
-        created=_moment(document, "createdAt"),
         started=_moment(document, "startedAt"),
-        finished=_moment(document, "finishedAt"),
-        not_before=_moment(document, "notBefore"),
         error=text_or_none(document, "error"),
         history=tuple(one for one in history if isinstance(one, dict)) if isinstance(history, list) else (),
-        about=_about_of(document),
     )
 
 
 def list_of(document: Mapping[str, Any]) -> TaskList:
     """The list in a `taskListStatus`, or in a page of lists. Raises NoAnswer."""
     groups = checked(document.get("groups") or [], list)
-    return TaskList(
-        id=member(document, "id", str),
-        state=member(document, "status", str),
-        name=text_or_none(document, "name") or "",
-        groups=tuple(_group_of(checked(group, dict)) for group in groups),
-        created=_moment(document, "createdAt"),
-        finished=_moment(document, "finishedAt"),
-        not_before=_moment(document, "notBefore"),
-        about=_about_of(document),
-    )
+    return TaskList(**_common(document), groups=tuple(_group_of(checked(group, dict)) for group in groups))
 
 
-def _about_of(document: Mapping[str, Any]) -> About:
-    return About(
-        trace_id=text_or_none(document, "traceId"),
-        created_by=text_or_none(document, "createdBy"),
-        cancelled_by=text_or_none(document, "cancelledBy"),
-        replayed_by=text_or_none(document, "replayedBy"),
-    )
+def _common(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that a task and a list have in common."""
+    return {
+        "id": member(document, "id", str),
+        "state": member(document, "status", str),
+        "name": text_or_none(document, "name") or "",
+        "created": _moment(document, "createdAt"),
+        "finished": _moment(document, "finishedAt"),
+        "not_before": _moment(document, "notBefore"),
+        "about": About(
+            trace_id=text_or_none(document, "traceId"),
+            created_by=text_or_none(document, "createdBy"),
+            cancelled_by=text_or_none(document, "cancelledBy"),
+            replayed_by=text_or_none(document, "replayedBy"),
+        ),
+    }
 
 
 def _group_of(document: Mapping[str, Any]) -> Group:
