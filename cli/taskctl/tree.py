@@ -40,7 +40,7 @@ def draw(followed: Task | TaskList, *, height: int | None = None, now: datetime 
         return _draw_task(followed, now)
     tree = Tree(_title(followed, now))
     if about := _about(followed):
-        tree.add(_dim("  ".join(about)))
+        tree.add(_line(("  ".join(about), "dim")))
         height = None if height is None else height - 1
     tasks = list(followed.tasks)
     width = min(_NAME, max((len(_name(task)) for task in tasks), default=0))
@@ -54,7 +54,7 @@ def draw(followed: Task | TaskList, *, height: int | None = None, now: datetime 
             tree.add(Text(f"… {cut} more groups", style="dim"))
         left = max(0, height - (2 if cut else 1) - 2 * len(numbered))
     for number, group in numbered:
-        branch = tree.add(_group_line(number, group))
+        branch = tree.add(_line(f"group {number} ", state_text(group.state), error=group.error))
         shown = list(group.tasks) if left is None else _interesting(group.tasks, left)
         left = None if left is None else left - len(shown)
         for task in shown:
@@ -63,7 +63,7 @@ def draw(followed: Task | TaskList, *, height: int | None = None, now: datetime 
             counts = Counter(task.state for task in group.tasks)
             counts.subtract(task.state for task in shown)
             told = ", ".join(f"{count} {plain(state)}" for state, count in sorted(counts.items()) if count)
-            branch.add(_dim(f"… {hidden} more: {told}"))
+            branch.add(_line((f"… {hidden} more: {told}", "dim")))
     return tree
 
 
@@ -149,33 +149,30 @@ def _fact(followed: Task | TaskList, about: Iterable[str]) -> list[str]:
 def _title(followed: TaskList, now: datetime | None) -> Text:
     counts = Counter(task.state for task in followed.tasks)
     done, whole = sum(counts[state] for state in FINAL), counts.total()
-    return Text.assemble(
+    return _line(
         (plain(followed.name) or "list", "bold"),
         f" {plain(followed.id)} ",
         state_text(followed.state),
-        f" {done}/{whole} {_start(followed) or elapsed(followed, now)}".rstrip(),
-        no_wrap=True,
-        overflow="ellipsis",
+        f" {done}/{whole} {_start(followed) or elapsed(followed, now)}",
     )
 
 
-def _group_line(number: int, group: Group) -> Text:
-    line = Text.assemble(f"group {number} ", state_text(group.state), no_wrap=True, overflow="ellipsis")
-    if group.error:
-        line.append(f"  {plain(group.error)}", style="red")
-    return line
-
-
 def _task_line(task: Task, width: int, now: datetime | None) -> Text:
-    attempts = "" if not task.attempts else f"{task.attempts}x"
-    line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(_fitted(_name(task), width) + "  ")
-    line.append(f"{plain(task.state):<{_STATE}}", style=COLOURS.get(task.state, ""))
-    line.append(f"  {attempts:>4}  {elapsed(task, now):>7}")
-    if starts := _start(task):
-        line.append(f"  {starts}")
-    if error := task.last_error:
-        line.append(f"  {plain(error)}", style="red")
+    attempts = f"{task.attempts}x" if task.attempts else ""
+    starts = _start(task)
+    return _line(
+        f"{_fitted(_name(task), width)}  ",
+        (f"{plain(task.state):<{_STATE}}", COLOURS.get(task.state, "")),
+        f"  {attempts:>4}  {elapsed(task, now):>7}",
+        f"  {starts}" if starts else "",
+        error=task.last_error,
+    )
+
+
+def _line(*parts: str | Text | tuple[str, str], error: object = None) -> Text:
+    """A line that the width of the terminal cuts off."""
+    told = [(f"  {plain(error)}", "red")] if error else []
+    line = Text.assemble(*parts, *told, no_wrap=True, overflow="ellipsis")
     line.rstrip()
     return line
 
@@ -192,10 +189,6 @@ def _about(followed: Task | TaskList) -> list[str]:
     return [f"{what} {brief(text)}" for what, text in told.items() if text]
 
 
-def _dim(text: str) -> Text:
-    return Text(text, style="dim", no_wrap=True, overflow="ellipsis")
-
-
 def _start(followed: Task | TaskList) -> str:
     """When what waits for its time starts; empty for others."""
     if followed.not_before is None or followed.state != "created":
@@ -206,18 +199,14 @@ def _start(followed: Task | TaskList) -> str:
 def _draw_task(task: Task, now: datetime | None) -> Tree:
     tree = Tree(_task_line(task, len(_name(task)), now))
     for told in _about(task):
-        tree.add(_dim(told))
+        tree.add(_line((told, "dim")))
     for attempt in task.history:
         started, finished = moment_of(attempt.get("startedAt")), moment_of(attempt.get("finishedAt"))
         took = elapsed(Task(id="", state="done", started=started, finished=finished), now)
         parts = [f"attempt {plain(attempt.get('attempt'))}", f"{took:>7}"]
         if attempt.get("responseCode") is not None:
             parts.append(plain(attempt["responseCode"]))
-        line = Text("  ".join(parts), no_wrap=True, overflow="ellipsis")
-        if attempt.get("error"):
-            line.append(f"  {plain(attempt['error'])}", style="red")
-        line.rstrip()
-        tree.add(line)
+        tree.add(_line("  ".join(parts), error=attempt.get("error")))
     return tree
 
 
