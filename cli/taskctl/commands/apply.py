@@ -48,7 +48,8 @@ def apply(
     if dry_run:
         _report(screen, changes, {}, dry_run=True)
         return
-    if gone and not screen.ask(f"Delete {_count(gone)} that the folder does not have?", yes=yes):
+    count = "1 document" if len(gone) == 1 else f"{len(gone)} documents"
+    if gone and not screen.ask(f"Delete {count} that the folder does not have?", yes=yes):
         changes = [change for change in changes if change.action is not Action.DELETE]
         screen.note("Nothing is deleted.")
     _write(session, changes)
@@ -133,7 +134,3 @@ def _as_json(change: Change, outcome: dict[str, TaskctlError | None], *, dry_run
         "done": not dry_run and change.document.label in outcome and fault is None,
         "error": fault.problem if fault else None,
     }
-
-
-def _count(gone: Sequence[Change]) -> str:
-    return "1 document" if len(gone) == 1 else f"{len(gone)} documents"

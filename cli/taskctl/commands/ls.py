@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +10,7 @@ from rich.text import Text
 
 from taskctl.api import PAGE_SIZE, Server
 from taskctl.command import Session
-from taskctl.documents import Document, Kind
+from taskctl.documents import Kind
 from taskctl.errors import WrongUse
 from taskctl.following import list_of, task_of
 from taskctl.options import Name, Since, Until, moment_ago
@@ -108,13 +109,11 @@ def _show_lists(screen: Screen, found: list[dict[str, Any]]) -> None:
 
 
 def _show_documents(session: Session, kind: Kind, limit: int) -> None:
-    found: list[Document] = []
     with session.screen.progress("Reading") as step:
-        for one in documents(session.server, kind, step=step):
-            if len(found) == limit:
-                session.screen.note("There are more: raise --limit.")
-                break
-            found.append(one)
+        found = [*islice(documents(session.server, kind, step=step), limit + 1)]
+    if len(found) > limit:
+        session.screen.note("There are more: raise --limit.")
+        del found[limit:]
     if session.screen.is_json:
         session.screen.emit({"items": [dict(one.members) for one in found]})
         return
