@@ -76,52 +76,50 @@ def openapi() -> dict[str, Any]:
 def _operation(operation: Operation) -> dict[str, Any]:
     responses = {str(status): _success(answer) for status, answer in operation.answers.items()}
     responses |= _errors(operation)
-    described: dict[str, Any] = {
+    return {
         "operationId": operation.id,
         "tags": [operation.tag.name],
         "summary": operation.summary,
         "responses": dict(sorted(responses.items())),
+        **_given(
+            description=operation.description or None,
+            parameters=[_parameter(parameter) for parameter in operation.parameters] or None,
+            requestBody=_body(operation.body) if operation.body else None,
+            security=[] if operation.is_open else None,
+        ),
     }
-    if operation.description:
-        described["description"] = operation.description.strip()
-    if operation.parameters:
-        described["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
-    if operation.body is not None:
-        described["requestBody"] = _body(operation.body)
-    if operation.is_open:
-        described["security"] = []
-    return described
+
+
+def _given(**members: Any) -> dict[str, Any]:
+    """The members that there are."""
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
-    example = {} if parameter.example is None else {"example": parameter.example}
     return {
         "name": parameter.name,
         "in": parameter.where,
         "required": parameter.where == "path",
         "description": parameter.description,
         "schema": dict(parameter.schema),
-        **example,
+        **_given(example=parameter.example),
     }
 
 
 def _body(body: Body) -> dict[str, Any]:
     examples = {name: {"value": value} for name, value in body.examples.items()}
     content = {"application/json": {"schema": _schema(body.shape), "examples": examples}}
-    description = {"description": body.description} if body.description else {}
-    return {"required": True, **description, "content": content}
+    return {"required": True, **_given(description=body.description or None), "content": content}
 
 
 def _success(answer: Success) -> dict[str, Any]:
-    response: dict[str, Any] = {"description": answer.description}
-    if answer.headers:
-        response["headers"] = {name: _header(header) for name, header in answer.headers.items()}
+    content = None
     if answer.shape is not None:
-        example = {} if answer.example is None else {"example": answer.example}
-        response["content"] = {answer.content_type: {"schema": _schema(answer.shape), **example}}
-    if answer.links:
-        response["links"] = dict(answer.links)
-    return response
+        content = {answer.content_type: {"schema": _schema(answer.shape), **_given(example=answer.example)}}
+    headers = {name: _header(header) for name, header in answer.headers.items()}
+    return _given(
+        description=answer.description, headers=headers or None, content=content, links=dict(answer.links) or None
+    )
 
 
 def _header(header: Header) -> dict[str, Any]:
@@ -174,7 +172,7 @@ def _error(
     title = problem.title(bodies[0]["status"])
     return {
         "description": f"{title}: {next(iter(messages))}" if len(messages) == 1 else f"{title}.",
-        **({"headers": headers} if headers else {}),
+        **_given(headers=headers or None),
         "content": {"application/json": {"schema": _schema(Problem), "examples": examples}},
     }
 
