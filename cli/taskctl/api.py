@@ -14,7 +14,6 @@ from urllib.parse import quote, urlsplit
 
 import requests
 import urllib3
-from requests.auth import AuthBase
 
 from taskctl import __version__
 from taskctl.errors import Denied, NoAnswer, Refused, TaskctlError, WrongUse
@@ -72,7 +71,7 @@ class Server:
         self.connection = connection
         self._patience = patience
         self._session = requests.Session()
-        self._session.auth = _Bearer(connection.token)
+        self._session.auth = self._add_token
         self._session.headers.update(
             {"User-Agent": f"taskctl/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
         )
@@ -151,6 +150,12 @@ class Server:
             seen.add(following)
             query["next"] = following
 
+    def _add_token(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the token; called without one too, because requests would take a password from ~/.netrc."""
+        if self.connection.token is not None:
+            request.headers["Authorization"] = f"Bearer {self.connection.token}"
+        return request
+
     def _body(self, response: requests.Response, deadline: float) -> str:
         """The body, read before the deadline. Raises NoAnswer, and what urllib3 raises."""
         chunks: list[bytes] = []
@@ -216,18 +221,6 @@ class Server:
 
 
 _CHECK: Final = "check the URL (--url, TASKCTL_URL or a profile), and that the service runs"
-
-
-class _Bearer(AuthBase):
-    """Adds the token; set without one too, because requests would take a password from ~/.netrc."""
-
-    def __init__(self, token: str | None) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token is not None:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
 
 
 def segment(name: str) -> str:
