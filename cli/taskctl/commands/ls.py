@@ -1,9 +1,8 @@
 """taskctl ls: finds tasks and lists, and names templates."""
 
 from datetime import datetime
-from enum import StrEnum
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.text import Text
@@ -18,31 +17,13 @@ from taskctl.plan import documents
 from taskctl.screen import Screen, state_text
 from taskctl.tree import elapsed
 
-
-class Subject(StrEnum):
-    """What is listed."""
-
-    TASKS = "tasks"
-    LISTS = "lists"
-    TASK_TEMPLATES = "taskTemplates"
-    LIST_TEMPLATES = "taskListTemplates"
-    POLICIES = "policies"
-    EVENT_TASKS = "eventTasks"
-
-
-class State(StrEnum):
-    """States of tasks and lists."""
-
-    CREATED = "created"
-    PENDING = "pending"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+Subject = Literal["tasks", "lists", "taskTemplates", "taskListTemplates", "policies", "eventTasks"]
+State = Literal["created", "pending", "done", "failed", "cancelled"]
 
 
 def ls(
     session: Session,
-    subject: Annotated[Subject, typer.Argument(help="What is listed.")] = Subject.TASKS,
+    subject: Annotated[Subject, typer.Argument(help="What is listed.")] = "tasks",
     name: Name = None,
     state: Annotated[State | None, typer.Option(help="The state.")] = None,
     since: Since = None,
@@ -51,18 +32,18 @@ def ls(
 ) -> None:
     """Find tasks and lists, the newest first; or list templates, policies and event tasks."""
     filters = search_filter(name=name, state=state, since=since, until=until)
-    if subject not in (Subject.TASKS, Subject.LISTS):
+    if subject not in ("tasks", "lists"):
         if filters:
             raise WrongUse(f"{', '.join(filters)}: only tasks and lists are searched", "leave these options out")
         _show_documents(session, Kind(subject), limit)
         return
-    path = "/v1/tasks" if subject is Subject.TASKS else "/v1/taskLists"
+    path = "/v1/tasks" if subject == "tasks" else "/v1/taskLists"
     with session.screen.progress("Searching") as step:
         found, is_all = search(session.server, path, filters, limit=limit, step=step)
     if session.screen.is_json:
         session.screen.emit({"items": found, "complete": is_all})
         return
-    if subject is Subject.TASKS:
+    if subject == "tasks":
         _show_tasks(session.screen, found)
     else:
         _show_lists(session.screen, found)

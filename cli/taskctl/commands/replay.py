@@ -56,10 +56,9 @@ def _replay_all(session: Session, filters: dict[str, str], resource: str, *, yes
         screen.note("Nothing is replayed.")
         return
     replayed, skipped = 0, []
-    following: str | None = None
+    asked: dict[str, Any] = {"resource": resource, "limit": PAGE_SIZE, **filters}
     with screen.progress("Replaying", count) as step:
         while count:
-            asked = {"resource": resource, "limit": PAGE_SIZE, **filters} | ({"next": following} if following else {})
             try:
                 page_answer = server.call("POST", "/v1/replays", body=json.dumps(asked).encode()).object()
             except TaskctlError as fault:
@@ -74,9 +73,9 @@ def _replay_all(session: Session, filters: dict[str, str], resource: str, *, yes
             after = page_answer.get("next")
             if after is None:
                 break
-            if not isinstance(after, str) or after == following:
+            if not isinstance(after, str) or after == asked.get("next"):
                 raise NoAnswer("the service's pages do not end", "check the URL", is_passing=False)
-            following = after
+            asked["next"] = after
     screen.show(
         {"replayed": replayed, "skipped": skipped},
         f"{replayed} {noun if replayed != 1 else noun[:-1]} replayed",
