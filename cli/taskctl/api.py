@@ -176,19 +176,18 @@ class Server:
     def _fault(self, error: Exception) -> NoAnswer:
         """The error for a request that got no answer."""
         causes = [*_causes(error)]
-        for cause in causes:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                return NoAnswer(
-                    f"the certificate of {self._host} is not accepted ({plain(cause.verify_message)})",
-                    "name its authority's certificate with --ca-file",
-                    is_passing=False,
-                )
-        for cause in causes:
-            if isinstance(cause, ssl.SSLError):
-                reason = plain(cause.reason or "the handshake fails")
-                return NoAnswer(
-                    f"{self._host} does not speak TLS as expected ({reason})", "check the URL", is_passing=False
-                )
+        tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+        if isinstance(tls, ssl.SSLCertVerificationError):
+            return NoAnswer(
+                f"the certificate of {self._host} is not accepted ({plain(tls.verify_message)})",
+                "name its authority's certificate with --ca-file",
+                is_passing=False,
+            )
+        if tls is not None:
+            reason = plain(tls.reason or "the handshake fails")
+            return NoAnswer(
+                f"{self._host} does not speak TLS as expected ({reason})", "check the URL", is_passing=False
+            )
         for cause in causes:
             if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, TimeoutError):
                 return NoAnswer(f"{self._host} cannot be reached ({plain(cause.strerror)})", _CHECK)
@@ -205,7 +204,7 @@ class Server:
         if answer.status < 400:
             location = plain(answer.headers.get("Location", "another address"))
             return NoAnswer(f"{self._host} redirects to {location}", "give that address with --url", is_passing=False)
-        message = _message(answer.text)
+        message = _message(answer)
         if answer.status in (401, 403):
             has = "another token" if self.connection.token else "a token"
             return Denied(
@@ -213,10 +212,8 @@ class Server:
                 f"give {has} with TASKCTL_TOKEN or a profile, or check the URL",
             )
         if message is None or answer.status >= 500 or answer.status == 429:
-            said = (
-                f"{answer.status}: {message}" if message else f"{answer.status}, which is no answer of the task service"
-            )
-            return NoAnswer(f"{self._host} answers {said}", _CHECK, is_passing=answer.status in _PASSING)
+            said = f": {message}" if message else ", which is no answer of the task service"
+            return NoAnswer(f"{self._host} answers {answer.status}{said}", _CHECK, is_passing=answer.status in _PASSING)
         return Refused(message, status=answer.status)
 
 
@@ -256,14 +253,12 @@ def unusable(reason: str) -> NoAnswer:
     return NoAnswer(f"the answer is none of the task service: {reason}", "check the URL", is_passing=False)
 
 
-def _message(text: str) -> str | None:
+def _message(answer: Answer) -> str | None:
     """The message of an error of the service; None: it is no such error."""
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
+        return plain(member(answer.object(), "message", str)) or None
+    except NoAnswer:
         return None
-    message = document.get("message") if isinstance(document, dict) else None
-    return plain(message) if isinstance(message, str) and message else None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -45,28 +45,17 @@ def traceparent(text: str | None) -> str | None:
     )
 
 
-def moment_ago(option: str, text: str | None) -> str | None:
-    """A time, or so long ago, as the API takes it (RFC 3339). Raises WrongUse."""
+def moment(option: str, text: str | None, *, or_ago: bool = False) -> str | None:
+    """A time, or with `or_ago` so long ago, as the API takes it (RFC 3339). Raises WrongUse."""
     if text is None:
         return None
     try:
-        if found := _DURATION.fullmatch(text):
+        if or_ago and (found := _DURATION.fullmatch(text)):
             return rfc3339(datetime.now(UTC) - _duration(found))
         return rfc3339(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
-        raise WrongUse(
-            f"--{option} {plain(text)} is no time", "write 2026-01-31T12:00:00Z, or 30m, 2h, 7d for so long ago"
-        ) from None
-
-
-def moment(option: str, text: str | None) -> str | None:
-    """A time, as the API takes it (RFC 3339). Raises WrongUse."""
-    if text is None:
-        return None
-    try:
-        return rfc3339(datetime.fromisoformat(text))
-    except (ValueError, OverflowError):
-        raise WrongUse(f"--{option} {plain(text)} is no time", "write one such as 2026-01-31T12:00:00Z") from None
+        forms = "2026-01-31T12:00:00Z, or 30m, 2h, 7d for so long ago" if or_ago else "one such as 2026-01-31T12:00:00Z"
+        raise WrongUse(f"--{option} {plain(text)} is no time", f"write {forms}") from None
 
 
 def seconds(option: str, text: str | None) -> str | None:

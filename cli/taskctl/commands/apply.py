@@ -115,14 +115,14 @@ def _show(screen: Screen, changes: Sequence[Change]) -> None:
 def _report(
     screen: Screen, changes: Sequence[Change], outcome: dict[str, TaskctlError | None], *, dry_run: bool = False
 ) -> None:
+    if screen.is_json:
+        screen.emit({"dryRun": dry_run, "changes": [_as_json(change, outcome, dry_run=dry_run) for change in changes]})
+        return
     words = {Action.CREATE: "created", Action.CHANGE: "changed", Action.DELETE: "deleted"}
     done = [change for change in changes if dry_run or outcome.get(change.document.label, change) is None]
     counts = [f"{sum(change.action is action for change in done)} {word}" for action, word in words.items()]
     kept = sum(change.action is Action.KEEP for change in changes)
-    screen.show(
-        {"dryRun": dry_run, "changes": [_as_json(change, outcome, dry_run=dry_run) for change in changes]},
-        f"{', '.join(counts)}{' (dry run)' if dry_run else ''}, {kept} unchanged",
-    )
+    screen.say(f"{', '.join(counts)}{' (dry run)' if dry_run else ''}, {kept} unchanged")
 
 
 def _as_json(change: Change, outcome: dict[str, TaskctlError | None], *, dry_run: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from taskctl.command import Session
 from taskctl.documents import Kind
 from taskctl.errors import WrongUse
 from taskctl.following import list_of, task_of
-from taskctl.options import Name, Since, Until, moment_ago
+from taskctl.options import Name, Since, Until, moment
 from taskctl.plan import documents
 from taskctl.screen import Screen, state_text
 from taskctl.tree import elapsed
@@ -68,7 +68,8 @@ def search_filter(
     *, name: str | None, since: str | None, until: str | None, state: State | None = None
 ) -> dict[str, str]:
     """The filter as parameters of the API. Raises WrongUse."""
-    given = {"name": name, "state": state, "since": moment_ago("since", since), "until": moment_ago("until", until)}
+    created = {"since": moment("since", since, or_ago=True), "until": moment("until", until, or_ago=True)}
+    given = {"name": name, "state": state, **created}
     return {parameter: str(value) for parameter, value in given.items() if value is not None}
 
 
@@ -111,5 +112,5 @@ def _what(kind: Kind, members: dict[str, Any]) -> str:
     return str(members.get("taskName", ""))
 
 
-def _time(moment: datetime | None) -> str:
-    return "" if moment is None else moment.astimezone().strftime("%m-%d %H:%M:%S")
+def _time(found: datetime | None) -> str:
+    return "" if found is None else found.astimezone().strftime("%m-%d %H:%M:%S")
