@@ -38,7 +38,7 @@ class Reader:
         """The documents of files and folders (-: stdin), in the order of writing. Raises Refused, WrongUse."""
         for path in paths:
             if path == "-":
-                self._read_text(sys.stdin.read(), Path("-"), "stdin", is_yaml=True)
+                self._read_file(Path(path), "stdin")
             elif Path(path).is_dir():
                 self._read_folder(Path(path))
             elif Path(path).is_file():
@@ -63,11 +63,13 @@ class Reader:
 
     def _read_file(self, path: Path, shown: str) -> None:
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_text(path)
         except (OSError, UnicodeDecodeError) as error:
             self._faults.append(f"{plain(shown)}: it cannot be read as UTF-8 ({type(error).__name__})")
             return
-        if path.suffix == ".rego":
+        if str(path) == "-":
+            self._read_text(text, path, shown, is_yaml=True)
+        elif path.suffix == ".rego":
             self._read_policy(text, path, shown)
         elif path.suffix not in DATA_SUFFIXES:
             self._faults.append(f"{plain(shown)}: .json, .yaml, .yml or .rego is expected as the end of its name")
@@ -129,6 +131,11 @@ class Reader:
         if found[1] not in self._values:
             raise ValueError(f"{found[0]} has no value, give it one with --set {found[1]}=…")
         return self._values[found[1]]
+
+
+def read_text(path: Path) -> str:
+    """The text of a file (-: stdin), which is UTF-8 whatever the terminal has. Raises OSError, UnicodeDecodeError."""
+    return sys.stdin.buffer.read().decode("utf-8") if str(path) == "-" else path.read_text(encoding="utf-8")
 
 
 def read_bytes(path: str, hint: str) -> bytes:

@@ -28,9 +28,13 @@ class Ran:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-def taskctl(url: str, *arguments: str, stdin: str | None = None, **environment: str) -> Ran:
-    """Run a command against a service."""
-    done = CliRunner().invoke(app, list(arguments), input=stdin, env={"TASKCTL_URL": url, **environment})
+def taskctl(
+    url: str, *arguments: str, stdin: str | bytes | None = None, encoding: str = "utf-8", **environment: str
+) -> Ran:
+    """Run a command against a service; the terminal has this encoding."""
+    done = CliRunner(charset=encoding).invoke(
+        app, list(arguments), input=stdin, env={"TASKCTL_URL": url, **environment}
+    )
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return Ran(code=done.exit_code, out=done.stdout, err=done.stderr)

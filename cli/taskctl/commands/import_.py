@@ -1,6 +1,5 @@
 """taskctl import: takes over the collections of v1.1.0."""
 
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -12,6 +11,7 @@ from taskctl.command import Session
 from taskctl.commands.apply import write_all
 from taskctl.documents import Document, Kind
 from taskctl.errors import Partly, Refused, WrongUse
+from taskctl.files import read_text
 from taskctl.folder import Folder
 from taskctl.hostile import plain
 from taskctl.mongoexport import POLICIES, Entry, Outcome, read, refuse_repeated
@@ -80,8 +80,7 @@ def _files(paths: list[Path]) -> list[Path]:
 
 def _read(path: Path, repository: str | None) -> list[Entry]:
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
-        return read(text, str(path), _COLLECTIONS.get(path.stem.lower()), repository=repository)
+        return read(read_text(path), str(path), _COLLECTIONS.get(path.stem.lower()), repository=repository)
     except (OSError, ValueError) as fault:
         raise Refused(
             f"{plain(path)} is no file of mongoexport: {plain(fault)}", "export the collection again"
