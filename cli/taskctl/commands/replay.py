@@ -55,7 +55,7 @@ def _replay_all(session: Session, filters: dict[str, str], resource: str, *, yes
     if count and not screen.ask(f"Replay {count} failed {noun if count != 1 else noun[:-1]}?", yes=yes):
         screen.note("Nothing is replayed.")
         return
-    replayed, skipped = 0, []
+    replayed, skipped, seen = 0, [], set()
     asked: dict[str, Any] = {"resource": resource, "limit": PAGE_SIZE, **filters}
     with screen.progress("Replaying", count) as step:
         while count:
@@ -73,8 +73,9 @@ def _replay_all(session: Session, filters: dict[str, str], resource: str, *, yes
             after = page_answer.get("next")
             if after is None:
                 break
-            if not isinstance(after, str) or after == asked.get("next"):
+            if not isinstance(after, str) or after in seen:
                 raise NoAnswer("the service's pages do not end", "check the URL", is_passing=False)
+            seen.add(after)
             asked["next"] = after
     screen.show(
         {"replayed": replayed, "skipped": skipped},
