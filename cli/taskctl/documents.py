@@ -121,7 +121,7 @@ def canonical(found: Document) -> dict[str, Any]:
 
 
 def _set(members: Mapping[str, Any]) -> dict[str, Any]:
-    """Those members that are set: an empty one means the same as none."""
+    """The members that are set; an empty one counts as not set."""
     return {name: value for name, value in members.items() if value is not None and value not in ("", [], {})}
 
 

@@ -26,7 +26,7 @@ _NUMBERS: Final = {"$numberInt": int, "$numberLong": int, "$numberDouble": float
 
 
 class Outcome(StrEnum):
-    """What happens to a document of v1.1.0."""
+    """The outcome for a document of v1.1.0."""
 
     TAKEN = "taken"
     """As it is, without its `_id` and its empty members."""
@@ -42,15 +42,15 @@ class Entry:
     kind: Kind | None
     name: str
     document: Document | None = None
-    """As it is taken; None: it is refused."""
+    """The document to write; None: it is refused."""
     reasons: list[str] = field(default_factory=list)
-    """What was changed, or why it is refused."""
+    """Changes to it, or reasons why it is refused."""
     hints: list[str] = field(default_factory=list)
-    """What its tasks will meet."""
+    """Notes about what its tasks will do."""
 
     @property
     def outcome(self) -> Outcome:
-        """What happens to it."""
+        """The outcome, which follows from the document and the reasons."""
         if self.document is None:
             return Outcome.REFUSED
         return Outcome.CHANGED if self.reasons else Outcome.TAKEN
@@ -145,7 +145,7 @@ def _converted(entry: Entry, kind: Kind, members: dict[str, Any], repository: st
 
 
 def _known_members(entry: Entry, members: Mapping[str, Any], known: Iterable[str], where: str) -> dict[str, Any]:
-    """Those members that v1.1.0 has read and that are set."""
+    """The members that v1.1.0 has read and that are set."""
     kept = {name: value for name, value in members.items() if name in known and value not in (None, "", [], {})}
     if ignored := [name for name, value in members.items() if name not in known and value not in (None, "")]:
         entry.reasons.append(f"{where}{', '.join(ignored)}: left out, v1.1.0 has ignored it")

@@ -31,11 +31,11 @@ class Change:
 
     action: Action
     document: Document
-    """As it shall be; of a deletion, as it is."""
+    """The document to write or to delete."""
     before: Document | None = None
-    """As it is on the service; None: it is not there."""
+    """The document on the service; None: there is none."""
     etag: str | None = None
-    """The version that is on the service, which is the only one to be replaced; None: there is none, or it has none."""
+    """The tag of the only version to replace; None: there is no document, or it has no tag."""
 
     def diff(self) -> list[str]:
         """The lines that go and those that come, without the values of headers and passwords of URLs."""

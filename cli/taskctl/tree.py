@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from rich.text import Text
@@ -16,8 +17,8 @@ from taskctl.screen import COLOURS, state_text
 _NAME: Final = 24
 """The widest that names are shown."""
 _STATE: Final = 9
-_REST: Final = ("pending", "failed", "cancelled", "created", "done")
-"""States in the order of their interest, where not all tasks fit."""
+_RANKS: Final = {state: rank for rank, state in enumerate(("pending", "failed", "cancelled", "created", "done"))}
+"""Which states are shown first where not all tasks fit."""
 
 
 def elapsed(followed: Task | TaskList, now: datetime | None = None) -> str:
@@ -50,7 +51,7 @@ def draw(followed: Task | TaskList, *, height: int | None = None, now: datetime 
         # Each group has a line of its own, and one for the tasks that do not fit.
         most = max(1, (height - 2) // 2)
         if cut := len(numbered) - most if len(numbered) > most else 0:
-            numbered = sorted(sorted(numbered, key=lambda one: _rank(one[1].state))[:most], key=lambda one: one[0])
+            numbered = sorted(sorted(numbered, key=_rank)[:most], key=itemgetter(0))
             tree.add(Text(f"… {cut} more groups", style="dim"))
         left = max(0, height - (2 if cut else 1) - 2 * len(numbered))
     for number, group in numbered:
@@ -115,7 +116,7 @@ def as_json(followed: Task | TaskList | Group) -> dict[str, Any]:
 
 
 def _changed(before: Task | TaskList | None, after: Task | TaskList) -> Iterator[tuple[int, Task | Group | TaskList]]:
-    """What has another state, or another attempt, than before, with its number in the list."""
+    """The parts whose state or attempt has changed, with their numbers in the list."""
     known = {} if before is None else {one.id: _key(one) for _, one in _parts(before)}
     for number, one in _parts(after):
         if known.get(one.id) != _key(one):
@@ -231,9 +232,8 @@ def _fitted(name: str, width: int) -> str:
 def _interesting(tasks: Iterable[Task], count: int) -> list[Task]:
     """The tasks that run or have failed, at most so many, in their order."""
     found = [one for one in enumerate(tasks) if one[1].state in ("pending", "failed")]
-    chosen = sorted(found, key=lambda one: _rank(one[1].state))[:count]
-    return [task for _, task in sorted(chosen, key=lambda one: one[0])]
+    return [task for _, task in sorted(sorted(found, key=_rank)[:count], key=itemgetter(0))]
 
 
-def _rank(state: str) -> int:
-    return _REST.index(state) if state in _REST else len(_REST)
+def _rank(numbered: tuple[int, Task | Group]) -> int:
+    return _RANKS.get(numbered[1].state, len(_RANKS))

@@ -127,9 +127,10 @@ def _report(
 
 def _as_json(change: Change, outcome: dict[str, TaskctlError | None], *, dry_run: bool) -> dict[str, Any]:
     fault = outcome.get(change.document.label)
-    members = {"kind": str(change.document.kind), "name": change.document.name, "action": str(change.action)}
     return {
-        **members,
+        "kind": str(change.document.kind),
+        "name": change.document.name,
+        "action": str(change.action),
         "diff": [] if change.action is Action.KEEP else change.diff(),
         "done": not dry_run and change.document.label in outcome and fault is None,
         "error": fault.problem if fault else None,

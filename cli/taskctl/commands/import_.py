@@ -95,8 +95,7 @@ def _check_tasks(session: Session, entries: list[Entry]) -> None:
     for entry in entries:
         for kind, name in [] if entry.document is None else _named_in(entry.document):
             if (kind, name) not in is_there:
-                (change,) = plan(session.server, [Document(kind=kind, name=name, members={})])
-                is_there[kind, name] = change.before is not None
+                is_there[kind, name] = session.server.find(Document(kind=kind, name=name, members={}).path) is not None
             if not is_there[kind, name]:
                 entry.hints.append(_MISSING[kind].format(name=name))
 

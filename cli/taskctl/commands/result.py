@@ -37,7 +37,7 @@ def show_result(session: Session, task_id: str) -> None:
 
 
 def _reason(server: Server, task_id: str, refusal: Refused) -> Exception:
-    """The error for a result that there is not."""
+    """The error for a missing result."""
     if refusal.status == 424:
         return Failed(refusal.problem, f"taskctl watch {plain(task_id)} shows its attempts")
     if refusal.status != 404:

@@ -83,7 +83,7 @@ def _read(data: str) -> bytes:
 
 
 def _is_list(server: Server, name: str) -> bool:
-    """Whether a name is a list template's. Raises Refused for a name that is both."""
+    """Whether a list template has this name. Raises Refused if a task template has it too."""
     if server.find(f"/v1/taskListTemplates/{segment(name)}") is None:
         return False
     if server.find(f"/v1/taskTemplates/{segment(name)}") is not None:

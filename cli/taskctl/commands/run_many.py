@@ -22,7 +22,7 @@ _LONGEST_NUMBER: Final = len("-1000000000")
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the service answers for one task."""
+    """The answer of the service for one task."""
 
     number: int
     """Its place in the file, from 1."""

@@ -86,4 +86,4 @@ class Operation:
     error_headers: Mapping[int, Mapping[str, Header]] = field(default_factory=dict)
     """Headers that errors of this operation have, by their status."""
     is_open: bool = False
-    """Whether it never needs a token."""
+    """Whether it is answered without a token."""
