@@ -5,22 +5,13 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from taskctl import options
 from taskctl.api import Server, member, segment
 from taskctl.command import Session
 from taskctl.commands.result import show_result
 from taskctl.errors import NoAnswer, Refused, WrongUse
 from taskctl.files import read_bytes
 from taskctl.hostile import plain
-from taskctl.options import (
-    LONGEST_GROUP,
-    LONGEST_KEY,
-    Timeout,
-    TraceParent,
-    moment,
-    seconds,
-    traceparent,
-    visible,
-)
 from taskctl.waiting import show_until_end, wait_until_end
 
 
@@ -29,7 +20,7 @@ def run(
     name: Annotated[str, typer.Argument(help="The name of a task template or a list template.")],
     data: Annotated[str, typer.Option("--data", "-d", help="The body, JSON; @file or @- (stdin) reads it.")] = "{}",
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the end, and show the result.")] = False,
-    timeout: Timeout = None,
+    timeout: options.Timeout = None,
     as_task: Annotated[bool, typer.Option("--task", help="NAME is a task template.")] = False,
     as_list: Annotated[bool, typer.Option("--list", help="NAME is a list template.")] = False,
     key: Annotated[
@@ -38,7 +29,7 @@ def run(
     delay: Annotated[str | None, typer.Option(help="Start so long after now: 90s, 30m, 2h, 7d.")] = None,
     not_before: Annotated[str | None, typer.Option(help="Start at this time: 2026-01-31T12:00:00Z.")] = None,
     group: Annotated[str | None, typer.Option(help="The group in which it takes turns; else its template's.")] = None,
-    parent: TraceParent = None,
+    parent: options.TraceParent = None,
     namespace: Annotated[str | None, typer.Option("--cache-namespace", help="For the cache service.")] = None,
     scope: Annotated[str | None, typer.Option("--cache-scope", help="For the cache service.")] = None,
 ) -> None:
@@ -51,13 +42,13 @@ def run(
     headers = {
         header: value
         for header, value in (
-            ("Idempotency-Key", visible("idempotency-key", key, LONGEST_KEY)),
+            ("Idempotency-Key", options.visible("idempotency-key", key, options.LONGEST_KEY)),
             ("x-cache-namespace", namespace),
             ("x-cache-scope", scope),
-            ("x-task-delay", seconds("delay", delay)),
-            ("x-task-not-before", moment("not-before", not_before)),
-            ("x-task-group", visible("group", group, LONGEST_GROUP)),
-            ("traceparent", traceparent(parent)),
+            ("x-task-delay", options.seconds("delay", delay)),
+            ("x-task-not-before", options.moment("not-before", not_before)),
+            ("x-task-group", options.visible("group", group, options.LONGEST_GROUP)),
+            ("traceparent", options.traceparent(parent)),
         )
         if value is not None
     }

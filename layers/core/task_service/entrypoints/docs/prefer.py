@@ -11,7 +11,7 @@ from task_service.entrypoints.docs.common import answer_header, in_header
 from task_service.entrypoints.docs.examples import raised_by
 from task_service.entrypoints.docs.operation import Header
 
-PREFER: Final = in_header(
+WAIT: Final = in_header(
     "Prefer",
     "`wait=20` (RFC 7240): the answer comes when the task or list has ended, or after this many seconds, at most "
     "25. Other preferences are ignored.",

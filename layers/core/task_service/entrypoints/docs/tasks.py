@@ -8,7 +8,7 @@ from task_service.domain.limits import MAX_BATCH
 from task_service.domain.template import TemplateKind
 from task_service.entrypoints.api.batch import refuse_headers
 from task_service.entrypoints.api.problem import members
-from task_service.entrypoints.docs import answers
+from task_service.entrypoints.docs import answers, prefer
 from task_service.entrypoints.docs.common import (
     CACHE_HEADERS,
     NAME_RULE,
@@ -24,16 +24,6 @@ from task_service.entrypoints.docs.common import (
 )
 from task_service.entrypoints.docs.examples import a_request, raised_by
 from task_service.entrypoints.docs.operation import ANY_JSON, Body, Operation, Shape, Success
-from task_service.entrypoints.docs.prefer import (
-    APPLIED,
-    FAILED,
-    KEY,
-    KEY_ERRORS,
-    LOCATION,
-    PREFER,
-    WAS_CANCELLED,
-    identity,
-)
 from task_service.schemas.batch import TaskOrdersSchema, read_orders
 
 SOME_ID: Final = "a9d7398a-fbfe-48bd-bb64-c5b7a92a5d5a"
@@ -45,7 +35,7 @@ _BODY: Final = Body(
     examples={"an object": {"greeting": "hello"}, "any other value": 42},
 )
 
-_CREATION_HEADERS: Final = (*CACHE_HEADERS, *START_HEADERS, *TRACE_HEADERS, PREFER, KEY)
+_CREATION_HEADERS: Final = (*CACHE_HEADERS, *START_HEADERS, *TRACE_HEADERS, prefer.WAIT, prefer.KEY)
 
 TASK_CREATED: Final[Mapping[str, Any]] = {
     "id": SOME_ID,
@@ -94,7 +84,7 @@ def operations() -> Iterable[Operation]:
 
 
 def _create_task() -> Operation:
-    task_id = identity("x-task-id", "the task")
+    task_id = prefer.identity("x-task-id", "the task")
     link = {"operationId": "readTaskStatus", "parameters": {"taskID": "$response.body#/taskID"}}
     return Operation(
         method="POST",
@@ -113,7 +103,7 @@ def _create_task() -> Operation:
                 description="The task is durable, and will run. With `Prefer`, if it is done in time: its result.",
                 shape=(answers.TaskCreated, ANY_JSON),
                 example={"taskID": SOME_ID},
-                headers={**APPLIED, **LOCATION, **task_id},
+                headers={**prefer.APPLIED, **prefer.LOCATION, **task_id},
                 links={"status": link, "result": {**link, "operationId": "readTaskResult"}},
             )
         },
@@ -121,11 +111,11 @@ def _create_task() -> Operation:
             *PAYLOAD_ERRORS,
             *START_ERRORS,
             NotFound.template(TemplateKind.TASK),
-            FAILED,
-            WAS_CANCELLED,
-            *KEY_ERRORS,
+            prefer.FAILED,
+            prefer.WAS_CANCELLED,
+            *prefer.KEY_ERRORS,
         ),
-        error_headers={FAILED.status: {**APPLIED, **task_id}},
+        error_headers={prefer.FAILED.status: {**prefer.APPLIED, **task_id}},
     )
 
 
@@ -179,17 +169,19 @@ def _task_result() -> Operation:
         tag=TASKS,
         summary="Read the result of a task",
         description="The target's answer or the policies' output, unchanged; text other than JSON as a JSON string.",
-        parameters=(TASK_ID, PREFER),
+        parameters=(TASK_ID, prefer.WAIT),
         answers={
-            200: Success(description="The result.", shape=ANY_JSON, example={"greeting": "hello"}, headers=APPLIED)
+            200: Success(
+                description="The result.", shape=ANY_JSON, example={"greeting": "hello"}, headers=prefer.APPLIED
+            )
         },
         errors=(
             NotFound.task(),
             NotFound.result(),
-            FAILED,
-            WAS_CANCELLED,
+            prefer.FAILED,
+            prefer.WAS_CANCELLED,
         ),
-        error_headers={404: APPLIED, FAILED.status: APPLIED},
+        error_headers={404: prefer.APPLIED, prefer.FAILED.status: prefer.APPLIED},
     )
 
 
@@ -206,15 +198,15 @@ def _task_status() -> Operation:
         id="readTaskStatus",
         tag=TASKS,
         summary="Read the status of a task",
-        parameters=(TASK_ID, PREFER),
+        parameters=(TASK_ID, prefer.WAIT),
         answers=_by_state(answers.TaskStatus, examples),
         errors=(NotFound.task(),),
-        error_headers={404: APPLIED},
+        error_headers={404: prefer.APPLIED},
     )
 
 
 def _create_list() -> Operation:
-    headers = {**APPLIED, **LOCATION, **identity("x-task-list-id", "the list")}
+    headers = {**prefer.APPLIED, **prefer.LOCATION, **prefer.identity("x-task-list-id", "the list")}
     link = {"operationId": "readTaskListStatus", "parameters": {"taskListID": "$response.body#/taskListID"}}
     return Operation(
         method="POST",
@@ -251,7 +243,7 @@ def _create_list() -> Operation:
             *START_ERRORS,
             NotFound.template(TemplateKind.TASK_LIST),
             NotFound.tasks_of_list(["send-mail"]),
-            *KEY_ERRORS,
+            *prefer.KEY_ERRORS,
         ),
     )
 
@@ -270,10 +262,10 @@ def _list_status() -> Operation:
         tag=TASK_LISTS,
         summary="Read the status of a task list",
         description="With every group and every task, in the order of the template.",
-        parameters=(TASK_LIST_ID, PREFER),
+        parameters=(TASK_LIST_ID, prefer.WAIT),
         answers=_by_state(answers.TaskListStatus, examples),
         errors=(NotFound.task_list(),),
-        error_headers={404: APPLIED},
+        error_headers={404: prefer.APPLIED},
     )
 
 
@@ -293,6 +285,6 @@ def _by_state(shape: Shape, examples: Mapping[int, Any]) -> dict[int, Success]:
         207: "It failed, or was cancelled.",
     }
     return {
-        status: Success(description=description, shape=shape, example=examples[status], headers=APPLIED)
+        status: Success(description=description, shape=shape, example=examples[status], headers=prefer.APPLIED)
         for status, description in descriptions.items()
     }

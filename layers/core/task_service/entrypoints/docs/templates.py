@@ -232,6 +232,7 @@ def _page(kind: Kind) -> Operation:
 
 
 def _get(kind: Kind) -> Operation:
+    headers = {"ETag": ETAG, "x-changed-by": CHANGED_BY}
     return Operation(
         method="GET",
         path=_one(kind),
@@ -244,11 +245,9 @@ def _get(kind: Kind) -> Operation:
                 description=f"The {kind.noun}, without members that are not set.",
                 shape=kind.read,
                 example=kind.stored,
-                headers={"ETag": ETAG, "x-changed-by": CHANGED_BY},
+                headers=headers,
             ),
-            304: Success(
-                description="The client has this version already.", headers={"ETag": ETAG, "x-changed-by": CHANGED_BY}
-            ),
+            304: Success(description="The client has this version already.", headers=headers),
         },
         errors=(_NO_KNOWN_TAG, NotFound.template(kind.kind)),
     )
