@@ -14,8 +14,7 @@ from typing import Any, Final, TypeVar
 from task_service.adapters.postgres.connection import Row
 from task_service.adapters.postgres.database import Database
 from task_service.adapters.postgres.task_rows import SUMMARY, from_summary
-from task_service.adapters.postgres.values import in_utc, is_possible, read_optional_time, read_time
-from task_service.domain.context import Context
+from task_service.adapters.postgres.values import in_utc, is_possible, read_members
 from task_service.domain.paging import id_of, milliseconds_of, sort_key
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import State, Task
@@ -54,8 +53,8 @@ class PostgresSearch:
 
     def lists(self, wanted: Filter, *, limit: int, before: str | None, now: datetime) -> Found[ListSummary]:
         """Up to `limit` task lists, created before the place `before`."""
-        columns = "id, name, shown_state, created_at, finished_at, context, cancelled_by, replayed_by"
-        return self._find("lists", columns, [], wanted, limit, before, now, _summary)
+        columns = "id, name, shown_state AS state, created_at, finished_at, context, cancelled_by, replayed_by"
+        return self._find("lists", columns, [], wanted, limit, before, now, _read_list)
 
     def _find(
         self,
@@ -110,14 +109,5 @@ def _page(table: str, columns: str, conditions: list[str]) -> str:
     """
 
 
-def _summary(row: Row) -> ListSummary:
-    return ListSummary(
-        id=row["id"],
-        name=row["name"],
-        state=State(row["shown_state"]),
-        created_at=read_time(row, "created_at"),
-        finished_at=read_optional_time(row, "finished_at"),
-        context=Context.from_text(row["context"]),
-        cancelled_by=row["cancelled_by"],
-        replayed_by=row["replayed_by"],
-    )
+def _read_list(row: Row) -> ListSummary:
+    return ListSummary(**read_members(row, row))
