@@ -31,7 +31,6 @@ from task_service.adapters.aws.s3 import S3Bodies
 from task_service.adapters.aws.sqs import SqsTaskQueue
 from task_service.adapters.aws.wire import Client, WireClient, connect
 from task_service.adapters.postgres.database import Database
-from task_service.adapters.postgres.queue import PostgresTaskQueue
 from task_service.domain.messages import Received, from_text
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import Task
@@ -348,13 +347,13 @@ def postgres_queue(platform: PostgresPlatform, name: str) -> Iterator[QueueInUse
         depth = reader.depth()
         return depth.waiting + depth.hidden
 
-    queue = replace(platform.queue.queue, name=name)
+    queue = replace(platform.queue, name=name)
     yield QueueInUse(
-        queue=PostgresTaskQueue(queue=queue),
+        queue=queue,
         receive=receive,
         delete=lambda one: reader.delete([one.receipt]),
         depth=depth,
-        gone=PostgresTaskQueue(queue=replace(queue, name=f"{name}_gone")),
+        gone=replace(queue, name=f"{name}_gone"),
     )
     platform.database.rows("SELECT pgmq.drop_queue(%(name)s)", {"name": name})
 
