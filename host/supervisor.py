@@ -13,18 +13,17 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 from prometheus_client import multiprocess
 
+from host import ROOT
 from host.heartbeat import HANGS, Heartbeats
 from host.settings import Settings, SettingsError
 
 log: Final = logging.getLogger("task")
 
-ROOT: Final = Path(__file__).resolve().parents[1]
 POLL_SECONDS: Final = 0.05
 LONGEST_PAUSE: Final = 10.0
 """A process that crashes at once, again and again, is started again after this many seconds at most."""
