@@ -102,16 +102,15 @@ class Server:
         context = Context(seconds=API_SECONDS)
         event = event_of(received, matched, context.aws_request_id)
         call = partial(self._docs if matched.is_docs else self._api, event, context)
-        if not self._waits(request, matched):
-            return await self._called(call, self._threads)
-        if self._waiting >= self._settings.waiting:
+        if self._waits(request, matched):
+            if self._waiting < self._settings.waiting:
+                self._waiting += 1
+                try:
+                    return await self._called(call, self._waiting_threads)
+                finally:
+                    self._waiting -= 1
             _remove_prefer(event)
-            return await self._called(call, self._threads)
-        self._waiting += 1
-        try:
-            return await self._called(call, self._waiting_threads)
-        finally:
-            self._waiting -= 1
+        return await self._called(call, self._threads)
 
     async def _called(self, call: Callable[[], dict[str, Any]], threads: ThreadPoolExecutor) -> web.Response:
         return _response(await asyncio.get_running_loop().run_in_executor(threads, call))
