@@ -13,9 +13,10 @@ from task_service.domain.task_list import TaskList
 def is_possible(text: str) -> bool:
     """Whether a column can hold a text at all; clients may ask for any id or name."""
     try:
-        return ("\0" not in text and bool(text.encode("utf-8"))) or text == ""
+        text.encode("utf-8")
     except UnicodeEncodeError:
         return False
+    return "\0" not in text
 
 
 def storable(text: str) -> str:
