@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from task_service.adapters.aws.dynamodb.batch_writes import PAUSES
+from task_service.adapters.aws.dynamodb.batches import WRITE_PAUSES
 from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
 from task_service.domain.errors import Unavailable
 from tests.support.builders import task
@@ -48,13 +48,13 @@ def test_those_that_are_left_out_are_written_again() -> None:
     table, pauses = Table({"t1": 1, "t30": 2}), list[float]()
     assert tasks(table, pauses).add_all(MANY) == []
     assert [len(batch) for batch in table.batches] == [25, 1, 25, 1, 1, 10]
-    assert pauses == [PAUSES[0], PAUSES[0], PAUSES[1]]
+    assert pauses == [WRITE_PAUSES[0], WRITE_PAUSES[0], WRITE_PAUSES[1]]
 
 
 def test_those_that_are_left_out_again_and_again_are_told() -> None:
     table = Table({"t1": 99, "t3": 99})
     assert tasks(table).add_all(MANY[:5]) == [MANY[1], MANY[3]]
-    assert len(table.batches) == 1 + len(PAUSES)
+    assert len(table.batches) == 1 + len(WRITE_PAUSES)
 
 
 def test_a_table_that_does_not_answer_is_not_asked_for_each_25() -> None:

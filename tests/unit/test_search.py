@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from task_service.adapters.aws.dynamodb.batches import MAX_KEYS, PAUSES, read_many
+from task_service.adapters.aws.dynamodb.batches import MAX_KEYS, READ_PAUSES, read_many
 from task_service.adapters.aws.dynamodb.shard_merge import Merge
 from task_service.adapters.aws.dynamodb.values import SHARDS, shard_value
 from task_service.domain.errors import BadRequest, Unavailable
@@ -292,14 +292,14 @@ class TestReadingMany:
         client, pauses = Forgetful(answers=20), list[float]()
         assert [item["pk"]["S"] for item in self.read(client, 50, pauses)] == [str(number) for number in range(50)]
         assert client.requests == [50, 30, 10]
-        assert pauses == list(PAUSES[:2])
+        assert pauses == list(READ_PAUSES[:2])
 
     def test_what_is_always_left_out_is_not_available(self) -> None:
         client, pauses = Forgetful(answers=0), list[float]()
         with pytest.raises(Unavailable, match="left out again and again"):
             self.read(client, 1, pauses)
-        assert pauses == list(PAUSES)
-        assert len(client.requests) == len(PAUSES) + 1
+        assert pauses == list(READ_PAUSES)
+        assert len(client.requests) == len(READ_PAUSES) + 1
 
 
 class TestAnswers:

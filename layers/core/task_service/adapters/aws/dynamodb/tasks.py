@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from task_service.adapters.aws.dynamodb.batch_writes import write_many
+from task_service.adapters.aws.dynamodb.batches import write_many
 from task_service.adapters.aws.dynamodb.records import is_possible, put_new, read
 from task_service.adapters.aws.dynamodb.task_items import (
     SEEN,
@@ -46,6 +46,9 @@ from task_service.domain.task import Body, State, Task, place_of
 from task_service.ports import Claim, Pause
 
 _TAKE_LEASE: Final = ("#state = :pending", "#lease = :lease_until", "holder = :holder")
+
+_HOLDER_HAS_CRASHED: Final = "#state = :pending AND #lease < :now"
+"""An executor ends its work before its lease ends."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -117,14 +120,12 @@ class DynamoDbTasks:
 
     def _take_over(self, task: Task, lease: Item) -> Claim:
         """Take the lease of a task whose holder has crashed, and write that down."""
-        # An executor ends its work before its lease ends, so this one has crashed.
-        holder_has_crashed = "#state = :pending AND #lease < :now"
         # No other executor has taken it over: that would be another attempt to write down.
         is_as_seen = "holder = :seen"
         return self._change(
             task.id,
             Update(
-                condition=f"{holder_has_crashed} AND {is_as_seen}",
+                condition=f"{_HOLDER_HAS_CRASHED} AND {is_as_seen}",
                 sets=[*_TAKE_LEASE, "attemptStartedAt = :now", "#history = :history"],
                 values={
                     **lease,
@@ -167,14 +168,12 @@ class DynamoDbTasks:
 
     def abandon(self, message: TaskMessage, *, error: str, now: datetime) -> Claim:
         """Fail a task whose current attempt is the message's, if the lease of that attempt has ended."""
-        # The holder of a lease that has ended has crashed.
-        holder_has_crashed = "#state = :pending AND #lease < :now"
         # The message is about the attempt that crashed, not about an earlier one.
         is_current = f"#attempt = :attempt AND {is_in_replay(message.replay)}"
         return self._change(
             message.task_id,
             Update(
-                condition=f"{holder_has_crashed} AND {is_current}",
+                condition=f"{_HOLDER_HAS_CRASHED} AND {is_current}",
                 sets=["#state = :failed", "#error = :error", "finishedAt = :now", *_failed_index_sets(message.task_id)],
                 removes=["#lease", "holder"],
                 values={
