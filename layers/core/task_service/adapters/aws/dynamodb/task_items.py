@@ -1,7 +1,6 @@
 """Tasks as records of the DynamoDB table."""
 
-from typing import Final
-
+from task_service.adapters.aws.dynamodb.updates import Changes
 from task_service.adapters.aws.dynamodb.values import (
     Item,
     body_value,
@@ -13,6 +12,7 @@ from task_service.adapters.aws.dynamodb.values import (
     read_number,
     read_text,
     read_time,
+    text_value,
 )
 from task_service.domain.history import History, from_text, to_text
 from task_service.domain.retry import Decision
@@ -44,18 +44,14 @@ def birth_attributes(birth: Task) -> Item:
     return {**attributes, "replay": number_value(birth.replay)} if birth.replay else attributes
 
 
-SEEN: Final = ("responseCode", "redirects", "finalOrigin")
-"""The attributes that tell what the last attempt has seen of its target."""
-
-
-def seen_attributes(decision: Decision) -> Item:
-    """Those of `SEEN` that the record gets after an attempt."""
-    seen: Item = {}
-    if decision.response_code is not None:
-        seen["responseCode"] = number_value(decision.response_code)
-    if decision.final_origin is not None:
-        seen |= {"redirects": number_value(decision.redirects), "finalOrigin": {"S": decision.final_origin}}
-    return seen
+def seen_attributes(decision: Decision) -> Changes:
+    """What an attempt has seen of its target; what an earlier one has seen does not stay."""
+    code, origin = decision.response_code, decision.final_origin
+    return {
+        "responseCode": number_value(code) if code is not None else None,
+        "redirects": number_value(decision.redirects) if origin is not None else None,
+        "finalOrigin": text_value(origin),
+    }
 
 
 def history_value(history: History) -> Item:

@@ -66,6 +66,11 @@ def read_number(item: Item, name: str) -> int:
     return int(item[name]["N"]) if name in item else 0
 
 
+def text_value(text: str | None) -> Item | None:
+    """A text; None: the record does not have it."""
+    return {"S": text} if text is not None else None
+
+
 def read_text(item: Item, name: str) -> str | None:
     """The text in an attribute; None if the record does not have it."""
     return str(item[name]["S"]) if name in item else None
