@@ -73,18 +73,15 @@ class PostgresSearch:
             "states": [state.value for state in State] if wanted.state is None else [wanted.state.value],
             "more": limit + 1,
             "now": now,
+            "name": wanted.name,
         }
-        conditions = [*conditions, IS_KEPT]
-        if wanted.name is None:
-            conditions.append(IS_OF_ANY_NAME)
-        for condition, name, value in (
-            (IS_OF_NAME, "name", wanted.name),
-            (IS_SINCE, "since", in_utc(wanted.since) if wanted.since else None),
-            (IS_UNTIL, "until", in_utc(wanted.until) if wanted.until else None),
-        ):
-            if value is not None:
-                conditions.append(condition)
-                values[name] = value
+        conditions = [*conditions, IS_KEPT, IS_OF_ANY_NAME if wanted.name is None else IS_OF_NAME]
+        if wanted.since is not None:
+            conditions.append(IS_SINCE)
+            values["since"] = in_utc(wanted.since)
+        if wanted.until is not None:
+            conditions.append(IS_UNTIL)
+            values["until"] = in_utc(wanted.until)
         if before is not None:
             conditions.append(IS_OLDER)
             values |= {"before": milliseconds_of(before), "before_id": id_of(before).partition("\0")[0]}
