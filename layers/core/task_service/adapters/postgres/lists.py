@@ -22,7 +22,7 @@ from task_service.adapters.postgres.values import (
     storable,
 )
 from task_service.domain.task import Body, State, place_of
-from task_service.domain.task_list import CHUNK, GroupState, TaskList
+from task_service.domain.task_list import CHUNK, GroupState, TaskList, chunks_of
 from task_service.ports import ListRecords
 
 _MEMBERS: Final = (
@@ -74,13 +74,11 @@ class PostgresTaskLists:
 
     def start_group(self, task_list: TaskList, index: int, *, parallel: int, failed_before: bool) -> GroupState:
         """Write a group's record, with `parallel` outstanding tasks; the one that is there, where there is one."""
-        parts = range(parallel)
+        chunks = chunks_of(parallel)
+        parts = range(len(chunks) or parallel)
         with self.database.unit_of_work():
-            if parallel > CHUNK:
-                parts = range(-(-parallel // CHUNK))
-                for chunk in parts:
-                    positions = range(chunk * CHUNK, min((chunk + 1) * CHUNK, parallel))
-                    self._start_part(task_list, index, chunk, positions, failed_before=False)
+            for chunk, positions in enumerate(chunks):
+                self._start_part(task_list, index, chunk, positions, failed_before=False)
             group = self._start_part(task_list, index, groups.GROUP, parts, failed_before=failed_before)
             self.database.rows(self.HAS_STARTED, {"list_id": task_list.id})
         return group

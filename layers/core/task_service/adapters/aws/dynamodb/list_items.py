@@ -42,7 +42,7 @@ def chunk_sort_key(index: int, chunk: int) -> str:
 
 def outstanding_attributes(numbers: range) -> Item:
     """The attributes of the outstanding tasks of a group or a chunk, or of the outstanding chunks of a group."""
-    return {"outstanding": numbers_value(frozenset(numbers))} if numbers else {}
+    return {"outstanding": numbers_value(numbers)} if numbers else {}
 
 
 def list_item(task_list: TaskList) -> Item:

@@ -56,7 +56,7 @@ from task_service.adapters.aws.dynamodb.values import (
 )
 from task_service.adapters.aws.wire import Client, ConditionFailed
 from task_service.domain.task import Body, State
-from task_service.domain.task_list import CHUNK, GroupState, TaskList
+from task_service.domain.task_list import CHUNK, GroupState, TaskList, chunks_of
 from task_service.ports import ListRecords
 
 
@@ -83,15 +83,12 @@ class DynamoDbTaskLists:
 
     def start_group(self, task_list: TaskList, index: int, *, parallel: int, failed_before: bool) -> GroupState:
         """Write a group's record, with `parallel` outstanding tasks, unless it has one; returns the record."""
-        parts = parallel
-        if parallel > CHUNK:
-            parts = -(-parallel // CHUNK)
-            for chunk in range(parts):
-                positions = range(chunk * CHUNK, min((chunk + 1) * CHUNK, parallel))
-                self._start_part(task_list, chunk_sort_key(index, chunk), outstanding_attributes(positions), {})
+        chunks = chunks_of(parallel)
+        for chunk, positions in enumerate(chunks):
+            self._start_part(task_list, chunk_sort_key(index, chunk), outstanding_attributes(positions), {})
         before: Item = {"failedBefore": {"BOOL": failed_before}}
-        attributes = {"index": number_value(index), "state": {"S": State.PENDING}}
-        attributes |= {**before, **outstanding_attributes(range(parts))}
+        outstanding = outstanding_attributes(range(len(chunks) or parallel))
+        attributes = {"index": number_value(index), "state": {"S": State.PENDING}, **before, **outstanding}
         return read_group(self._start_part(task_list, group_sort_key(index), attributes, before))
 
     def end_task(
@@ -211,7 +208,7 @@ class DynamoDbTaskLists:
         has_record = "attribute_exists(pk)"
         # A task that ended in an earlier replay is outstanding again.
         is_current = is_in_replay(task_list.replay)
-        numbers = numbers_value(frozenset({number}))
+        numbers = numbers_value([number])
         change = Update(
             condition=f"{has_record} AND {is_current}",
             values={":replay": number_value(task_list.replay)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
@@ -76,7 +77,7 @@ def read_text(item: Item, name: str) -> str | None:
     return str(item[name]["S"]) if name in item else None
 
 
-def numbers_value(numbers: frozenset[int]) -> Item:
+def numbers_value(numbers: Iterable[int]) -> Item:
     """A set of numbers; DynamoDB takes no empty set."""
     return {"NS": [str(number) for number in sorted(numbers)]}
 
