@@ -25,6 +25,7 @@ from task_service.adapters.aws.credentials import Credentials
 from task_service.adapters.aws.dynamodb.idempotency_keys import DynamoDbIdempotencyKeys
 from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
 from task_service.adapters.aws.dynamodb.search import MAX_ROUNDS, DynamoDbSearch
+from task_service.adapters.aws.dynamodb.table import Table
 from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
 from task_service.adapters.aws.dynamodb.templates import TASK_TEMPLATE, DynamoDbTemplates
 from task_service.adapters.aws.s3 import S3Bodies
@@ -131,17 +132,18 @@ def _client(endpoint: Endpoint, service: str) -> WireClient:
 
 def aws_adapters(on: Aws) -> Implementation:
     """The adapters, on something that answers as AWS does."""
-    dynamodb, table = on.client("dynamodb"), on.table
+    dynamodb, name = on.client("dynamodb"), on.table
+    table = Table(client=dynamodb, name=name)
 
     def search(*, before_reading: Callable[[], object] = lambda: None, bounded: bool = False) -> Search:
-        client = _ClientWithPause(dynamodb, before_reading)
-        return DynamoDbSearch(client=client, table=table, max_rounds=1 if bounded else MAX_ROUNDS)
+        paused = Table(client=_ClientWithPause(dynamodb, before_reading), name=name)
+        return DynamoDbSearch(table=paused, max_rounds=1 if bounded else MAX_ROUNDS)
 
     return Implementation(
-        tasks=DynamoDbTasks(client=dynamodb, table=table),
-        lists=DynamoDbTaskLists(client=dynamodb, table=table),
-        keys=DynamoDbIdempotencyKeys(client=dynamodb, table=table),
-        templates=DynamoDbTemplates(client=dynamodb, table=table, kind=TASK_TEMPLATE),
+        tasks=DynamoDbTasks(table=table),
+        lists=DynamoDbTaskLists(table=table),
+        keys=DynamoDbIdempotencyKeys(table=table),
+        templates=DynamoDbTemplates(table=table, kind=TASK_TEMPLATE),
         bodies=S3Bodies(client=lambda: on.endpoint.client("s3"), bucket=on.bucket),
         search=search,
     )

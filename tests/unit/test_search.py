@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from task_service.adapters.aws.dynamodb.batches import MAX_KEYS, READ_PAUSES, read_many
 from task_service.adapters.aws.dynamodb.shard_merge import Merge
+from task_service.adapters.aws.dynamodb.table import Table
 from task_service.adapters.aws.dynamodb.values import SHARDS, shard_value
 from task_service.domain.errors import BadRequest, Unavailable
 from task_service.domain.paging import PageRequest, encode_cursor, id_of, is_sort_key, sort_key, sort_key_at
@@ -275,7 +276,7 @@ class TestReadingMany:
     def read(self, client: Forgetful, count: int, pauses: list[float]) -> list[Any]:
         keys = [{"pk": {"S": str(number)}} for number in range(count)]
         with ThreadPoolExecutor(2) as threads:
-            return read_many(client, "t", keys, ("pk",), threads=threads, pause=pauses.append)
+            return read_many(Table(client=client, name="t"), keys, ("pk",), threads=threads, pause=pauses.append)
 
     def test_requests_have_no_more_keys_than_are_allowed(self) -> None:
         client, pauses = Forgetful(answers=1_000), list[float]()

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from task_service.adapters.aws.dynamodb.table import Table
 from task_service.adapters.aws.dynamodb.values import Item
-from task_service.adapters.aws.wire import Client
 from task_service.domain.errors import Unavailable
 from task_service.ports import Pause
 
@@ -38,23 +38,21 @@ READ_PAUSES: Final = (*WRITE_PAUSES, 0.8)
 
 
 def read_many(
-    client: Client, table: str, keys: Sequence[Item], attributes: Sequence[str], *, threads: Executor, pause: Pause
+    table: Table, keys: Sequence[Item], attributes: Sequence[str], *, threads: Executor, pause: Pause
 ) -> list[Item]:
     """Read these attributes of the records under these keys, consistently and in any order.
 
     Keys without a record are left out. Raises Unavailable.
     """
     batches = [keys[start : start + MAX_KEYS] for start in range(0, len(keys), MAX_KEYS)]
-    answers = threads.map(partial(_read_batch, client, table, attributes, pause), batches)
+    answers = threads.map(partial(_read_batch, table, attributes, pause), batches)
     return [item for items in answers for item in items]
 
 
-def _read_batch(
-    client: Client, table: str, attributes: Sequence[str], pause: Pause, keys: Sequence[Item]
-) -> list[Item]:
+def _read_batch(table: Table, attributes: Sequence[str], pause: Pause, keys: Sequence[Item]) -> list[Item]:
     names = {f"#{name}": name for name in attributes}
     asked: Item = {
-        table: {
+        table.name: {
             "Keys": keys,
             "ConsistentRead": True,
             "ProjectionExpression": ", ".join(names),
@@ -63,8 +61,8 @@ def _read_batch(
     }
     found: list[Item] = []
     for seconds in (*READ_PAUSES, None):
-        answer: Item = client.call("BatchGetItem", RequestItems=asked)
-        found += answer["Responses"].get(table, [])
+        answer: Item = table.client.call("BatchGetItem", RequestItems=asked)
+        found += answer["Responses"].get(table.name, [])
         asked = answer.get("UnprocessedKeys") or {}
         if not asked:
             return found
@@ -73,12 +71,12 @@ def _read_batch(
     raise Unavailable("dynamodb: records were left out again and again")
 
 
-def write_many(client: Client, table: str, items: Sequence[Item], *, pause: Pause) -> Sequence[Item]:
+def write_many(table: Table, items: Sequence[Item], *, pause: Pause) -> Sequence[Item]:
     """Write records; returns those that may not be written."""
     left: list[Item] = []
     for start in range(0, len(items), MAX_RECORDS):
         try:
-            left += _write_some(client, table, items[start : start + MAX_RECORDS], pause)
+            left += _write_some(table, items[start : start + MAX_RECORDS], pause)
         except Unavailable as reason:
             # The table does not answer. Asking again for each 25 would take longer than a client waits.
             log.warning(str(reason), extra={"action": "write many"})
@@ -86,13 +84,13 @@ def write_many(client: Client, table: str, items: Sequence[Item], *, pause: Paus
     return left
 
 
-def _write_some(client: Client, table: str, items: Sequence[Item], pause: Pause) -> Sequence[Item]:
+def _write_some(table: Table, items: Sequence[Item], pause: Pause) -> Sequence[Item]:
     puts = [{"PutRequest": {"Item": item}} for item in items]
     for seconds in (*WRITE_PAUSES, None):
-        answer = client.call("BatchWriteItem", RequestItems={table: puts})
+        answer = table.client.call("BatchWriteItem", RequestItems={table.name: puts})
         if "UnprocessedItems" not in answer:
             raise Unavailable("dynamodb: the writes are not acknowledged")
-        puts = answer["UnprocessedItems"].get(table, [])
+        puts = answer["UnprocessedItems"].get(table.name, [])
         if not puts:
             break
         if seconds is not None:

@@ -32,7 +32,7 @@ from task_service.adapters.aws.dynamodb.list_items import (
     read_list,
 )
 from task_service.adapters.aws.dynamodb.list_reads import read_records, read_results
-from task_service.adapters.aws.dynamodb.records import is_possible, present, put_new, read
+from task_service.adapters.aws.dynamodb.table import Table, is_possible, present
 from task_service.adapters.aws.dynamodb.updates import (
     HAS_NO_RECORD,
     IS_BEFORE_REPLAY,
@@ -40,7 +40,6 @@ from task_service.adapters.aws.dynamodb.updates import (
     Update,
     any_of,
     is_in_replay,
-    update,
 )
 from task_service.adapters.aws.dynamodb.values import (
     Item,
@@ -54,7 +53,7 @@ from task_service.adapters.aws.dynamodb.values import (
     text_value,
     time_value,
 )
-from task_service.adapters.aws.wire import Client, ConditionFailed
+from task_service.adapters.aws.wire import ConditionFailed
 from task_service.domain.task import Body, State
 from task_service.domain.task_list import CHUNK, GroupState, TaskList, chunks_of
 from task_service.ports import ListRecords
@@ -64,21 +63,20 @@ from task_service.ports import ListRecords
 class DynamoDbTaskLists:
     """The task lists of one table."""
 
-    client: Client
-    table: str
+    table: Table
 
     def add(self, task_list: TaskList) -> TaskList | None:
         """Write a new list; None: it is durable. Returns the list that already has the id, if there is one."""
-        item = put_new(self.client, self.table, list_item(task_list))
+        item = self.table.put_new(list_item(task_list))
         return read_list(item) if item else None
 
     def remove(self, list_id: str) -> None:
         """Delete a list that no client has been told about."""
-        self.client.call("DeleteItem", TableName=self.table, Key=list_key(list_id))
+        self.table.delete(list_key(list_id))
 
     def get(self, list_id: str) -> TaskList | None:
         """Read a list, consistently."""
-        item = read(self.client, self.table, list_key(list_id))
+        item = self.table.read(list_key(list_id))
         return read_list(item) if item else None
 
     def start_group(self, task_list: TaskList, index: int, *, parallel: int, failed_before: bool) -> GroupState:
@@ -185,17 +183,17 @@ class DynamoDbTaskLists:
 
     def records(self, list_id: str) -> ListRecords | None:
         """Read the records that a list's status shows, consistently."""
-        return read_records(self.client, self.table, list_id) if is_possible(list_key(list_id)) else None
+        return read_records(self.table, list_id) if is_possible(list_key(list_id)) else None
 
     def results(self, list_id: str, index: int) -> Iterator[Body]:
         """Read the results of the tasks of a group that are done, in order, page by page."""
-        return read_results(self.client, self.table, list_id, index)
+        return read_results(self.table, list_id, index)
 
     def _start_part(self, task_list: TaskList, sort_key: str, attributes: Item, before: Item) -> Item:
         """Write a group's or a chunk's record; one of an earlier replay is taken into this one, with `before`."""
         replay = _replay_attribute(task_list)
         item = {**attributes, **replay, "expiresAt": expiry_value(task_list.expires_at)}
-        there = put_new(self.client, self.table, {**list_key(task_list.id, sort_key), **item})
+        there = self.table.put_new({**list_key(task_list.id, sort_key), **item})
         if there is None:
             return item
         if read_number(there, "replay") >= task_list.replay:
@@ -227,7 +225,7 @@ class DynamoDbTaskLists:
     def _update(self, list_id: str, sort_key: str, change: Update) -> Item:
         """Change a record if the condition holds; returns the record, changed or not."""
         try:
-            return update(self.client, self.table, list_key(list_id, sort_key), change)
+            return self.table.update(list_key(list_id, sort_key), change)
         except ConditionFailed as refusal:
             return present(refusal)
 

@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Final
 
 from task_service.adapters.aws.dynamodb.batches import write_many
-from task_service.adapters.aws.dynamodb.records import is_possible, put_new, read
+from task_service.adapters.aws.dynamodb.table import Table, is_possible
 from task_service.adapters.aws.dynamodb.task_items import (
     birth_attributes,
     history_value,
@@ -35,7 +35,6 @@ from task_service.adapters.aws.dynamodb.updates import (
     Update,
     any_of,
     is_in_replay,
-    update,
 )
 from task_service.adapters.aws.dynamodb.values import (
     Item,
@@ -45,7 +44,7 @@ from task_service.adapters.aws.dynamodb.values import (
     text_value,
     time_value,
 )
-from task_service.adapters.aws.wire import Client, ConditionFailed
+from task_service.adapters.aws.wire import ConditionFailed
 from task_service.domain.messages import TaskMessage
 from task_service.domain.retry import Decision, Done, Failed, Retry
 from task_service.domain.task import Body, State, Task, place_of
@@ -59,32 +58,31 @@ _HOLDER_HAS_CRASHED: Final = "#state = :pending AND #lease < :now"
 class DynamoDbTasks:
     """The tasks of one table."""
 
-    client: Client
-    table: str
+    table: Table
     pause: Pause = time.sleep
 
     def add(self, task: Task) -> Task | None:
         """Write a new task; None: it is durable. Returns the task that already has the id, if there is one."""
-        item = put_new(self.client, self.table, task_item(task))
+        item = self.table.put_new(task_item(task))
         return read_task(item) if item else None
 
     def add_all(self, tasks: Sequence[Task]) -> Sequence[Task]:
         """Write tasks with new ids, 25 with a request; returns those that may not be written."""
-        left = write_many(self.client, self.table, [task_item(task) for task in tasks], pause=self.pause)
+        left = write_many(self.table, [task_item(task) for task in tasks], pause=self.pause)
         return [task for task in tasks if task.id in {item["id"]["S"] for item in left}]
 
     def remove(self, task_id: str) -> None:
         """Delete a task that no client has been told about."""
-        self.client.call("DeleteItem", TableName=self.table, Key=task_key(task_id))
+        self.table.delete(task_key(task_id))
 
     def get(self, task_id: str) -> Task | None:
         """Read a task, consistently."""
-        item = read(self.client, self.table, task_key(task_id))
+        item = self.table.read(task_key(task_id))
         return read_task(item) if item else None
 
     def ping(self) -> None:
         """Return if the table answers."""
-        self.client.call("GetItem", TableName=self.table, Key=task_key("-"), ProjectionExpression="pk")
+        self.table.call("GetItem", Key=task_key("-"), ProjectionExpression="pk")
 
     def claim(
         self, message: TaskMessage, *, now: datetime, lease_until: datetime, holder: str, birth: Task | None = None
@@ -249,7 +247,7 @@ class DynamoDbTasks:
 
     def _change(self, task_id: str, change: Update, *, returning: str = "ALL_NEW") -> Claim:
         try:
-            item = update(self.client, self.table, task_key(task_id), change, returning=returning)
+            item = self.table.update(task_key(task_id), change, returning=returning)
         except ConditionFailed as refusal:
             return Claim(won=False, task=read_task(refusal.item) if refusal.item else None)
         return Claim(won=True, task=read_task(item) if item else None)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from task_service.adapters.aws.dynamodb.values import Item
-from task_service.adapters.aws.wire import Client
 from task_service.domain.task import State
 
 Changes = dict[str, Item | None]
@@ -87,21 +86,3 @@ class Update:
                 **{f":added_{name}": value for name, value in self.adds.items()},
             },
         }
-
-
-def update(client: Client, table: str, key: Item, change: Update, *, returning: str = "ALL_NEW") -> Item:
-    """Change a record; returns the record as it is afterwards, empty if `returning` is NONE.
-
-    Raises Unavailable, and a ConditionFailed that carries the record if the condition does not hold: this saves reading
-    the record.
-    """
-    answer: Item = client.call(
-        "UpdateItem",
-        TableName=table,
-        Key=key,
-        ReturnValues=returning,
-        ReturnValuesOnConditionCheckFailure="ALL_OLD",
-        **change.request(),
-    )
-    item: Item = answer.get("Attributes", {})
-    return item
