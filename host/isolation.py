@@ -71,7 +71,7 @@ class IsolatedExecutor:
                         env={**os.environ, "DATABASE_POOL_SIZE": "2"},
                         start_new_session=True,
                     )
-                # Not before: a process that could not be started is no process.
+                # Only now: a pipe to no process would be taken for a process that runs.
                 self._channel = ours
             return self._channel
 
