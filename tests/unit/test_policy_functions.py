@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from task_service.adapters.policies.engine import Engine, engine_functions
+from task_service.adapters.policies.faults import Fault
 from task_service.adapters.policies.functions import OF_THE_ENGINE
-from task_service.adapters.policies.source import Fault
 from tests.support.policy_table import PAGE, with_table
 
 Evaluate = Callable[..., Any]

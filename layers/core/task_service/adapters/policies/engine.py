@@ -16,11 +16,11 @@ from typing import Any, Final
 import regorus
 
 from task_service.adapters.policies import source
+from task_service.adapters.policies.faults import Fault, Refused
 from task_service.adapters.policies.functions import OF_THE_ENGINE, own, refuse
-from task_service.adapters.policies.functions.refused import Refused
 from task_service.adapters.policies.negation import CALLED, with_calls_first
 from task_service.adapters.policies.numbers import OPERATORS, Numbers
-from task_service.adapters.policies.source import ARITHMETIC, Fault
+from task_service.adapters.policies.source import ARITHMETIC
 
 MAX_RESULT_BYTES: Final = 8_000_000
 
@@ -109,8 +109,6 @@ class Engine:
             answer = json.loads(compiled.engine.eval_query_as_json(compiled.query), parse_float=numbers.written)
         except RuntimeError as error:
             raise Fault(source.explain(str(error), compiled.text, compiled.module.text)) from error
-        except Refused as refused:
-            raise Fault(str(refused)) from refused
         results = answer["result"]
         if not results:
             raise Fault("its result is undefined")
@@ -198,10 +196,7 @@ def _with_calls_first(text: str, tree: Mapping[str, Any]) -> str:
     """A source in which the calls inside negations are before them, those of inner negations too. Raises Fault."""
     made = text
     while True:
-        try:
-            again = with_calls_first(made, tree, made.count(CALLED))
-        except Refused as refused:
-            raise Fault(str(refused)) from refused
+        again = with_calls_first(made, tree, made.count(CALLED))
         if again == made:
             return made
         made = again

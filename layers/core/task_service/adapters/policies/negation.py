@@ -9,7 +9,7 @@ negation. To the engine it is true. So the calls inside become statements of the
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Refused
 
 CALLED: Final = "called__"
 """What the names of the results start with."""

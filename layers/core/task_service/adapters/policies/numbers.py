@@ -12,7 +12,7 @@ from fractions import Fraction
 from math import ceil, floor, prod
 from typing import Any, Final
 
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Refused
 
 Number = int | float
 

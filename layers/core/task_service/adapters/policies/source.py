@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Fault, Refused
 from task_service.adapters.policies.negation import CALLED, edited, extent
 from task_service.adapters.policies.numbers import Numbers
 
@@ -31,10 +31,6 @@ _RAISED: Final = re.compile(r"^(?:Refused|TypeError): ")
 _AT: Final = re.compile(r"at policy:(\d+):\d+")
 
 Node = Mapping[str, Any]
-
-
-class Fault(Exception):
-    """The policy cannot be compiled or evaluated; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

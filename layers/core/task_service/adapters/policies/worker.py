@@ -1,4 +1,4 @@
-"""The process that evaluates policies, one at a time: a program of its own, see `adapters.policy_process`.
+"""The process that evaluates policies, one at a time: a program of its own, see `process`.
 
 Policies are not trusted. What they could do is taken from this process before it sees the first one: it can open no
 file and no connection, start no program, has no environment, and only so much memory. It ends when the service does.
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from task_service.adapters.policies.engine import Compiled, Engine
+from task_service.adapters.policies.faults import Fault
 from task_service.adapters.policies.pipe import receive, send
-from task_service.adapters.policies.source import Fault
 
 MAX_COMPILED: Final = 200
 

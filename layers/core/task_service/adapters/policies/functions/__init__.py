@@ -7,12 +7,12 @@ that no way to call it (`opa["runtime"]()`, `with count as http.send`) gives a v
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from task_service.adapters.policies.faults import Refused
 from task_service.adapters.policies.functions import crypto, network, text
 from task_service.adapters.policies.functions.encoding import Encoding, bits
 from task_service.adapters.policies.functions.formatting import Formatting
 from task_service.adapters.policies.functions.misc import Checked
 from task_service.adapters.policies.functions.patterns import Native, Patterns
-from task_service.adapters.policies.functions.refused import Refused
 from task_service.adapters.policies.functions.times import Times
 from task_service.adapters.policies.numbers import Numbers, arithmetic, rounding
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, Final
 
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Refused
 from task_service.adapters.policies.functions.text import integer, string
 from task_service.adapters.policies.numbers import Number, Numbers
 

@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from task_service.adapters.policies.faults import Refused
 from task_service.adapters.policies.functions.encoding import in_order
-from task_service.adapters.policies.functions.refused import Refused
 from task_service.adapters.policies.functions.text import string
 from task_service.adapters.policies.numbers import Number, Numbers
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from task_service.adapters.policies.faults import Refused
 from task_service.adapters.policies.functions.patterns import Native
-from task_service.adapters.policies.functions.refused import Refused
 from task_service.adapters.policies.functions.text import string
 
 

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Refused
 from task_service.adapters.policies.functions.text import string
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Refused
 from task_service.adapters.policies.functions.text import integer, string
 
 Native = Callable[..., Any]

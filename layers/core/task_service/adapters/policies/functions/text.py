@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote_plus, unquote_to_bytes
 
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Refused
 
 # Letters whose case has more than one letter in Unicode's full mapping, and their simple one, which Go uses.
 _UPPER: Final = {"ß": "ß"}

@@ -4,8 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from task_service.adapters.policies.faults import Refused
 from task_service.adapters.policies.functions.patterns import Native
-from task_service.adapters.policies.functions.refused import Refused
 from task_service.adapters.policies.functions.text import integer, string
 
 _RFC3339: Final = re.compile(

@@ -20,7 +20,7 @@ from jwt import PyJWK
 from jwt.algorithms import Algorithm, get_default_algorithms
 from jwt.exceptions import PyJWTError
 
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Refused
 from task_service.adapters.policies.functions.text import string
 from task_service.adapters.policies.numbers import Number, Numbers
 
