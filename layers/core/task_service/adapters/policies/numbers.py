@@ -137,7 +137,7 @@ def rounding(numbers: Callable[[], Numbers]) -> Mapping[str, Callable[[Any], Num
         _expect_numbers(name, (number,))
         exact = numbers().exact(number)
         if abs(exact) >= 2**63:
-            raise Refused(f"{name}: an integer of more than 63 bits cannot be used here")
+            raise Refused("an integer of more than 63 bits cannot be used here")
         return numbers().result(_ROUNDING[name](exact))
 
     return {name: lambda number, name=name: of(name, number) for name in _ROUNDING}  # type: ignore[misc]

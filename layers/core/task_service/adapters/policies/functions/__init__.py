@@ -131,6 +131,8 @@ def refuse(name: str) -> Callable[..., Any]:
 
 
 def _guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, whose refusals start with its name."""
+
     def guarded(*values: Any) -> Any:
         try:
             for value in values:
@@ -138,7 +140,7 @@ def _guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
                     _refuse_mixed(value)
             return function(*values)
         except Refused as refused:
-            raise Refused(f"{name}: {str(refused).removeprefix(f'{name}: ')}") from None
+            raise Refused(f"{name}: {refused}") from None
 
     return guarded
 

@@ -98,7 +98,7 @@ class Encoding:
         """That every number is one that the engine keeps, and is written as it writes it."""
         for number in _numbers_in(value):
             if usual and number in self._numbers().unusual:
-                raise Refused(f"json.marshal: the number {number} was written in another way")
+                raise Refused(f"the number {number} was written in another way")
             if self._numbers().exact(number) != Fraction(repr(number)):
                 raise Refused(f"the number {number} has more digits than are kept")
             if isinstance(number, float) and not 1e-4 <= abs(number) < 1e15:

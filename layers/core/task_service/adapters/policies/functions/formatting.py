@@ -29,7 +29,7 @@ class Formatting:
         text = _VERB.sub(lambda match: self._formatted(match, left), string(template))
         if left:
             if any(abs(_as_number(value)) >= 2**63 for value in left):
-                raise Refused("sprintf: a value that is not used has more than 63 bits")
+                raise Refused("a value that is not used has more than 63 bits")
             text += f"%!(EXTRA {', '.join(f'{_kind(value)}={self._plain(value)}' for value in left)})"
         return text
 
@@ -40,7 +40,7 @@ class Formatting:
         if verb == "%" and not (flags or width or precision):
             return "%"
         if verb in "[*.%":
-            raise Refused(f"sprintf: {match.group()!r} is not known here")
+            raise Refused(f"{match.group()!r} is not known here")
         if not left:
             return f"%!{verb}(MISSING)" if verb.isascii() and verb.isalpha() else _unknown(match)
         return self._value(match, left.pop(0), flags, width, precision, verb)
@@ -62,19 +62,19 @@ class Formatting:
             return format(text if precision is None else text[: int(precision)], spec)
         if not (flags or width or precision) and verb in "dxXobfeEFgGstv":
             return self._mismatched(match, value, verb)
-        raise Refused(f"sprintf: {match.group()!r} with {_described(value)} is not known here")
+        raise Refused(f"{match.group()!r} with {_described(value)} is not known here")
 
     def _mismatched(self, match: re.Match[str], value: Any, verb: str) -> str:
         if _kind(value) == "string" and verb in "xX":
             raw = self._plain(value).encode().hex()
             return raw if verb == "x" else raw.upper()
         if (_kind(value) == "float64" and verb in "gGxXb") or abs(_as_number(value)) >= 2**63:
-            raise Refused(f"sprintf: {match.group()!r} with {_described(value)} is not known here")
+            raise Refused(f"{match.group()!r} with {_described(value)} is not known here")
         return f"%!{verb}({_kind(value)}={self._plain(value)})"
 
     def _integer(self, value: int, flags: str, width: str | None, verb: str) -> str:
         if not set(flags) <= set("-0" if verb == "v" else "-+0") or value in self._numbers().unusual:
-            raise Refused(f"sprintf: the flags {flags!r} with the number {value} are not known here")
+            raise Refused(f"the flags {flags!r} with the number {value} are not known here")
         if "-" in flags:
             return format(
                 format(value, f"{'+' if '+' in flags else ''}{'d' if verb == 'v' else verb}"), f"<{width or 0}"
@@ -99,16 +99,16 @@ class Formatting:
             case dict():
                 pairs = (f"{self._plain(k, inside=True)}: {self._plain(v, inside=True)}" for k, v in value.items())
                 return f"{{{', '.join(pairs)}}}"
-        raise Refused("sprintf: a value is not known here")
+        raise Refused("a value is not known here")
 
     def _number(self, number: Number, *, inside: bool) -> str:
         if number in self._numbers().unusual:
-            raise Refused(f"sprintf: the number {number} was written in another way")
+            raise Refused(f"the number {number} was written in another way")
         if isinstance(number, int):
             return str(number)
         exact = self._numbers().exact(number)
         if not 1e-4 <= abs(number) < 1e15 or (inside and exact != type(exact)(repr(number))):
-            raise Refused(f"sprintf: the number {number} may be written in several ways")
+            raise Refused(f"the number {number} may be written in several ways")
         if inside or abs(number) < 1e6:
             return repr(number)
         exponent = format(number, ".16e").partition("e")[2]
@@ -119,7 +119,7 @@ class Formatting:
 
 def _quoted(text: str) -> str:
     if not text.isprintable():
-        raise Refused("sprintf: a text inside another value has signs that cannot be shown")
+        raise Refused("a text inside another value has signs that cannot be shown")
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -138,4 +138,4 @@ def _described(value: Any) -> str:
 
 
 def _unknown(match: re.Match[str]) -> str:
-    raise Refused(f"sprintf: {match.group()!r} is not known here")
+    raise Refused(f"{match.group()!r} is not known here")

@@ -26,7 +26,7 @@ class Checked:
     def subset(self, outer: Any, inner: Any) -> Any:
         """Whether an object, a set or an array has all of another one."""
         if type(outer) is not type(inner) and not (isinstance(outer, list) and isinstance(inner, set)):
-            raise Refused("object.subset: both arguments must be of the same type or array and set")
+            raise Refused("both arguments must be of the same type or array and set")
         return self._native("object.subset", outer, inner)
 
     def match_schema(self, document: Any, schema: Any) -> Any:
@@ -35,7 +35,7 @@ class Checked:
             document = self._native("json.unmarshal", document)
         fits, _ = self._native("json.match_schema", document, schema)
         if fits is not True:
-            raise Refused("json.match_schema: the document does not match, and OPA's words for that are not known here")
+            raise Refused("the document does not match, and OPA's words for that are not known here")
         return [True, []]
 
     def verify_schema(self, schema: Any) -> Any:
@@ -44,7 +44,7 @@ class Checked:
             raise Refused("json.verify_schema needs a string or an object")
         fits, _ = self._native("json.verify_schema", schema)
         if fits is not True:
-            raise Refused("json.verify_schema: it is no schema, and OPA's words for that are not known here")
+            raise Refused("it is no schema, and OPA's words for that are not known here")
         return [True, None]
 
     def flatten(self, values: Any) -> list[Any]:

@@ -87,7 +87,7 @@ def semver_is_valid(version: Any) -> bool:
         return True
     if _NOT_SEMVER.fullmatch(version):
         return False
-    raise Refused(f"semver.is_valid: {version[:40]!r} is a version to some only")
+    raise Refused(f"{version[:40]!r} is a version to some only")
 
 
 def semver_compare(left: Any, right: Any) -> int:
@@ -108,7 +108,7 @@ def query_decode(text: Any) -> str:
     try:
         return unquote_to_bytes(text.replace("+", " ")).decode()
     except UnicodeDecodeError:
-        raise Refused("urlquery.decode: what is escaped is not UTF-8") from None
+        raise Refused("what is escaped is not UTF-8") from None
 
 
 def query_encode_object(values: Any) -> str:
