@@ -9,8 +9,9 @@ need the same double, or an integer is too long, the evaluation fails instead of
 import re
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
+from functools import partial
 from math import ceil, floor, prod
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from task_service.adapters.policies.faults import Refused
 
@@ -126,8 +127,7 @@ def arithmetic(numbers: Callable[[], Numbers]) -> Mapping[str, Callable[..., Any
             result = _binary(result * _binary(known.exact(value)), _DOUBLE)
         return known.result(Fraction(repr(float(result))))
 
-    operators = {name: _named(of, name) for name in OPERATORS}
-    return {**operators, "sum": total, "product": product}
+    return {**{name: partial(of, name) for name in OPERATORS}, "sum": total, "product": product}
 
 
 def rounding(numbers: Callable[[], Numbers]) -> Mapping[str, Callable[[Any], Number]]:
@@ -140,19 +140,19 @@ def rounding(numbers: Callable[[], Numbers]) -> Mapping[str, Callable[[Any], Num
             raise Refused("an integer of more than 63 bits cannot be used here")
         return numbers().result(_ROUNDING[name](exact))
 
-    return {name: lambda number, name=name: of(name, number) for name in _ROUNDING}  # type: ignore[misc]
+    return {name: partial(of, name) for name in _ROUNDING}
 
 
-def _named(of: Callable[[str, Any, Any], Any], name: str) -> Callable[[Any, Any], Any]:
-    return lambda left, right: of(name, left, right)
+def is_number(value: object) -> TypeGuard[Number]:
+    """Tell a number from true and false, which Python takes for integers."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _expect_numbers(name: str, values: Iterable[Any]) -> None:
     if isinstance(values, str | dict) or not isinstance(values, Iterable):
         raise Refused(f"{name} needs an array or a set of numbers")
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Refused(f"{name} needs numbers")
+    if not all(map(is_number, values)):
+        raise Refused(f"{name} needs numbers")
 
 
 def _in_order(values: Iterable[Number]) -> Iterable[Number]:
@@ -216,8 +216,6 @@ _WITH_FRACTIONS: Final[Mapping[str, Callable[[Fraction, Fraction], Fraction]]] =
     "div": _quotient,
     "rem": _no_remainder,
 }
-
-
 _ROUNDING: Final[Mapping[str, Callable[[Fraction], Fraction]]] = {
     "abs": abs,
     "ceil": lambda value: Fraction(ceil(value)),

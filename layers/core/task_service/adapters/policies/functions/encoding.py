@@ -2,19 +2,21 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Final
 
 from task_service.adapters.policies.faults import Refused
 from task_service.adapters.policies.functions.text import integer, string
-from task_service.adapters.policies.numbers import Number, Numbers
+from task_service.adapters.policies.numbers import BEYOND, SMALLEST, Number, Numbers, is_number
 
 _ESCAPED: Final = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _AMOUNT: Final = re.compile(r'"?([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?)([A-Za-z]*)"?')
-_DECIMAL: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15, "e": 10**18}
-_BINARY: Final = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40, "pi": 2**50, "ei": 2**60}
+_SCALES: Final = {
+    **{"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15, "e": 10**18},
+    **{"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40, "pi": 2**50, "ei": 2**60},
+}
 _HALF: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -63,7 +65,7 @@ class Encoding:
         number, unit = self._amount(text)
         if unit == "m":
             return self._numbers().result(number / 1000)
-        scale = {**_DECIMAL, **_BINARY}.get(unit if unit == "m" else unit.lower())
+        scale = _SCALES.get(unit.lower())
         if scale is None:
             raise Refused(f"unit {unit} not recognized")
         return self._numbers().result(number * scale)
@@ -71,7 +73,7 @@ class Encoding:
     def bytes(self, text: Any) -> Number:
         """The number of bytes of a text like 10MB."""
         number, unit = self._amount(text)
-        scale = {**_DECIMAL, **_BINARY}.get(unit.lower().removesuffix("b"))
+        scale = _SCALES.get(unit.lower().removesuffix("b"))
         if scale is None or unit.lower() == "b":
             raise Refused(f"byte unit {unit} not recognized")
         return self._numbers().result(Fraction(int(number * scale)))
@@ -96,15 +98,14 @@ class Encoding:
 
     def _check(self, value: Any, *, usual: bool = True) -> None:
         """That every number is one that the engine keeps, and is written as it writes it."""
-        for number in _numbers_in(value):
+        for number in numbers_in(value):
             if usual and number in self._numbers().unusual:
                 raise Refused(f"the number {number} was written in another way")
             if self._numbers().exact(number) != Fraction(repr(number)):
                 raise Refused(f"the number {number} has more digits than are kept")
             if isinstance(number, float) and not 1e-4 <= abs(number) < 1e15:
                 raise Refused(f"the number {number} may be written in several ways")
-            if isinstance(number, int) and not -(2**63) <= number < 2**64:
-                raise Refused("an integer of more than 64 bits cannot be used here")
+            refuse_long(number)
 
 
 def bits(name: str) -> Callable[..., int]:
@@ -115,7 +116,7 @@ def bits(name: str) -> Callable[..., int]:
         if name in ("lsh", "rsh") and not 0 <= numbers[1] <= 1_000:
             raise Refused("a number of bits is from 0 to 1000 here")
         result = _BITS[name](*numbers)
-        if not -(2**63) <= result < 2**64:
+        if not SMALLEST <= result < BEYOND:
             raise Refused("an integer of more than 64 bits comes out")
         return result
 
@@ -132,16 +133,23 @@ _BITS: Final[Mapping[str, Callable[..., int]]] = {
 }
 
 
-def _numbers_in(value: Any) -> Any:
+def refuse_long(number: Number) -> None:
+    """Refuse an integer that the engine does not keep. Raises Refused."""
+    if isinstance(number, int) and not SMALLEST <= number < BEYOND:
+        raise Refused("an integer of more than 64 bits cannot be used here")
+
+
+def numbers_in(value: Any) -> Iterator[Number]:
+    """The numbers anywhere in a value. Raises Refused where an object has a name that is no string."""
     if isinstance(value, dict):
         for key, member in value.items():
             if not isinstance(key, str):
                 raise Refused("an object's names have to be strings here")
-            yield from _numbers_in(member)
+            yield from numbers_in(member)
     elif isinstance(value, list | set):
         for item in value:
-            yield from _numbers_in(item)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield from numbers_in(item)
+    elif is_number(value):
         yield value
 
 
