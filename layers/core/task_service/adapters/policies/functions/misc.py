@@ -69,16 +69,12 @@ def _object(value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _list(values: Any) -> list[Any]:
-    if not isinstance(values, list | set):
-        raise Refused("an array or a set is needed here")
-    return list(values)
-
-
 def _tree(paths: Any) -> dict[str, Any]:
     """Paths like a/b, put together; None is the end of one."""
+    if not isinstance(paths, list | set):
+        raise Refused("an array or a set is needed here")
     tree: dict[str, Any] = {}
-    for path in _list(paths):
+    for path in paths:
         names = _names(path if isinstance(path, list | tuple) else string(path).lstrip("/").split("/"))
         branch: dict[str, Any] | None = tree
         for name in names[:-1]:

@@ -45,13 +45,12 @@ def merge(networks: Any) -> Any:
 
 def matches(networks: Any, others: Any) -> Any:
     """The pairs of places at which a network has the other."""
-    found = [
+    return {
         (place, other_place)
         for place, network in _places(networks)
         for other_place, other in _places(others)
         if contains(network, other)
-    ]
-    return set(found)
+    }
 
 
 def _places(values: Any) -> Iterable[tuple[Any, str]]:
