@@ -5,9 +5,8 @@ with its line and column when it is written. The operators + - * / % become call
 does; see `numbers`.
 """
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -91,10 +90,9 @@ class _Reader:
         self._source = source.encode()
         self._arguments = arguments
         self._is_made = is_made
-        self._rules = {name for rule in tree["rules"] for name in _head_names(rule)}
-        self._own = (
-            self._rules | {"data", "input"} | {name for imported in tree["imports"] for name in _given(imported)}
-        )
+        imports = [(_dotted(imported["refr"]) or "").split(".") for imported in tree["imports"]]
+        given = (names[-1] for names in imports if names[0] in ("data", "input"))
+        self._own = {"data", "input", *map(_head_name, tree["rules"]), *given}
         self._package = _dotted(tree["package"]["refr"]) or ""
         self._calls: dict[str, set[str]] = {}
         self._rule = ""
@@ -126,24 +124,19 @@ class _Reader:
 
     def _read_rules(self, rules: Sequence[Node]) -> None:
         for rule in rules:
-            self._rule = next(iter(_head_names(rule)), "")
+            self._rule = _head_name(rule)
             self.read(rule)
 
     def _read_Call(self, node: Node) -> None:
-        self._check_function(node["fcn"], node["span"])
-        name = _dotted(node["fcn"])
+        name = self._function(node["fcn"])
         if name == "walk" and len(node["params"]) != 2:
             # The engine gives nothing for it.
-            raise self._fault(
-                _first(node["fcn"]), "walk is called with a value and what it gives: walk(x, [path, value])"
-            )
-        self._calls.setdefault(self._rule, set()).add((name or "").removeprefix(f"data.{self._package}."))
-        expected = self._arguments.get(name or "")
-        if (
-            expected is not None
-            and len(node["params"]) == expected + 1
-            and (name or "").partition(".")[0] not in self._own
-        ):
+            span = _first(node["fcn"])["span"]
+            raise self._fault(span, "walk is called with a value and what it gives: walk(x, [path, value])")
+        self._calls.setdefault(self._rule, set()).add(name.removeprefix(f"data.{self._package}."))
+        expected = self._arguments.get(name)
+        is_own = name.partition(".")[0] in self._own
+        if expected is not None and len(node["params"]) == expected + 1 and not is_own:
             self._put_result_first(node)
         self.read(node["params"])
 
@@ -168,7 +161,7 @@ class _Reader:
         for node in replaced:
             for path in (node["refr"], node["as"]):
                 if next(iter(path)) in ("Var", "RefDot", "RefBrack") and not self._is_variable(path):
-                    self._check_function(path, _span(path))
+                    self._function(path)
             self.read(node["as"])
 
     def _is_variable(self, path: Node) -> bool:
@@ -176,14 +169,14 @@ class _Reader:
         name = _dotted(path)
         return name is None or ("." not in name and name not in self._arguments) or name.startswith(("data.", "input."))
 
-    def _check_function(self, path: Node, span: Node) -> None:
-        name = _dotted(path)
+    def _function(self, path: Node) -> str:
+        """The name of a function that is called. Raises Fault where it is not available."""
+        name, span = _dotted(path), _first(path)["span"]
         if name is None:
-            raise self._fault(_first(path), "a function is named by a path without variables")
-        if name.partition(".")[0] in self._own:
-            return
-        if name not in self._arguments:
-            raise self._fault(_first(path), f"the function {name} is not known or not available to policies")
+            raise self._fault(span, "a function is named by a path without variables")
+        if name.partition(".")[0] not in self._own and name not in self._arguments:
+            raise self._fault(span, f"the function {name} is not known or not available to policies")
+        return name
 
     def _read_ArithExpr(self, node: Node) -> None:
         sign, name = _OPERATORS.get(node["op"], _REMAINDER)
@@ -257,9 +250,9 @@ def _character(line: str, column: int) -> int:
 
 
 def _first(path: Node) -> Node:
-    """The place of a path's first name."""
+    """The node of a path's first name."""
     (kind, node) = next(iter(path.items()))
-    return _first(node["refr"]) if kind in ("RefDot", "RefBrack") else _span(path)
+    return _first(node["refr"]) if kind in ("RefDot", "RefBrack") else node
 
 
 def _span(expression: Node) -> Node:
@@ -288,20 +281,8 @@ def _whole(expression: Node) -> Node:
     return span
 
 
-def _head_names(rule: Node) -> Iterator[str]:
-    """The first names of a rule's head."""
+def _head_name(rule: Node) -> str:
+    """The first name of a rule's head."""
     (kind, node) = next(iter(rule.items()))
     path = node["refr"] if kind == "Default" else next(iter(node["head"].values()))["refr"]
-    yield json.dumps(None) if path is None else _root(path)
-
-
-def _root(path: Node) -> str:
-    (kind, node) = next(iter(path.items()))
-    return str(node["value"]) if kind == "Var" else _root(node["refr"])
-
-
-def _given(imported: Node) -> Iterator[str]:
-    """The name that an import gives."""
-    path = _dotted(imported["refr"])
-    if path and path.partition(".")[0] in ("data", "input"):
-        yield path.rpartition(".")[2]
+    return str(_first(path)["value"])
