@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from task_service.adapters.policies.process import PolicyProcess
 from task_service.domain.call import CallRefused
 from task_service.domain.errors import BadRequest, Unavailable
 from task_service.domain.policy import Policy
@@ -395,6 +397,20 @@ def test_one_that_has_grown_is_replaced() -> None:
 
         for _ in range(3):
             assert patient.evaluate(large) == '{"x":12000}'
+
+
+def test_closing_meets_another_thread_that_takes_the_last_process(embedded: Embedded) -> None:
+    class Raced(deque[PolicyProcess]):
+        """Processes of which another thread takes the last one after this one has looked."""
+
+        def __bool__(self) -> bool:
+            return True
+
+    embedded.engine._idle[False] = Raced()
+
+    embedded.engine.close()
+
+    assert embedded.result("x := 1") == {"x": 1}
 
 
 def test_closing_ends_the_processes(embedded: Embedded) -> None:

@@ -7,6 +7,7 @@ evaluates one has a process for it, kept for the next; what a policy does to its
 import logging
 from collections import defaultdict, deque
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -63,8 +64,10 @@ class EmbeddedPolicies:
     def close(self) -> None:
         """End the processes that wait for the next policy."""
         for idle in list(self._idle.values()):
-            while idle:
-                idle.pop().kill()
+            # Other threads take from these, too, so only popping tells whether there is one.
+            with suppress(IndexError):
+                while True:
+                    idle.pop().kill()
 
     def _ask(self, name: str, policy: Policy, input_text: str | None, deadline: datetime) -> tuple[str, str]:
         """Compile, and evaluate where there is an input; what that came to, and its text."""
