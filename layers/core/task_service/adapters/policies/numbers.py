@@ -40,7 +40,7 @@ class Numbers:
         """A number of a source or a JSON text, if the engine can keep it. Raises Refused."""
         if not _WRITTEN.fullmatch(text):
             raise Refused(f"the number {_short(text)} is not one that JSON knows")
-        value = Fraction(text)
+        value = _fraction(text)
         number = self._stand_in(value, text)
         if not text.lstrip("-").isdigit() and ("e" in text.lower() or value.denominator == 1):
             self.unusual.add(number)
@@ -49,7 +49,7 @@ class Numbers:
     def read_integer(self, text: str) -> int:
         """An integer of a JSON text; the engine has a double for one that is too long. Raises Refused."""
         if len(text) > 18:
-            self._stand_in(Fraction(text), text)
+            self._stand_in(_fraction(text), text)
         return int(text)
 
     def written(self, text: str) -> Number:
@@ -223,6 +223,14 @@ _ROUNDING: Final[Mapping[str, Callable[[Fraction], Fraction]]] = {
     # Halves go away from zero.
     "round": lambda value: Fraction(floor(value + Fraction(1, 2)) if value > 0 else ceil(value - Fraction(1, 2))),
 }
+
+
+def _fraction(text: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except ValueError:
+        # Python reads no more than 4,300 digits.
+        raise Refused(f"the number {_short(text)} has more digits than are kept") from None
 
 
 def _short(text: str) -> str:

@@ -33,7 +33,10 @@ class Encoding:
 
     def unmarshal(self, text: Any) -> Any:
         """The value of a JSON text."""
-        value = self._load(string(text))
+        try:
+            value = load(string(text), self._numbers())
+        except ValueError as error:
+            raise Refused(f"the text is not JSON: {error}") from None
         self._check(value, usual=False)
         return value
 
@@ -84,18 +87,6 @@ class Encoding:
             raise Refused(f"{text[:40]!r} is not an amount that can be read here")
         return Fraction(match[1].rstrip(".")), match[2]
 
-    def _load(self, text: str) -> Any:
-        numbers = self._numbers()
-        try:
-            value = json.loads(
-                text, parse_float=numbers.read, parse_int=numbers.read_integer, parse_constant=_no_constant
-            )
-        except ValueError as error:
-            raise Refused(f"the text is not JSON: {error}") from None
-        if "\\u" in text and _HALF.search(json.dumps(value, ensure_ascii=False)):
-            raise Refused("the text has half of a surrogate pair")
-        return value
-
     def _check(self, value: Any, *, usual: bool = True) -> None:
         """That every number is one that the engine keeps, and is written as it writes it."""
         for number in numbers_in(value):
@@ -131,6 +122,14 @@ _BITS: Final[Mapping[str, Callable[..., int]]] = {
     "lsh": lambda value, places: value << places,
     "rsh": lambda value, places: value >> places,
 }
+
+
+def load(text: str, numbers: Numbers) -> Any:
+    """The value of a JSON text. Raises ValueError where it is none, and Refused where the engine cannot have it."""
+    value = json.loads(text, parse_float=numbers.read, parse_int=numbers.read_integer, parse_constant=_no_constant)
+    if "\\u" in text and _HALF.search(json.dumps(value, ensure_ascii=False)):
+        raise Refused("the text has half of a surrogate pair")
+    return value
 
 
 def refuse_long(number: Number) -> None:

@@ -19,7 +19,7 @@ from jwt.algorithms import Algorithm, get_default_algorithms
 from jwt.exceptions import PyJWTError
 
 from task_service.adapters.policies.faults import Refused
-from task_service.adapters.policies.functions.encoding import numbers_in, refuse_long
+from task_service.adapters.policies.functions.encoding import load, numbers_in, refuse_long
 from task_service.adapters.policies.functions.text import string
 from task_service.adapters.policies.numbers import Number, Numbers, is_number
 
@@ -195,9 +195,8 @@ class Tokens:
             raise Refused(f"JWT {name} had invalid encoding") from None
 
     def _object(self, text: bytes) -> dict[str, Any]:
-        numbers = self._numbers()
         try:
-            value = json.loads(text, parse_float=numbers.read, parse_int=numbers.read_integer)
+            value = load(text.decode(), self._numbers())
         except ValueError:
             raise Refused("a part of the JWT is not JSON") from None
         if not isinstance(value, dict):
