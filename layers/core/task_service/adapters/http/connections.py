@@ -151,7 +151,7 @@ class Connections:
             try:
                 return self._exchange(stream, request, budget)
             except (OSError, CallRefused) as error:
-                self._forget(origin)
+                self.close(origin)
                 if stream.received or isinstance(error, TimeoutError) or request.method not in _IDEMPOTENT:
                     raise
         return self._exchange(self._dialler.open(request.url, budget), request, budget)
@@ -185,20 +185,13 @@ class Connections:
         for kept in surplus:
             kept.stream.close()
 
-    def _forget(self, origin: str) -> None:
-        """Close the connections that are kept to an origin."""
+    def close(self, origin: str | None = None) -> None:
+        """Close the connections that are kept to an origin, by default to every one."""
         with self._lock:
-            forgotten = [kept for kept in self._kept if kept.origin == origin]
-            self._kept = [kept for kept in self._kept if kept.origin != origin]
-        for kept in forgotten:
+            closed = [kept for kept in self._kept if origin in (None, kept.origin)]
+            self._kept = [kept for kept in self._kept if kept not in closed]
+        for kept in closed:
             kept.stream.close()
-
-    def close(self) -> None:
-        """Close all connections that are kept."""
-        with self._lock:
-            kept, self._kept = self._kept, []
-        for each in kept:
-            each.stream.close()
 
 
 def _head(stream: Stream) -> Head:
