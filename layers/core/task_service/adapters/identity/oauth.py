@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote_plus, urlencode
 
-from task_service.adapters.http.endpoint import EndpointFailed, HttpEndpoint
+from task_service.adapters.http.endpoint import EndpointFailed, ask_endpoint
 from task_service.domain import strict_json
 from task_service.domain.call import CallRefused
 from task_service.domain.errors import Unavailable
@@ -61,7 +61,7 @@ class ClientCredentials:
         draw: Draw = random.random,
         pause: Pause = time.sleep,
     ) -> None:
-        self._endpoint = HttpEndpoint(token_url)
+        self._token_url = token_url
         self._client_id = client_id
         self._secret = secret
         self._clock = clock
@@ -159,7 +159,8 @@ class ClientCredentials:
             headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         seconds = min(self._left(deadline), ATTEMPT_SECONDS)
         asked_at = self._clock()
-        status, body = self._endpoint.ask("POST", seconds=seconds, headers=headers, body=urlencode(form).encode())
+        encoded = urlencode(form).encode()
+        status, body = ask_endpoint(self._token_url, "POST", seconds=seconds, headers=headers, body=encoded)
         if status in (400, 401, 403):
             raise _Declined(f"status {status}")
         if status != 200:
