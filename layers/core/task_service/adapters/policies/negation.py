@@ -83,9 +83,8 @@ def _negations(value: Any, is_whole_body: bool = False) -> Iterator[tuple[Node, 
 def _inner(expression: Node) -> Iterator[Node]:
     """The outermost calls inside an expression."""
     (kind, node) = next(iter(expression.items()))
-    if kind in _OWN_SCOPE:
-        return
-    yield from _calls_in([member for name, member in node.items() if name not in ("span", "fcn")])
+    if kind not in _OWN_SCOPE:
+        yield from _calls_in(list(node.values()))
 
 
 def _calls_in(value: Any) -> Iterator[Node]:

@@ -54,7 +54,7 @@ class PolicyProcess:
             raise CannotStart(str(error)) from error
         self._connection = ours
         try:
-            self._receive(Budget(seconds))
+            pipe.receive(self._connection, Budget(seconds).left)
         except (EOFError, OSError) as error:
             raise CannotStart(self._last_words() or repr(error)) from error
         self._close_errors()
@@ -62,7 +62,7 @@ class PolicyProcess:
     def ask(self, request: Sequence[bytes], budget: Budget) -> list[bytes]:
         """The answer. Raises TimeoutError, and EOFError or another OSError where the process has ended."""
         pipe.send(self._connection, request, budget.left)
-        return self._receive(budget)
+        return pipe.receive(self._connection, budget.left)
 
     def kill(self) -> None:
         """End it, whatever it is doing."""
@@ -70,9 +70,6 @@ class PolicyProcess:
         self._close_errors()
         self._process.kill()
         self._process.wait()
-
-    def _receive(self, budget: Budget) -> list[bytes]:
-        return pipe.receive(self._connection, budget.left)
 
     def _last_words(self) -> str:
         """The text that it wrote before it ended."""

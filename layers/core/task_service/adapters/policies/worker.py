@@ -37,7 +37,10 @@ class Worker:
         try:
             if request[0] == b"compile":
                 _, key, package, source, data = request
-                self._compile(key, package.decode(), source.decode(), data.decode())
+                compiled = self._engine.compile(package.decode(), source.decode(), data.decode())
+                if len(self._known) >= MAX_COMPILED:
+                    self._known.clear()
+                self._known[key] = compiled
                 return [b"ok"]
             _, key, value = request
             if key not in self._known:
@@ -55,12 +58,6 @@ class Worker:
                 raise
             self._known.clear()
             return [b"fault", f"the engine cannot evaluate it: {error}"[:500].encode("utf-8", "replace")]
-
-    def _compile(self, key: bytes, package: str, source: str, data: str) -> None:
-        compiled = self._engine.compile(package, source, data)
-        if len(self._known) >= MAX_COMPILED:
-            self._known.clear()
-        self._known[key] = compiled
 
 
 # -- the process

@@ -177,14 +177,10 @@ def _refused(pattern: str) -> Refused:
     return Refused(f"the regular expression {pattern[:60]!r} has something that is not known here")
 
 
-def _quoted(text: str) -> str:
-    return "".join(f"\\{sign}" if sign in r"\.+*?()|[]{}^$" else sign for sign in text)
-
-
 @lru_cache(maxsize=500)
 def translate_glob(pattern: str, separators: Sequence[str]) -> str:
     """The regular expression of a glob. Raises Refused."""
-    other = f"[^{''.join(chr(92) + 'x{' + format(ord(sign), 'x') + '}' for sign in separators)}]" if separators else "."
+    other = "[^" + "".join(rf"\x{{{ord(sign):x}}}" for sign in separators) + "]" if separators else "."
     parts, place, depth = list[str](), 0, 0
     while place < len(pattern):
         sign, place = pattern[place], place + 1
@@ -214,7 +210,7 @@ def translate_glob(pattern: str, separators: Sequence[str]) -> str:
         elif sign in "?]{}!\\" or (sign == "," and not depth):
             raise Refused(f"{pattern[:60]!r} has {sign!r}, which is not known here")
         else:
-            parts.append(_quoted(sign))
+            parts.append(f"\\{sign}" if sign in ".+()|^$" else sign)
     if depth:
         raise Refused(f"{pattern[:60]!r} has an open brace")
     return f"(?s)^(?:{''.join(parts)})$"
