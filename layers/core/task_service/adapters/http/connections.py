@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from task_service.adapters.http.answer import Answer
 from task_service.adapters.http.budget import Budget
-from task_service.adapters.http.head import Head, read_head
+from task_service.adapters.http.head import read_head
 from task_service.adapters.http.request import Request
 from task_service.adapters.http.stream import Stream
 from task_service.adapters.http.trust import tls_context
@@ -160,7 +160,7 @@ class Connections:
         stream.begin(budget)
         try:
             stream.send(request.to_bytes())
-            head = _head(stream)
+            head = read_head(stream)
         except BaseException:
             stream.close()
             raise
@@ -192,11 +192,3 @@ class Connections:
             self._kept = [kept for kept in self._kept if kept not in closed]
         for kept in closed:
             kept.stream.close()
-
-
-def _head(stream: Stream) -> Head:
-    try:
-        return read_head(stream)
-    except ConnectionAbortedError:
-        # Why it could not be sent says more.
-        raise (stream.cut_off or ConnectionAbortedError("the connection ended before the answer")) from None
