@@ -6,7 +6,6 @@ evaluates one has a process for it, kept for the next; what a policy does to its
 
 import logging
 from collections import defaultdict, deque
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
@@ -118,24 +117,13 @@ class EmbeddedPolicies:
 
 def _work(process: PolicyProcess, policy: Policy, input_text: str | None, budget: Budget) -> tuple[str, str]:
     """Let a process do it; it compiles what it does not know yet."""
-    compiling: Sequence[bytes] = (
-        b"compile",
-        policy.key,
-        _bytes(policy.package),
-        _bytes(policy.source),
-        _bytes(policy.data),
-    )
-    if input_text is None:
-        return _read(process.ask(compiling, budget))
-    evaluating = (b"evaluate", policy.key, _bytes(input_text))
-    answer = process.ask(evaluating, budget)
+    evaluating = (b"evaluate", policy.key, _bytes(input_text)) if input_text is not None else None
+    answer = process.ask(evaluating, budget) if evaluating else [b"unknown"]
     if answer[0] == b"unknown":
-        compiled = process.ask(compiling, budget)
-        answer = compiled if compiled[0] == b"fault" else process.ask(evaluating, budget)
-    return _read(answer)
-
-
-def _read(answer: Sequence[bytes]) -> tuple[str, str]:
+        source = (_bytes(policy.package), _bytes(policy.source), _bytes(policy.data))
+        answer = process.ask((b"compile", policy.key, *source), budget)
+        if evaluating and answer[0] == b"ok":
+            answer = process.ask(evaluating, budget)
     return answer[0].decode(), b"".join(answer[1:]).decode("utf-8", "replace")
 
 
