@@ -120,8 +120,7 @@ class ClientCredentials:
             try:
                 token = self._ask_either_way(deadline)
             except (EndpointFailed, Unavailable) as error:
-                reason = str(error)
-                log.warning("no token, once more", extra={"action": "fetch_token", "reason": reason})
+                log.warning("no token, once more", extra={"action": "fetch_token", "reason": str(error)})
             except _Declined as error:
                 log.error("no token for these credentials", extra={"action": "fetch_token", "reason": str(error)})
                 # The operator can mend the credentials, so a later attempt may succeed.

@@ -23,14 +23,9 @@ from task_service.adapters.policies.functions.encoding import load, numbers_in, 
 from task_service.adapters.policies.functions.text import string
 from task_service.adapters.policies.numbers import Number, Numbers, is_number
 
-ALGORITHMS: Final = tuple(f"{kind}{size}" for kind in ("RS", "PS", "ES", "HS") for size in (256, 384, 512))
+_ALGORITHMS: Final = (*(f"{kind}{size}" for kind in ("RS", "PS", "ES", "HS") for size in (256, 384, 512)), "EdDSA")
 _BLOCK: Final = re.compile(r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----\s*", re.DOTALL)
 _PART: Final = re.compile(r"[A-Za-z0-9_-]*")
-_HASHES: Final[Mapping[str, type[hashes.SHA256 | hashes.SHA384 | hashes.SHA512]]] = {
-    "PS256": hashes.SHA256,
-    "PS384": hashes.SHA384,
-    "PS512": hashes.SHA512,
-}
 _NOT_VERIFIED: Final[list[Any]] = [False, {}, {}]
 _SIZES: Final = {"ES256": 256, "ES384": 384, "ES512": 521}
 
@@ -57,13 +52,11 @@ class Tokens:
 
     def functions(self) -> dict[str, tuple[int, Callable[..., Any]]]:
         """The functions by their names, with their numbers of arguments."""
-        found: dict[str, tuple[int, Callable[..., Any]]] = {
+        return {
             "io.jwt.decode": (1, self.decode),
             "io.jwt.decode_verify": (2, self.decode_verify),
+            **{f"io.jwt.verify_{algorithm.lower()}": (2, self._verifier(algorithm)) for algorithm in _ALGORITHMS},
         }
-        for algorithm in (*ALGORITHMS, "EdDSA"):
-            found[f"io.jwt.verify_{algorithm.lower()}"] = (2, self._verifier(algorithm))
-        return found
 
     def decode(self, token: Any) -> list[Any]:
         """Header, payload and signature of a token, which is not verified."""
@@ -116,7 +109,7 @@ class Tokens:
     def _is_signed(
         self, algorithm: str, keys: Sequence[Key], secret: bytes | None, signed: bytes, signature: bytes
     ) -> bool:
-        if algorithm not in (*ALGORITHMS, "EdDSA"):
+        if algorithm not in _ALGORITHMS:
             raise Refused(f"unknown JWS algorithm: {algorithm[:20]}")
         if algorithm.startswith("HS"):
             return secret is not None and self._algorithms[algorithm].verify(signed, secret, signature)
@@ -217,7 +210,7 @@ def _text(payload: bytes) -> Any:
 
 
 def _has_pss(algorithm: str, key: PublicKey, signed: bytes, signature: bytes) -> bool:
-    kind = _HASHES[algorithm]()
+    kind = getattr(hashes, f"SHA{algorithm[2:]}")()
     try:
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(signature, signed, padding.PSS(padding.MGF1(kind), padding.PSS.AUTO), kind)
@@ -239,7 +232,7 @@ def _fits(algorithm: str, key: Key) -> bool:
 def _key(document: Mapping[str, Any]) -> Key:
     """The key of a JSON Web Key."""
     algorithm, kid = document.get("alg"), document.get("kid")
-    if algorithm is not None and algorithm not in (*ALGORITHMS, "EdDSA", "RSA-OAEP", "RSA-OAEP-256"):
+    if algorithm is not None and algorithm not in (*_ALGORITHMS, "RSA-OAEP", "RSA-OAEP-256"):
         raise Refused("the algorithm of a JWK key is not known")
     public = _public(PyJWK.from_dict({**document, "alg": _algorithm(document)}).key)
     return Key(public=public, algorithm=algorithm and string(algorithm), kid=kid and string(kid))
