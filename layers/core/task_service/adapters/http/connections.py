@@ -40,7 +40,7 @@ Resolve = Callable[[str, int], Sequence[Address]]
 """The addresses of a host and port. Raises OSError."""
 
 Permits = Callable[[str, str], bool]
-"""Whether a host's address, the two as texts, may be connected to."""
+"""Tells if the client may connect to an address of a host, both as texts: first the host, then the address."""
 
 
 # -- opening

@@ -2,9 +2,9 @@
 
 Of the interpreters of Rego that can be installed for Lambda's Pythons and processors it is the one whose evaluation
 follows OPA's: comparisons, unification, comprehensions, `with` and both syntaxes. Its functions and numbers do not
-always. So it is held to what was compared with OPA: functions are available by name only (`functions`), numbers are
-reckoned as OPA does (`numbers`), and what is not sure to be the same is refused, with its place where the source shows
-it. OPA itself exists for Python on one processor and for versions that Lambda has not.
+always. So policies have only what was compared with OPA: functions are available by name (`functions`), calculations
+are OPA's (`numbers`), and what may differ is refused, with its place where the source shows it. OPA itself exists for
+Python on one processor only, and for versions that Lambda does not have.
 """
 
 import json

@@ -12,7 +12,7 @@ from typing import Any, Final
 from task_service.adapters.policies.faults import Refused
 
 CALLED: Final = "called__"
-"""What the names of the results start with."""
+"""The beginning of the names of the results."""
 
 Node = Mapping[str, Any]
 
@@ -45,7 +45,7 @@ def with_calls_first(source: str, tree: Node, first_number: int) -> str:
 
 
 def extent(node: Any) -> tuple[int, int]:
-    """Where an expression starts and ends, with the quotes of its strings."""
+    """Start and end of an expression, with the quotes of its strings."""
     starts, ends = list[int](), list[int]()
     for span, quotes in _spans(node, 0):
         starts.append(span["start"] - quotes)
@@ -54,7 +54,7 @@ def extent(node: Any) -> tuple[int, int]:
 
 
 def edited(source: bytes, edits: Sequence[tuple[int, int, bytes]]) -> bytes:
-    """A source with parts exchanged; of insertions at one place, what closes an expression comes first."""
+    """The source with its parts exchanged; of insertions at one place, the end of an expression comes first."""
     parts, position = list[bytes](), 0
     for start, end, text in sorted(edits, key=lambda edit: (edit[0], edit[1] != edit[0] or edit[2] != b")")):
         parts += [source[position:start], text]
@@ -113,7 +113,7 @@ def _spans(value: Any, quotes: int) -> Iterator[tuple[Node, int]]:
 
 
 def _conditions(text: bytes, replaced: Sequence[Node]) -> bytes:
-    """The `with` that follows a statement."""
+    """The `with` of a statement, on one line."""
     if not replaced:
         return b""
     return b" " + _on_one_line(text[replaced[0]["span"]["start"] : extent(list(replaced))[1]])

@@ -1,6 +1,6 @@
-"""Numbers as OPA reckons them, carried by an engine that keeps 64-bit integers and doubles.
+"""Numbers as OPA calculates with them, in an engine that has 64-bit integers and doubles.
 
-OPA reckons with integers of any length and, as soon as a fraction is among them, with mantissas of 64 bits; it keeps
+OPA calculates with integers of any length and, as soon as a fraction is among them, with mantissas of 64 bits; it keeps
 the shortest decimal that says the same. The engine's doubles have 53 bits: 0.1 + 0.2 is not 0.3 to them. So each
 double stands for exactly one number of an evaluation, and its exact value is kept beside it. Where two numbers would
 need the same double, or an integer is too long, the evaluation fails instead of going on with a wrong number.
@@ -20,7 +20,7 @@ Number = int | float
 SMALLEST: Final = -(2**63)
 BEYOND: Final = 2**64
 OPERATORS: Final = frozenset({"plus", "minus", "mul", "div", "rem"})
-"""What the operators + - * / % are called as functions."""
+"""The names of the functions for + - * / %."""
 
 _MANTISSA: Final = 64
 _DOUBLE: Final = 53
@@ -96,7 +96,7 @@ class Numbers:
 
 
 def arithmetic(numbers: Callable[[], Numbers]) -> Mapping[str, Callable[..., Any]]:
-    """What the operators + - * / % mean, and sum and product, by their names in OPA."""
+    """The functions for + - * / %, and sum and product, by their names in OPA."""
 
     def of(name: str, left: Any, right: Any) -> Any:
         if name == "minus" and isinstance(left, set) and isinstance(right, set):

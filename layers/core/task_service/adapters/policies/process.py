@@ -13,7 +13,7 @@ from task_service.adapters.http.budget import Budget
 from task_service.adapters.policies import pipe
 
 MEMORY_BYTES: Final = 192 * 1024 * 1024
-"""What a policy, its data, its input and its result may take together."""
+"""The most memory for a policy, its data, its input and its result together."""
 
 _PROGRAM: Final = """\
 import sys
@@ -85,7 +85,7 @@ class PolicyProcess:
 
 
 def _folders() -> list[str]:
-    """Where the process finds this package and its libraries, which this process never loads itself."""
+    """The folders of this package and of its libraries, which this process never loads itself."""
     folders = [str(Path(__file__).parents[3])]
     found = importlib.util.find_spec("regorus")
     if found is not None and found.origin is not None:

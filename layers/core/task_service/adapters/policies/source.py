@@ -1,8 +1,8 @@
 """A Rego source as the engine reads it: its package, what it calls, and its text with OPA's arithmetic.
 
-The engine tells the syntax tree of what it has read, so nothing here reads Rego. What a policy may not do is refused
-with its line and column when it is written. The operators + - * / % become calls of functions, which reckon as OPA
-does; see `numbers`.
+The engine gives the syntax tree of a source, so nothing here parses Rego. A policy that does what it may not is
+refused when it is written, with the line and the column. The operators + - * / % become calls of functions that
+calculate as OPA does; see `numbers`.
 """
 
 import re
@@ -34,21 +34,20 @@ Node = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Module:
-    """A source that policies may have."""
+    """A source that the engine may have."""
 
     package: str
     text: str
-    """The source, with its operators as calls; on the same lines."""
+    """The source, with calls for its operators; its lines are the same."""
     numbers: Numbers
     """The numbers that are written in it."""
 
 
 def read(source: str, tree: Node, arguments: Mapping[str, int | None], *, is_made: bool = False) -> Module:
-    """The module in a source and its syntax tree, for functions with so many arguments, where that has to be known.
+    """Read a source with its syntax tree. Raises Fault, which names what is refused and its place.
 
-    One that is made of a policy's source may have the names that are made with it.
-
-    Raises Fault, which names what is refused and its place.
+    `arguments` has the available functions, with the numbers of arguments of those that are done here. A source that
+    `is_made` from a policy's source may use names that only such sources have.
     """
     reader = _Reader(source, tree, arguments, is_made)
     reader.read(tree)
@@ -141,7 +140,7 @@ class _Reader:
         self.read(node["params"])
 
     def _put_result_first(self, node: Node) -> None:
-        """Make f(x, y) y = f(x): for functions that are done here, the engine knows the second form only."""
+        """Make f(x, y) y = f(x), the only form that the engine has for functions that are done here."""
         start, end = node["span"]["start"], node["span"]["end"]
         spans = [_whole(param) for param in node["params"]]
         before = spans[-2]["end"] if len(spans) > 1 else self._source.index(b"(", _span(node["fcn"])["end"]) + 1
@@ -165,7 +164,7 @@ class _Reader:
             self.read(node["as"])
 
     def _is_variable(self, path: Node) -> bool:
-        """Whether a path is of a value: functions have dots, or are known."""
+        """Tell if a path names a value: the names of functions have dots, or are known."""
         name = _dotted(path)
         return name is None or ("." not in name and name not in self._arguments) or name.startswith(("data.", "input."))
 
@@ -190,7 +189,7 @@ class _Reader:
         self.read(list(operands))
 
     def _operator(self, node: Node, sign: str) -> int:
-        """Where the operator between two operands is."""
+        """The position of the operator between two operands."""
         start, end = _whole(node["lhs"])["end"], _whole(node["rhs"])["start"]
         between = _COMMENT.sub(lambda match: b" " * len(match.group()), self._source[start:end])
         place: int = between.find(sign.encode())
@@ -261,7 +260,7 @@ def _span(expression: Node) -> Node:
 
 
 def _kind(expression: Node) -> str:
-    """Whether an expression gives an object, a set, something else, or is not sure to."""
+    """What an expression gives: an object, a set or something other; empty where that is not sure."""
     (kind, node) = next(iter(expression.items()))
     if kind == "Call":
         name = _dotted(node["fcn"]) or ""

@@ -41,7 +41,7 @@ class Encoding:
         return value
 
     def is_valid(self, text: Any) -> bool:
-        """Whether a value is a JSON text."""
+        """Tell if a value is a JSON text."""
         if not isinstance(text, str):
             return False
         try:
@@ -88,7 +88,7 @@ class Encoding:
         return Fraction(match[1].rstrip(".")), match[2]
 
     def _check(self, value: Any, *, usual: bool = True) -> None:
-        """That every number is one that the engine keeps, and is written as it writes it."""
+        """Refuse a number that the engine does not keep, or would write in another way than OPA."""
         for number in numbers_in(value):
             if usual and number in self._numbers().unusual:
                 raise Refused(f"the number {number} was written in another way")

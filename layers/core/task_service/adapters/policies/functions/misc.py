@@ -24,13 +24,13 @@ class Checked:
         return parsed
 
     def subset(self, outer: Any, inner: Any) -> Any:
-        """Whether an object, a set or an array has all of another one."""
+        """Tell if an object, a set or an array has all of another one."""
         if type(outer) is not type(inner) and not (isinstance(outer, list) and isinstance(inner, set)):
             raise Refused("both arguments must be of the same type or array and set")
         return self._native("object.subset", outer, inner)
 
     def match_schema(self, document: Any, schema: Any) -> Any:
-        """That a document is as its schema says; else the words would be others than OPA's."""
+        """Check a document; one that does not match its schema is refused, because OPA says why in its own words."""
         if isinstance(document, str):
             document = self._native("json.unmarshal", document)
         fits, _ = self._native("json.match_schema", document, schema)
@@ -39,7 +39,7 @@ class Checked:
         return [True, []]
 
     def verify_schema(self, schema: Any) -> Any:
-        """That a schema is one; else the words would be others than OPA's."""
+        """Check a schema; what is none is refused, because OPA says why in its own words."""
         if not isinstance(schema, str | dict):
             raise Refused("json.verify_schema needs a string or an object")
         fits, _ = self._native("json.verify_schema", schema)

@@ -11,18 +11,18 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def contains(network: Any, other: Any) -> bool:
-    """Whether a network has an address or all of another network."""
+    """Tell if a network has an address or all of another network."""
     outer, inner = _network(network, "/"), _network(other)
     return outer.version == inner.version and inner.subnet_of(outer)  # type: ignore[arg-type]
 
 
 def intersects(left: Any, right: Any) -> bool:
-    """Whether two networks have an address in common."""
+    """Tell if two networks have an address in common."""
     return _network(left, "/").overlaps(_network(right, "/"))
 
 
 def is_valid(network: Any) -> bool:
-    """Whether it is a network."""
+    """Tell if a value is a network."""
     try:
         return isinstance(network, str) and _network(network, "/") is not None
     except Refused:

@@ -37,11 +37,11 @@ class Patterns:
         self._native = native
 
     def match(self, pattern: Any, text: Any) -> Any:
-        """Whether the pattern is in the text."""
+        """Tell if the pattern is in the text."""
         return self._native("regex.match", translate(string(pattern)), string(text))
 
     def is_valid(self, pattern: Any) -> Any:
-        """Whether it is a regular expression."""
+        """Tell if a value is a regular expression."""
         return isinstance(pattern, str) and self._native("regex.is_valid", translate(pattern))
 
     def find_n(self, pattern: Any, text: Any, limit: Any) -> Any:
@@ -66,7 +66,7 @@ class Patterns:
         return self._native("regex.replace", string(text), translate(string(pattern)), replacement)
 
     def glob(self, pattern: Any, separators: Any, text: Any) -> Any:
-        """Whether a text is what a glob says; without separators, the dot is one."""
+        """Tell if a text matches a glob; without separators, the dot is one."""
         if separators is not None and not isinstance(separators, list):
             raise Refused("the separators are an array or null")
         signs = [string(sign) for sign in ([] if separators is None else separators or ["."])]

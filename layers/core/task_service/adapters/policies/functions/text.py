@@ -1,4 +1,4 @@
-"""Texts: what Go's strings package does, where the engine does something else."""
+"""Texts, as Go's strings package treats them, where the engine does something else."""
 
 import re
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def lower(text: Any) -> str:
 
 
 def count(values: Any) -> int:
-    """How many members, or letters."""
+    """The number of members or letters."""
     if isinstance(values, str | list | dict | set):
         return len(values)
     raise Refused("count needs an array, an object, a set or a string")
@@ -45,7 +45,7 @@ def substring(text: Any, offset: Any, length: Any) -> str:
 
 
 def indexof(text: Any, part: Any) -> int:
-    """Where the part is first, else -1."""
+    """The first place of the part; -1: it is nowhere."""
     return string(text).find(_part(part))
 
 
@@ -60,7 +60,7 @@ def indexof_n(text: Any, part: Any) -> list[int]:
 
 
 def occurrences(text: Any, part: Any) -> int:
-    """How often the part is in the text, without overlaps."""
+    """The number of times that the part is in the text, without overlaps."""
     return string(text).count(string(part))
 
 
@@ -80,7 +80,7 @@ def replace_n(parts: Any, text: Any) -> str:
 
 
 def semver_is_valid(version: Any) -> bool:
-    """Whether it is a semantic version."""
+    """Tell if a value is a semantic version."""
     if not isinstance(version, str):
         return False
     if _SEMVER.fullmatch(version):
@@ -91,7 +91,7 @@ def semver_is_valid(version: Any) -> bool:
 
 
 def semver_compare(left: Any, right: Any) -> int:
-    """-1, 0 or 1."""
+    """Compare two versions: -1, 0 or 1."""
     one, other = _version(left), _version(right)
     return (one > other) - (one < other)
 
@@ -102,7 +102,7 @@ def query_encode(text: Any) -> str:
 
 
 def query_decode(text: Any) -> str:
-    """The text that is meant."""
+    """The text of a part of a URL's query."""
     if _ESCAPE.search(string(text)):
         raise Refused("invalid URL escape")
     try:

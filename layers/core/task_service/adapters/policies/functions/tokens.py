@@ -40,7 +40,7 @@ class Key:
     algorithm: str | None = None
     """The only algorithm that it is for; None for all that it can."""
     kid: str | None = None
-    """What tokens call it."""
+    """Its id, by which tokens name it."""
 
 
 class Tokens:
@@ -70,7 +70,7 @@ class Tokens:
         return [fields, self._object(inner), self._decoded("signature", signature).hex()]
 
     def decode_verify(self, token: Any, constraints: Any) -> list[Any]:
-        """Whether a token meets the constraints, and its header and payload."""
+        """Verify a token: true or false, and its header and payload if it meets the constraints."""
         if not isinstance(constraints, dict) or not isinstance(token, str):
             raise Refused("io.jwt.decode_verify needs a string and an object")
         unknown = constraints.keys() - {"cert", "secret", "alg", "iss", "time", "aud"}
