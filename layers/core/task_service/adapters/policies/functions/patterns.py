@@ -102,9 +102,7 @@ def _next(pattern: str, place: int) -> tuple[str, int]:
         return _repeat(pattern, repeated.group(), repeated.end())
     if sign in "*+?":
         return _repeat(pattern, sign, place + 1)
-    if sign == "}":
-        return r"\}", place + 1
-    return (r"\]" if sign == "]" else sign), place + 1
+    return (f"\\{sign}" if sign in "]}" else sign), place + 1
 
 
 def _repeat(pattern: str, text: str, place: int) -> tuple[str, int]:

@@ -155,12 +155,9 @@ class Tokens:
         """The keys of a certificate, a public key or a JSON Web Key (set)."""
         block = _BLOCK.match(text)
         try:
-            if block is None and not text.lstrip().startswith("{"):
-                raise Refused("failed to parse a PEM certificate or a JWK key (set)")
             if block is None:
                 document = json.loads(text)
-                found = document.get("keys", [document])
-                return [_key(key) for key in found]
+                return [_key(key) for key in document.get("keys", [document])]
             if block.end() != len(text):
                 raise Refused("extra data after a PEM certificate block")
             if block[1] == "CERTIFICATE":
