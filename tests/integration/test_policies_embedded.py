@@ -1,5 +1,6 @@
 """Embedded policies: what they say, and what they cannot do to others."""
 
+import errno
 import json
 import os
 import signal
@@ -454,6 +455,21 @@ def test_without_the_interpreter_evaluations_are_put_off(
     assert "No module named 'regorus'" in str(caplog.records[-1].__dict__["reason"])
     with pytest.raises(Unavailable):
         embedded.engine.check(NAME, policy("package g.n\nx := 1"))
+
+
+def test_without_a_free_file_evaluations_are_put_off(
+    embedded: Embedded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "socketpair", refuse)
+        refusal = embedded.refusal("x := 1")
+
+    assert (refusal.can_retry, refusal.reason) == (True, "the process that evaluates policies does not start")
+    assert "Too many open files" in caplog.records[-1].__dict__["reason"]
+    assert embedded.result("x := 1") == {"x": 1}
 
 
 def test_a_table_that_does_not_answer_puts_it_off(embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from task_service.adapters.http.budget import Budget
-from task_service.adapters.policies.process import CannotStart, PolicyProcess
+from task_service.adapters.policies.process import PolicyProcess
 from task_service.domain import json_text
 from task_service.domain.call import CallRefused
 from task_service.domain.errors import BadRequest, Unavailable
@@ -43,11 +43,10 @@ class EmbeddedPolicies:
         if known is None:
             raise CallRefused(f"policy {policy!r} is not known", can_retry=False)
         kind, answer = self._ask(policy, known, input_text, deadline)
-        if kind == "fault":
-            raise CallRefused(f"policy {policy!r} cannot be evaluated: {answer}", can_retry=False)
-        if not json_text.is_valid(answer):
-            raise CallRefused(f"policy {policy!r} cannot be evaluated: its result is not JSON", can_retry=False)
-        return answer
+        if kind != "fault" and json_text.is_valid(answer):
+            return answer
+        reason = answer if kind == "fault" else "its result is not JSON"
+        raise CallRefused(f"policy {policy!r} cannot be evaluated: {reason}", can_retry=False)
 
     def check(self, name: str, policy: Policy) -> None:
         """Compile a policy that is to be written. Raises BadRequest and Unavailable."""
@@ -100,7 +99,7 @@ class EmbeddedPolicies:
             pass
         try:
             process = PolicyProcess(policy_seconds=self._seconds, seconds=self._left(deadline), with_tokens=with_tokens)
-        except CannotStart as error:
+        except OSError as error:
             log.error("no process for policies", extra={"action": "start policies", "reason": str(error)})
             raise CallRefused("the process that evaluates policies does not start", can_retry=True) from error
         return process, True

@@ -25,16 +25,15 @@ main(float(sys.argv[1]), int(sys.argv[2]), with_tokens=sys.argv[3] == "tokens")
 _PASSED_ON: Final = ("LD_LIBRARY_PATH",)
 
 
-class CannotStart(Exception):
-    """The process does not start; the message says why, for the log."""
-
-
 class PolicyProcess:
     """A running process. It is used by one thread at a time."""
 
-    def __init__(self, *, policy_seconds: float, seconds: float, with_tokens: bool = False) -> None:
-        """Start it, ready within `seconds`; with tokens, it has the functions for those. Raises CannotStart."""
-        ours, theirs = socket.socketpair()
+    def __init__(self, *, policy_seconds: float, seconds: float, with_tokens: bool) -> None:
+        """Start it, ready within `seconds`; with tokens, it has the functions for those.
+
+        Raises OSError where it does not start; the message says why, for the log.
+        """
+        self._connection, theirs = socket.socketpair()
         kind = "tokens" if with_tokens else "plain"
         try:
             with theirs:
@@ -49,15 +48,15 @@ class PolicyProcess:
                     env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
                     cwd="/",
                 )
-        except OSError as error:
-            ours.close()
-            raise CannotStart(str(error)) from error
-        self._connection = ours
+        except OSError:
+            self._connection.close()
+            raise
         try:
             pipe.receive(self._connection, Budget(seconds).left)
         except (EOFError, OSError) as error:
-            raise CannotStart(self._last_words() or repr(error)) from error
-        self._close_errors()
+            raise OSError(self._last_words() or repr(error)) from error
+        if self._process.stderr is not None:
+            self._process.stderr.close()
 
     def ask(self, request: Sequence[bytes], budget: Budget) -> list[bytes]:
         """The answer. Raises TimeoutError, and EOFError or another OSError where the process has ended."""
@@ -67,7 +66,6 @@ class PolicyProcess:
     def kill(self) -> None:
         """End it, whatever it is doing."""
         self._connection.close()
-        self._close_errors()
         self._process.kill()
         self._process.wait()
 
@@ -78,10 +76,6 @@ class PolicyProcess:
         self._connection.close()
         lines = said.decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else ""
-
-    def _close_errors(self) -> None:
-        if self._process.stderr is not None:
-            self._process.stderr.close()
 
 
 def _folders() -> list[str]:
