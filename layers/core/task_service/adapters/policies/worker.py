@@ -73,9 +73,8 @@ def confine(memory_bytes: int) -> None:
     # The interpreter's allocator reserves addresses by the hundred gigabytes, so the limit is on what comes on top.
     reserved = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (reserved + memory_bytes,) * 2)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    for limit in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC):
+        resource.setrlimit(limit, (0, 0))
     # Files and connections that are open are numbered 0, 1 and 2.
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
 
