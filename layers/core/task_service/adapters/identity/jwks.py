@@ -11,7 +11,7 @@ from typing import Any, Final
 import jwt
 from jwt.algorithms import get_default_algorithms
 
-from task_service.adapters.http.endpoint import EndpointFailed, HttpEndpoint
+from task_service.adapters.http.endpoint import EndpointFailed, ask_endpoint
 from task_service.domain import strict_json
 from task_service.domain.errors import Unavailable
 from task_service.ports import Clock
@@ -106,10 +106,9 @@ class Jwks:
 
 def fetch_from(url: str) -> Callable[[], bytes]:
     """A function that fetches a key set from a URL; it raises EndpointFailed."""
-    endpoint = HttpEndpoint(url)
 
     def fetch() -> bytes:
-        status, body = endpoint.ask("GET", seconds=FETCH_SECONDS)
+        status, body = ask_endpoint(url, "GET", seconds=FETCH_SECONDS)
         if status != 200:
             raise EndpointFailed(f"status {status}")
         return body
