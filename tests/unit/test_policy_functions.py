@@ -218,6 +218,17 @@ def test_a_token_whose_claims_opa_would_not_read_decides_nothing(payload: bytes,
         engine.evaluate(compiled, json.dumps(token))
 
 
+@pytest.mark.parametrize("payload", ['"a.b.c"'.encode("utf-16-le"), b"\xff", b'"a.b'])
+def test_a_token_in_a_token_has_to_be_a_text(payload: bytes) -> None:
+    engine = Engine(with_tokens=True)
+    parts = (b'{"alg": "HS256", "cty": "JWT"}', payload, b"signature")
+    token = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+    compiled = engine.compile("g.n", "package g.n\n\nallow if io.jwt.decode(input)\n", "{}")
+
+    with pytest.raises(Fault, match=r"io\.jwt\.decode: the payload is no JWT, as the header says"):
+        engine.evaluate(compiled, json.dumps(token))
+
+
 @pytest.mark.parametrize(
     ("condition", "holds"),
     [

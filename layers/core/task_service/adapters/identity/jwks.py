@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, Final
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from jwt.algorithms import get_default_algorithms
 
 from task_service.adapters.http.endpoint import EndpointFailed, ask_endpoint
@@ -143,7 +144,7 @@ def _key(member: Mapping[str, Any]) -> Key | None:
     public = {name: member[name] for name in ("kty", "crv", "n", "e", "x", "y") if name in member}
     try:
         key = get_default_algorithms()[min(algorithms)].from_jwk(public)
-    except (jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
+    except (jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, KeyError) as error:
         log.warning(
             "a key cannot be understood", extra={"action": "fetch_keys", "reason": type(error).__name__, "kty": kind}
         )

@@ -203,7 +203,11 @@ def _is_nested(header: Mapping[str, Any]) -> bool:
 
 def _text(payload: bytes) -> Any:
     """The token in a payload, as it is or as JSON."""
-    return json.loads(payload) if payload.startswith(b'"') else payload.decode()
+    try:
+        text = payload.decode()
+        return json.loads(text) if text.startswith('"') else text
+    except ValueError:
+        raise Refused("the payload is no JWT, as the header says") from None
 
 
 def _has_pss(algorithm: str, key: PublicKey, signed: bytes, signature: bytes) -> bool:
