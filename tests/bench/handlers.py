@@ -253,8 +253,7 @@ class Stub(ThreadingHTTPServer):
                     del self._tasks[pk]
                     return {}
                 task = self._tasks[pk]
-                task |= {name: values[f":new_{name}"] for name in ("state", "lease", "holder")}
-                task["startedAt"] = values[":first_startedAt"]
+                task |= {name: values[f":new_{name}"] for name in ("state", "lease", "holder", "startedAt")}
                 return {"Attributes": task}
             case "SendMessage":
                 return {"MessageId": "1", "MD5OfMessageBody": "0"}

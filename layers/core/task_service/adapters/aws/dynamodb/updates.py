@@ -57,17 +57,18 @@ class Update:
     def request(self) -> dict[str, Any]:
         """The parameters of the UpdateItem request that say this."""
         known, compared = _STATES | self.values, _PLACEHOLDER.findall(self.condition)
-        attributes = [*self.changes, *self.first, *self.moves, *self.moves.values(), *self.deletes, *self.adds]
         written = {name: value for name, value in self.changes.items() if value is not None}
+        # An attribute is in one of them: DynamoDB refuses two changes of it.
+        new = {**written, **self.first, **self.deletes, **self.adds}
         actions = {
             "SET": [
                 *[f"#{name} = :new_{name}" for name in written],
-                *[f"#{name} = if_not_exists(#{name}, :first_{name})" for name in self.first],
+                *[f"#{name} = if_not_exists(#{name}, :new_{name})" for name in self.first],
                 *[f"#{name} = #{source}" for name, source in self.moves.items()],
             ],
             "REMOVE": [f"#{name}" for name in (*self.changes, *self.moves.values()) if name not in written],
-            "DELETE": [f"#{name} :deleted_{name}" for name in self.deletes],
-            "ADD": [f"#{name} :added_{name}" for name in self.adds],
+            "DELETE": [f"#{name} :new_{name}" for name in self.deletes],
+            "ADD": [f"#{name} :new_{name}" for name in self.adds],
         }
         return {
             "UpdateExpression": " ".join(
@@ -75,14 +76,11 @@ class Update:
             ),
             "ConditionExpression": self.condition,
             "ExpressionAttributeNames": {
-                **{f"#{name}": name for name in attributes},
+                **{f"#{name}": name for name in (*self.changes, *new, *self.moves, *self.moves.values())},
                 **{placeholder: placeholder[1:] for placeholder in compared if placeholder[0] == "#"},
             },
             "ExpressionAttributeValues": {
                 **{placeholder: known[placeholder] for placeholder in compared if placeholder[0] == ":"},
-                **{f":new_{name}": value for name, value in written.items()},
-                **{f":first_{name}": value for name, value in self.first.items()},
-                **{f":deleted_{name}": value for name, value in self.deletes.items()},
-                **{f":added_{name}": value for name, value in self.adds.items()},
+                **{f":new_{name}": value for name, value in new.items()},
             },
         }
