@@ -29,7 +29,12 @@ class DynamoDbIdempotencyKeys:
         try:
             self.table.call(
                 "PutItem",
-                Item=_to_item(use),
+                Item={
+                    **_key(use.key_hash),
+                    "id": {"S": use.id},
+                    "fingerprint": {"S": use.fingerprint},
+                    "expiresAt": expiry_value(use.expires_at),
+                },
                 ConditionExpression=f"{is_new} OR {has_expired}",
                 ExpressionAttributeValues={":now": expiry_value(now)},
                 # If the answer to a write gets lost, the AWS client repeats the write, which then finds itself.
@@ -48,15 +53,6 @@ class DynamoDbIdempotencyKeys:
 
 def _key(key_hash: str) -> Item:
     return {"pk": {"S": f"IDEMPOTENCY#{key_hash}"}, "sk": {"S": "-"}}
-
-
-def _to_item(use: KeyUse) -> Item:
-    return {
-        **_key(use.key_hash),
-        "id": {"S": use.id},
-        "fingerprint": {"S": use.fingerprint},
-        "expiresAt": expiry_value(use.expires_at),
-    }
 
 
 def _from_item(item: Item) -> KeyUse:
