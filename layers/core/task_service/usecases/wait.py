@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from task_service.domain import polling as waiting
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import State, Task
+from task_service.domain.task import Task
 from task_service.domain.task_list import TaskList
 from task_service.ports import Clock, Pause
 from task_service.usecases.read_list import ListReader
@@ -17,15 +17,7 @@ from task_service.usecases.read_task import TaskReader
 log: Final = logging.getLogger("task")
 
 
-class Ending(Protocol):
-    """A task or a list."""
-
-    @property
-    def state(self) -> State:
-        """Its state."""
-
-
-E = TypeVar("E", bound=Ending)
+E = TypeVar("E", Task, TaskList)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
