@@ -154,10 +154,7 @@ def to_text(message: QueueMessage) -> str:
 
 def from_text(text: str) -> QueueMessage:
     """The message of a JSON text. Raises ValueError for a text that this service has not written."""
-    try:
-        body = strict_json.loads(text)
-    except RecursionError:
-        raise ValueError("not a message of this service: nested too deeply") from None
+    body = strict_json.loads(text)
     if not isinstance(body, dict):
         raise ValueError("not a message of this service: not an object")
     return replace(_read(body), crashes=_number(body, "crashes", default=0), queue_group=_group(body))
@@ -199,8 +196,7 @@ def _fault(name: str, expected: str) -> ValueError:
 
 def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
-    # Half of a surrogate pair is no text that a platform stores.
-    if not isinstance(value, str) or any("\ud800" <= character <= "\udfff" for character in value):
+    if not isinstance(value, str) or not json_text.is_unicode(value):
         raise _fault(name, "a text")
     return value
 
