@@ -47,11 +47,15 @@ class Page:
 T_co = TypeVar("T_co", covariant=True)
 
 
-class CachedTemplates(Protocol[T_co]):
-    """The templates of one kind, read through the memory of a warm function."""
+class KnownTemplates(Protocol[T_co]):
+    """The templates of one kind, parsed."""
 
-    def get(self, name: str) -> T_co | None:
-        """The template of that name, parsed; it may be out of date by the deployment's TEMPLATE_CACHE_SECONDS."""
+    def get(self, name: str, /) -> T_co | None:
+        """The template of that name; it may be out of date by the deployment's TEMPLATE_CACHE_SECONDS."""
+
+
+class CachedTemplates(KnownTemplates[T_co], Protocol[T_co]):
+    """The same, read through the memory of a warm function."""
 
     def forget(self, name: str) -> None:
         """Read that template anew next time."""

@@ -11,7 +11,7 @@ from task_service.domain.start import body_prefix
 from task_service.domain.task import State, Task
 from task_service.domain.template import TaskTemplate, TemplateKind
 from task_service.domain.trace import work_in
-from task_service.ports import CachedTemplates, Tasks
+from task_service.ports import KnownTemplates, Tasks
 from task_service.usecases.creator import Creator
 
 
@@ -19,7 +19,7 @@ from task_service.usecases.creator import Creator
 class TaskCreator(Creator[Task]):
     """Creates tasks."""
 
-    templates: CachedTemplates[TaskTemplate]
+    templates: KnownTemplates[TaskTemplate]
     tasks: Tasks
 
     @property
