@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from task_service.domain.task import Body, Place, State, Task, place_of
-from task_service.domain.task_list import CHUNK, GroupState, TaskList
-from task_service.ports import ListRecords
+from task_service.domain.task_list import CHUNK, GroupState, ListRecords, TaskList
 from task_service.testing.faults import Faults, faulty
 from task_service.testing.tasks import InMemoryTasks
 
