@@ -93,9 +93,7 @@ class ListReader:
     def unstarted(self, place: Place) -> Task | None:
         """A list's task that has no record because it has not started; None: there is no such task."""
         overview = self.find(place.list_id)
-        if overview is None:
-            return None
-        if not overview.plan.has(place):
+        if overview is None or not overview.plan.has(place):
             return None
         state = overview.task_states(place.group)[place.position]
         return replace(
