@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from task_service.domain.idempotency import KeyUse
+from task_service.ports import IdempotencyKeys
 from task_service.testing.faults import Faults, faulty
 
 
 @dataclass
-class InMemoryKeys:
+class InMemoryKeys(IdempotencyKeys):
     """The idempotency keys of a table."""
 
     records: dict[str, KeyUse] = field(default_factory=dict)
@@ -16,7 +17,6 @@ class InMemoryKeys:
 
     @faulty
     def put(self, use: KeyUse, *, now: datetime) -> KeyUse:
-        """Write what a key is used for, unless it is in use."""
         if (used := self._used(use.key_hash, now)) is not None:
             return used
         self.records[use.key_hash] = use
@@ -24,7 +24,6 @@ class InMemoryKeys:
 
     @faulty
     def get(self, key_hash: str, *, now: datetime) -> KeyUse | None:
-        """The use that a key has at that time."""
         return self._used(key_hash, now)
 
     def _used(self, key_hash: str, now: datetime) -> KeyUse | None:

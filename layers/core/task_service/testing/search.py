@@ -8,6 +8,7 @@ from typing import Generic, NamedTuple, TypeVar
 from task_service.domain.paging import sort_key
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import State, Task, place_of
+from task_service.ports import Search
 from task_service.testing.task_lists import InMemoryLists
 
 T = TypeVar("T", Task, ListSummary)
@@ -22,7 +23,7 @@ class Entry(NamedTuple, Generic[T]):
 
 
 @dataclass
-class InMemorySearch:
+class InMemorySearch(Search):
     """The search of a table, over its tasks and lists."""
 
     records: InMemoryLists
@@ -32,11 +33,9 @@ class InMemorySearch:
     """Happens between finding records and reading them."""
 
     def tasks(self, wanted: Filter, *, limit: int, before: str | None, now: datetime) -> Found[Task]:
-        """Up to `limit` tasks that are in no list."""
         return self._find(self._tasks, wanted, limit, before, now)
 
     def lists(self, wanted: Filter, *, limit: int, before: str | None, now: datetime) -> Found[ListSummary]:
-        """Up to `limit` task lists."""
         return self._find(self._lists, wanted, limit, before, now)
 
     def _find(

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from task_service.domain.task import Body, Place, State, Task, place_of
 from task_service.domain.task_list import CHUNK, GroupState, ListRecords, TaskList
+from task_service.ports import TaskLists
 from task_service.testing.faults import Faults, faulty
 from task_service.testing.tasks import InMemoryTasks
 
@@ -15,7 +16,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 @dataclass
-class InMemoryLists:
+class InMemoryLists(TaskLists):
     """The task lists of a table, beside the tasks of one."""
 
     tasks: InMemoryTasks
@@ -27,7 +28,6 @@ class InMemoryLists:
 
     @faulty
     def add(self, task_list: TaskList) -> TaskList | None:
-        """Write a list unless there is one of its id, which is returned."""
         present = self.lists.get(task_list.id)
         if present is None:
             self._put(self.lists, task_list.id, task_list)
@@ -35,17 +35,14 @@ class InMemoryLists:
 
     @faulty
     def remove(self, list_id: str) -> None:
-        """Take a list back."""
         self.lists.pop(list_id, None)
 
     @faulty
     def get(self, list_id: str) -> TaskList | None:
-        """The list."""
         return self.lists.get(list_id)
 
     @faulty
     def start_group(self, task_list: TaskList, index: int, *, parallel: int, failed_before: bool) -> GroupState:
-        """Write a group's record, with `parallel` outstanding tasks; the one that is there, where there is one."""
         parts = range(parallel)
         if parallel > CHUNK:
             parts = range(-(-parallel // CHUNK))
@@ -60,7 +57,6 @@ class InMemoryLists:
     def end_task(
         self, task_list: TaskList, index: int, position: int, *, well: bool, parallel: int
     ) -> GroupState | None:
-        """Take a task of a parallel group off the outstanding ones; None while others of its chunk are."""
         number, ended_well = position, well
         if parallel > CHUNK:
             number = position // CHUNK
@@ -81,7 +77,6 @@ class InMemoryLists:
         result: Body | None = None,
         error: str | None = None,
     ) -> GroupState:
-        """Write how a group ends, unless that is written; returns what is written then."""
         group = self.groups[task_list.id, index]
         if group.state.is_final or group.replay != task_list.replay:
             return group
@@ -91,7 +86,6 @@ class InMemoryLists:
 
     @faulty
     def end(self, task_list: TaskList, *, well: bool, now: datetime) -> None:
-        """Write how a list ends, unless that is written."""
         record = self.lists[task_list.id]
         if not record.state.is_final and record.replay == task_list.replay:
             state = State.DONE if well else State.FAILED
@@ -99,7 +93,6 @@ class InMemoryLists:
 
     @faulty
     def cancel(self, task_list: TaskList, *, now: datetime, by: str | None = None) -> TaskList | None:
-        """Write that a list is cancelled, unless it has ended; returns what is written then."""
         record = self.lists.get(task_list.id)
         if record is None or record.state.is_final or record.replay != task_list.replay:
             return record
@@ -108,7 +101,6 @@ class InMemoryLists:
 
     @faulty
     def cancel_group(self, task_list: TaskList, index: int) -> GroupState:
-        """Close a group as cancelled, started or not, unless it has ended; returns what is written then."""
         group = self.groups.get((task_list.id, index)) or _group(task_list, index, ())
         waits = group.state is State.FAILED and group.replay < task_list.replay
         if (group.state.is_final and not waits) or group.replay > task_list.replay:
@@ -118,7 +110,6 @@ class InMemoryLists:
 
     @faulty
     def replay(self, list_id: str, *, number: int, by: str | None = None) -> TaskList | None:
-        """Open a failed list for that replay, unless that was done before; returns what is written then."""
         record = self.lists.get(list_id)
         if record is None or record.state is not State.FAILED or record.replay >= number:
             return record
@@ -127,7 +118,6 @@ class InMemoryLists:
 
     @faulty
     def records(self, list_id: str) -> ListRecords | None:
-        """The records that a list's status shows."""
         if list_id not in self.lists:
             return None
         groups = {index: group for (owner, index), group in self.groups.items() if owner == list_id}
@@ -148,7 +138,6 @@ class InMemoryLists:
 
     @faulty
     def results(self, list_id: str, index: int) -> Iterator[Body]:
-        """The results of a group's tasks that are done, in order."""
         tasks = [(place, task) for place, task in self._tasks(list_id) if place.group == index]
         ordered = sorted(tasks, key=lambda item: item[0].position)
         return iter([task.result for _, task in ordered if task.result is not None])

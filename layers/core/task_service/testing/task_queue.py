@@ -9,7 +9,7 @@ from typing import Final
 
 from task_service.domain.errors import Unavailable
 from task_service.domain.messages import QueueMessage, Received, TaskMessage
-from task_service.ports import Clock
+from task_service.ports import Clock, TaskQueue, UnreadableMessages
 from task_service.testing.clock import FakeClock
 from task_service.testing.faults import Faults, faulty
 
@@ -26,7 +26,7 @@ class Sent:
 
 
 @dataclass
-class InMemoryQueue:
+class InMemoryQueue(TaskQueue):
     """A queue that, like SQS, delays by whole seconds and no longer than a quarter of an hour at once."""
 
     clock: Clock = field(default_factory=FakeClock)
@@ -39,17 +39,14 @@ class InMemoryQueue:
 
     @faulty
     def send(self, message: QueueMessage, *, due_at: datetime | None = None) -> None:
-        """Put a message into the queue."""
         self.sent.append(Sent(message=message, delay_seconds=self._delay(due_at)))
 
     def send_all(self, messages: Sequence[TaskMessage]) -> None:
-        """Put messages into the queue."""
         for start in range(0, len(messages), 10):
             batch = messages[start : start + 10]
             self.faults.around(partial(self.sent.extend, [Sent(message=message, delay_seconds=0) for message in batch]))
 
     def send_each(self, messages: Sequence[TaskMessage]) -> Sequence[TaskMessage]:
-        """Put messages into the queue; returns those that may not be in it, of which some may be."""
         left: list[TaskMessage] = []
         for start in range(0, len(messages), 10):
             some = messages[start : start + 10]
@@ -62,12 +59,10 @@ class InMemoryQueue:
 
     @faulty
     def postpone(self, receipt: str, *, until: datetime) -> None:
-        """Hide a received message until then."""
         self.postponed.append((receipt, self._seconds_until(until)))
 
     @faulty
     def give_back(self, received: Sequence[Received]) -> None:
-        """Put received messages back as new ones."""
         self.sent += [Sent(message=one.message, delay_seconds=0) for one in received]
         self.given_back += [one.receipt for one in received]
 
@@ -84,7 +79,7 @@ class InMemoryQueue:
 
 
 @dataclass
-class InMemoryUnreadable:
+class InMemoryUnreadable(UnreadableMessages):
     """The unreadable messages in memory."""
 
     kept: list[tuple[str, str, str]] = field(default_factory=list)
@@ -93,5 +88,4 @@ class InMemoryUnreadable:
 
     @faulty
     def keep(self, text: str, *, message_id: str, reason: str) -> None:
-        """Keep a text."""
         self.kept.append((text, message_id, reason))

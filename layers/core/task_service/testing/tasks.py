@@ -8,12 +8,12 @@ from task_service.domain.errors import Unavailable
 from task_service.domain.messages import TaskMessage
 from task_service.domain.retry import Done, Failed, Retry
 from task_service.domain.task import Body, State, Task
-from task_service.ports import Claim
+from task_service.ports import Claim, Tasks
 from task_service.testing.faults import Faults, faulty
 
 
 @dataclass
-class InMemoryTasks:
+class InMemoryTasks(Tasks):
     """The tasks of a table."""
 
     records: dict[str, Task] = field(default_factory=dict)
@@ -22,14 +22,12 @@ class InMemoryTasks:
 
     @faulty
     def add(self, task: Task) -> Task | None:
-        """Write a task unless there is one of its id, which is returned."""
         present = self.records.get(task.id)
         if present is None:
             self._put(task)
         return present
 
     def add_all(self, tasks: Sequence[Task]) -> Sequence[Task]:
-        """Write tasks with new ids; returns those that may not be written, of which some may be."""
         left: list[Task] = []
         for start in range(0, len(tasks), 25):
             some = tasks[start : start + 25]
@@ -46,12 +44,10 @@ class InMemoryTasks:
 
     @faulty
     def remove(self, task_id: str) -> None:
-        """Take a task back."""
         self.records.pop(task_id, None)
 
     @faulty
     def get(self, task_id: str) -> Task | None:
-        """The task."""
         return self.records.get(task_id)
 
     @faulty
@@ -62,7 +58,6 @@ class InMemoryTasks:
     def claim(
         self, message: TaskMessage, *, now: datetime, lease_until: datetime, holder: str, birth: Task | None = None
     ) -> Claim:
-        """Take the lease, if the message's attempt is due or the lease of a crashed holder has ended."""
         task = self.records.get(message.task_id, birth)
         if task is None or (task is birth and message.attempt != birth.attempt):
             return Claim(won=False, task=None)
@@ -83,7 +78,6 @@ class InMemoryTasks:
         return Claim(won=True, task=self._put(claimed))
 
     def finish(self, task: Task, end: Done | Failed, *, result: Body | None, now: datetime) -> bool:
-        """End a claimed task."""
         done = isinstance(end, Done)
         return self._change_claimed(
             task,
@@ -101,7 +95,6 @@ class InMemoryTasks:
         )
 
     def retry(self, task: Task, decision: Retry, *, not_before: datetime) -> bool:
-        """Give a claimed task back for its next attempt."""
         return self._change_claimed(
             task,
             lambda record: replace(
@@ -122,7 +115,6 @@ class InMemoryTasks:
 
     @faulty
     def abandon(self, message: TaskMessage, *, error: str, now: datetime) -> Claim:
-        """Fail a task whose current attempt is the message's, if the lease of its executor has ended."""
         task = self.records.get(message.task_id)
         if task is None or not task.lease_has_ended(now) or not _is_the_attempt(task, message):
             return Claim(won=False, task=task)
@@ -133,7 +125,6 @@ class InMemoryTasks:
     def cancel(
         self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None, by: str | None = None
     ) -> Claim:
-        """Cancel a task that has not ended; an executor that works on it loses its lease."""
         task = self.records.get(task_id, birth)
         waits = task and birth and task.state is State.FAILED and task.replay < birth.replay
         if task is None or (task.state.is_final and not waits):
@@ -145,7 +136,6 @@ class InMemoryTasks:
 
     @faulty
     def replay(self, task_id: str, *, number: int, by: str | None = None) -> Claim:
-        """Give a failed task back for the first attempt of that replay, unless that was done before."""
         task = self.records.get(task_id)
         if task is None or not task.waits_for_replay(number):
             return Claim(won=False, task=task)
