@@ -62,7 +62,7 @@ class BatchCreator:
                 batch.send()
         except Unavailable as reason:
             batch.give_up(reason)
-        self.creator.withdrawals.withdraw_all(batch.without_message)
+        self.creator.withdrawals.withdraw(batch.without_message)
         if any(isinstance(result, Created) for result in batch.results.values()):
             self.creator.withdrawals.go_on()
         return [batch.results[index] for index in range(len(items))]

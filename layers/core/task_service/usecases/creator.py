@@ -50,7 +50,7 @@ class Creator(ABC, Generic[R]):
                 self.records.add(record)
                 self.queue.send(self.first_message(record), due_at=record.not_before)
         except Unavailable:
-            self.withdrawals.withdraw(record.id)
+            self.withdrawals.withdraw([record.id])
             raise
         self.withdrawals.go_on()
         return record.id
