@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from task_service.domain import json_text, strict_json
 from task_service.domain.identity import MAX_NAME, printable
+from task_service.domain.start import is_group
 from task_service.domain.task import Task
-from task_service.domain.turns import is_group
 
 MAX_ID_BYTES: Final = 200
 """The longest id in a message; those of this service are shorter."""

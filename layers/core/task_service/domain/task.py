@@ -18,8 +18,8 @@ from enum import StrEnum
 
 from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.history import CRASHED, History, PastAttempt, extended
+from task_service.domain.start import group_of
 from task_service.domain.template import TaskTemplate
-from task_service.domain.turns import group_of
 
 
 class State(StrEnum):

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from task_service.domain import json_text
 from task_service.domain.context import NO_CONTEXT, Context
+from task_service.domain.start import group_of
 from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.template import TaskTemplate
-from task_service.domain.turns import group_of
 
 CHUNK: Final = 150
 """Of a parallel group larger than this, the outstanding tasks are kept in chunks of this size."""

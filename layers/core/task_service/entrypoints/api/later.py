@@ -4,8 +4,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from task_service.domain.errors import BadRequest
-from task_service.domain.start import AT_ONCE, MAX_WAIT, Start
-from task_service.domain.turns import GROUP_RULE, is_group
+from task_service.domain.start import AT_ONCE, GROUP_RULE, MAX_WAIT, Start, is_group
 from task_service.entrypoints.api.request import Request
 
 if TYPE_CHECKING:
