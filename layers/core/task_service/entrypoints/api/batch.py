@@ -35,22 +35,20 @@ def create_tasks(request: Request, services: "Services") -> Response:
     from task_service.schemas.batch import read_orders
 
     refuse_headers(request)
-    results: list[Result | None] = []
+    results: dict[int, Result] = {}
     items: dict[int, Item] = {}
     for index, text in enumerate(read_orders(request.payload())):
         try:
             if isinstance(text, BadRequest):
                 raise text
             items[index] = _item(text, request, services)
-            results.append(None)
         except BadRequest as refusal:
-            results.append(refusal)
+            results[index] = refusal
     created = services.batch_creator.create(list(items.values())) if items else []
     # What follows is about all of them.
     work_in(context_of(request).trace)
-    for index, result in zip(items, created, strict=True):
-        results[index] = result
-    return _response([result for result in results if result is not None])
+    results.update(zip(items, created, strict=True))
+    return _response([results[index] for index in sorted(results)])
 
 
 def refuse_headers(request: Request) -> None:
