@@ -1,6 +1,5 @@
 """The routes that create and read task lists."""
 
-import json
 from typing import TYPE_CHECKING
 
 from task_service.entrypoints.api.create import create
@@ -19,7 +18,7 @@ def create_task_list(request: Request, services: "Services") -> Response:
     """Create a list; answer with its id, or with its status if the client waits and the list ends in time."""
     name, wait = request.segment("taskListName"), Wait.of(request, services)
     list_id, is_new = create(request, services, services.list_creator, "taskList", name)
-    response = Response.json(json.dumps({"taskListID": list_id}))
+    response = Response.json({"taskListID": list_id})
     if wait is not None:
         response = in_time(lambda: _ended(wait, list_id), list_id) or response
         response = response.adding(headers={**wait.headers, "x-task-list-id": list_id})

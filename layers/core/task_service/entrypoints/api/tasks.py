@@ -1,6 +1,5 @@
 """The routes that create and read tasks."""
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ def create_task(request: Request, services: "Services") -> Response:
     """Create a task; answer with its id, or with its result if the client waits and the task ends in time."""
     name, wait = request.segment("taskName"), Wait.of(request, services)
     task_id, is_new = create(request, services, services.task_creator, "task", name)
-    response = Response.json(json.dumps({"taskID": task_id}))
+    response = Response.json({"taskID": task_id})
     if wait is not None:
         response = in_time(lambda: _result(wait, task_id), task_id) or response
         response = response.adding(headers={**wait.headers, "x-task-id": task_id})
@@ -66,4 +65,4 @@ def _read(request: Request, services: "Services", show: Callable[[Task], Respons
 
 
 def _status(task: Task) -> Response:
-    return Response.json(json.dumps(task_status(task), ensure_ascii=False), status=HTTP_STATUS[task.shown_state])
+    return Response.json(task_status(task), status=HTTP_STATUS[task.shown_state])
