@@ -24,7 +24,6 @@ class TaskCreator(Creator[Task]):
 
     @property
     def records(self) -> Tasks:
-        """The tasks."""
         return self.tasks
 
     def write_once(self, task_id: str, order: Order) -> tuple[TaskMessage, bool]:
@@ -69,9 +68,7 @@ class TaskCreator(Creator[Task]):
         return task
 
     def has_started(self, task: Task) -> bool:
-        """Whether an executor has handled the first message of a task that was found."""
         return task.shown_state is not State.CREATED
 
     def first_message(self, task: Task) -> TaskMessage:
-        """The message that makes a task start."""
         return message_of(task)
