@@ -47,9 +47,9 @@ class BadRequest(TaskServiceError, status=400, kind=1):
     LONGEST: ClassVar = 2_000
     """Characters of a message, which may repeat what the client has written: 100 of them fit the answer to a batch."""
 
-    def __init__(self, message: str | None = None, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, message: str | None = None) -> None:
         is_long = message is not None and len(message) > self.LONGEST
-        super().__init__(f"{message[: self.LONGEST - 1]}…" if message and is_long else message, headers=headers)
+        super().__init__(f"{message[: self.LONGEST - 1]}…" if message and is_long else message)
 
 
 class TooLarge(BadRequest, status=413):
