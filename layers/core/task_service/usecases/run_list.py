@@ -222,13 +222,9 @@ class ListRunner:
         return _advance(walk, state, TaskEnded(position, well)) if state is not None else None
 
     def _close_group(self, walk: Walk, move: CloseGroup) -> Move | None:
-        well = move.well
         policy = walk.plan.groups[walk.group].final_policy
-        result: Body | None = None
-        error: str | None = None
-        if well and policy:
-            result, error = self._evaluate(walk, policy)
-            well = error is None
+        result, error = self._evaluate(walk, policy) if move.well and policy else (None, None)
+        well = move.well and error is None
         state = self.lists.close_group(
             walk.known.task_list, walk.group, well=well, stopped_at=move.stopped_at, result=result, error=error
         )
