@@ -21,9 +21,7 @@ _KEY: Final = "idempotencyKey"
 
 OF_ITEMS: Final = {
     "Idempotency-Key": _KEY,
-    later.HEADERS.delay: later.MEMBERS.delay,
-    later.HEADERS.not_before: later.MEMBERS.not_before,
-    later.HEADERS.group: later.MEMBERS.group,
+    **dict(zip(later.HEADERS, later.MEMBERS, strict=True)),
     "x-cache-namespace": "cacheNamespace",
     "x-cache-scope": "cacheScope",
 }
