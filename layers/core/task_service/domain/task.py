@@ -98,7 +98,7 @@ class Task:
     not_before: datetime | None = None
     """When the next attempt is or was due, until it starts."""
     lease_until: datetime | None = None
-    """Until when its holder may work on it; set while it is pending."""
+    """The end of the time in which its holder may work on it; set while it is pending."""
     holder: str | None = None
     """Name of the claim that holds the lease, or held it last."""
     started_at: datetime | None = None

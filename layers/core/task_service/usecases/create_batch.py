@@ -37,7 +37,7 @@ class Created(NamedTuple):
 
 
 Result = Created | TaskServiceError
-"""What an item came to."""
+"""The result of an item."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

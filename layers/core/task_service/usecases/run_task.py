@@ -46,7 +46,7 @@ _BODYLESS_METHODS: Final = frozenset({"GET", "HEAD"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListTask:
-    """What a list says of one of its tasks; the task's own record does not have it."""
+    """The parts of a list's task that its list has; its own record does not have them."""
 
     template: TaskTemplate
     request: Callable[[], str]

@@ -45,7 +45,7 @@ class CacheWriter:
     clock: Clock
     draw: Draw
     _rests_until: datetime | None = field(default=None, init=False)
-    """Until when the cache service is left alone; None: it is not."""
+    """The end of the time in which the cache service is left alone; None: it is not."""
     _lock: Lock = field(default_factory=Lock, init=False)
 
     def task_done(self, task_id: str, result: Body | None, *, namespace: str, scope: str, deadline: datetime) -> None:
