@@ -73,8 +73,7 @@ class CacheWriter:
 
     def handle(self, message: CacheWrite, *, deadline: datetime) -> Step:
         """Make the write that `message` asks for, or send it again. Raises Unavailable."""
-        text = self._text(message) if self.cache is not None else None
-        if self.cache is None or text is None:
+        if self.cache is None or (text := self._text(message)) is None:
             # There is no cache service; or its retention has ended, or it was replayed.
             return Step(handled=Handled.DELETE, outcome=Outcome.UNKNOWN)
         return Step(handled=Handled.DELETE, outcome=self._write(self.cache, message, text, deadline))
