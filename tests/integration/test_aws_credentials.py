@@ -15,6 +15,7 @@ import pytest
 
 from task_service.adapters.aws.credentials import Credentials, Keys, Source
 from task_service.domain.errors import Unavailable
+from tests.support.serving import Serving
 
 LAMBDA = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t"}
 
@@ -117,25 +118,14 @@ def nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
 
 
-class Role:
+class Role(Serving):
     """The address at which a container gets the credentials of its role, and a web identity's are exchanged."""
 
     def __init__(self) -> None:
+        super().__init__(ThreadingHTTPServer(("127.0.0.1", 0), self._handler()))
         self.asked = 0
         self.lasts = timedelta(hours=1)
         self.is_broken = False
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._server.server_port}/"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    def __enter__(self) -> "Role":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def document(self) -> dict[str, str]:
         self.asked += 1

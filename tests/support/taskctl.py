@@ -1,12 +1,19 @@
 """taskctl, run within the process of the test: most of what a process of its own costs is starting it."""
 
 import json
+import sys
 from dataclasses import dataclass
-from typing import Any
+from io import BytesIO
+from typing import Any, Final
 
+import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from taskctl.app import app
+
+COMMAND: Final = get_command(app)
+"""Made once: making it costs more than most of what the tests run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +37,15 @@ class Ran:
 
 def taskctl(url: str, *arguments: str, stdin: str | None = None, **environment: str) -> Ran:
     """Run a command against a service."""
-    done = CliRunner().invoke(app, list(arguments), input=stdin, env={"TASKCTL_URL": url, **environment})
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return Ran(code=done.exit_code, out=done.stdout, err=done.stderr)
+    runner = CliRunner()
+    with runner.isolation(input=stdin, env={"TASKCTL_URL": url, **environment}) as (out, err, _):
+        with pytest.raises(SystemExit) as ended:
+            COMMAND.main(args=arguments, prog_name=app.info.name)
+        sys.stdout.flush()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return Ran(code=code, out=_text(out), err=_text(err))
+
+
+def _text(stream: BytesIO) -> str:
+    return stream.getvalue().decode().replace("\r\n", "\n")
