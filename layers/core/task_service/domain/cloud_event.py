@@ -7,7 +7,6 @@ message was structured, and the cache service still sends none. So here a messag
 """
 
 import base64
-import binascii
 import codecs
 import re
 from collections.abc import Mapping
@@ -195,7 +194,7 @@ def _from_base64(text: object) -> bytes:
         raise MalformedEvent("the data are not a Base64 string but " + kind_of(text))
     try:
         return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise MalformedEvent("the data are not Base64") from None
 
 
