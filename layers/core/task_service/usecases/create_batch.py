@@ -99,7 +99,8 @@ class _Batch:
             if task.id in left:
                 self.results[index] = Unavailable("the task was not written")
             else:
-                self._is_written(index, Created(task.id, is_new=True), message_of(task))
+                self.results[index] = Created(task.id, is_new=True)
+                self.messages[index] = message_of(task)
 
     def write_keyed(self) -> None:
         """Write the keys and the records of the items with a key."""
@@ -118,8 +119,9 @@ class _Batch:
             except TaskServiceError as refusal:
                 self.results[index] = refusal
             else:
-                message = written.message if isinstance(written.message, TaskMessage) else None
-                self._is_written(index, Created(written.id, written.is_new), message)
+                self.results[index] = Created(written.id, written.is_new)
+                if isinstance(written.message, TaskMessage):
+                    self.messages[index] = written.message
 
     def send(self) -> None:
         """Send the messages of the records that are written."""
@@ -139,8 +141,3 @@ class _Batch:
     def without_message(self) -> list[str]:
         """The ids of new records that may be there, and whose messages may not."""
         return [task.id for index, task in self.new.items() if not isinstance(self.results[index], Created)]
-
-    def _is_written(self, index: int, created: Created, message: TaskMessage | None) -> None:
-        self.results[index] = created
-        if message is not None:
-            self.messages[index] = message
