@@ -8,12 +8,12 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
 import urllib3
-from requests.auth import AuthBase
 
 from taskctl import __version__
 from taskctl.errors import Denied, NoAnswer, Refused, TaskctlError, WrongUse
@@ -46,7 +46,10 @@ class Answer:
 
     def json(self) -> Any:
         """The JSON value of the body. Raises NoAnswer."""
-        return _parsed(self.text)
+        try:
+            return json.loads(self.text)
+        except (ValueError, RecursionError):
+            raise unusable("it is not JSON") from None
 
     def object(self) -> dict[str, Any]:
         """The JSON object of the body. Raises NoAnswer."""
@@ -68,27 +71,35 @@ class Server:
         self.connection = connection
         self._patience = patience
         self._session = requests.Session()
-        self._session.auth = _Bearer(connection.token)
+        self._session.auth = self._add_token
         self._session.headers.update(
             {"User-Agent": f"taskctl/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
         )
 
-    def get(
-        self, path: str, *, parameters: Mapping[str, str] | None = None, wait: int = 0, patience: float | None = None
-    ) -> Answer:
+    def get(self, path: str, *, parameters: Mapping[str, str] | None = None, wait: int = 0) -> Answer:
         """Read; with `wait`, the service answers when the task or list has ended, or after so many seconds.
 
         A fault that may pass is tried again, twice. Raises Refused, Denied, NoAnswer.
         """
         headers = {"Prefer": f"wait={wait}"} if wait else {}
-        for pause in _GET_PAUSES:
+        ask = partial(self.call, "GET", path, parameters=parameters, headers=headers, wait=wait)
+        for pause in () if wait else _GET_PAUSES:
             try:
-                return self.call("GET", path, parameters=parameters, headers=headers, wait=wait, patience=patience)
+                return ask()
             except NoAnswer as fault:
-                if not fault.is_passing or wait:
+                if not fault.is_passing:
                     raise
                 time.sleep(pause)
-        return self.call("GET", path, parameters=parameters, headers=headers, wait=wait, patience=patience)
+        return ask()
+
+    def find(self, path: str) -> Answer | None:
+        """Read what may be missing; None: it is. Raises Refused, Denied, NoAnswer."""
+        try:
+            return self.get(path)
+        except Refused as refusal:
+            if refusal.status == 404:
+                return None
+            raise
 
     def call(
         self,
@@ -99,10 +110,9 @@ class Server:
         parameters: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         wait: int = 0,
-        patience: float | None = None,
     ) -> Answer:
         """Send one request. Raises Refused, Denied, NoAnswer."""
-        deadline = time.monotonic() + (patience or self._patience) + wait
+        deadline = time.monotonic() + self._patience + wait
         content = {"Content-Type": "application/json"} if body is not None else {}
         try:
             with self._session.request(
@@ -140,6 +150,12 @@ class Server:
             seen.add(following)
             query["next"] = following
 
+    def _add_token(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the token; called without one too, because requests would take a password from ~/.netrc."""
+        if self.connection.token is not None:
+            request.headers["Authorization"] = f"Bearer {self.connection.token}"
+        return request
+
     def _body(self, response: requests.Response, deadline: float) -> str:
         """The body, read before the deadline. Raises NoAnswer, and what urllib3 raises."""
         chunks: list[bytes] = []
@@ -160,19 +176,18 @@ class Server:
     def _fault(self, error: Exception) -> NoAnswer:
         """The error for a request that got no answer."""
         causes = [*_causes(error)]
-        for cause in causes:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                return NoAnswer(
-                    f"the certificate of {self._host} is not accepted ({plain(cause.verify_message)})",
-                    "name its authority's certificate with --ca-file",
-                    is_passing=False,
-                )
-        for cause in causes:
-            if isinstance(cause, ssl.SSLError):
-                reason = plain(cause.reason or "the handshake fails")
-                return NoAnswer(
-                    f"{self._host} does not speak TLS as expected ({reason})", "check the URL", is_passing=False
-                )
+        tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+        if isinstance(tls, ssl.SSLCertVerificationError):
+            return NoAnswer(
+                f"the certificate of {self._host} is not accepted ({plain(tls.verify_message)})",
+                "name its authority's certificate with --ca-file",
+                is_passing=False,
+            )
+        if tls is not None:
+            reason = plain(tls.reason or "the handshake fails")
+            return NoAnswer(
+                f"{self._host} does not speak TLS as expected ({reason})", "check the URL", is_passing=False
+            )
         for cause in causes:
             if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, TimeoutError):
                 return NoAnswer(f"{self._host} cannot be reached ({plain(cause.strerror)})", _CHECK)
@@ -189,7 +204,7 @@ class Server:
         if answer.status < 400:
             location = plain(answer.headers.get("Location", "another address"))
             return NoAnswer(f"{self._host} redirects to {location}", "give that address with --url", is_passing=False)
-        message = _message(answer.text)
+        message = _message(answer)
         if answer.status in (401, 403):
             has = "another token" if self.connection.token else "a token"
             return Denied(
@@ -197,26 +212,12 @@ class Server:
                 f"give {has} with TASKCTL_TOKEN or a profile, or check the URL",
             )
         if message is None or answer.status >= 500 or answer.status == 429:
-            said = (
-                f"{answer.status}: {message}" if message else f"{answer.status}, which is no answer of the task service"
-            )
-            return NoAnswer(f"{self._host} answers {said}", _CHECK, is_passing=answer.status in _PASSING)
+            said = f": {message}" if message else ", which is no answer of the task service"
+            return NoAnswer(f"{self._host} answers {answer.status}{said}", _CHECK, is_passing=answer.status in _PASSING)
         return Refused(message, status=answer.status)
 
 
 _CHECK: Final = "check the URL (--url, TASKCTL_URL or a profile), and that the service runs"
-
-
-class _Bearer(AuthBase):
-    """Adds the token; set without one too, because requests would take a password from ~/.netrc."""
-
-    def __init__(self, token: str | None) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token is not None:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
 
 
 def segment(name: str) -> str:
@@ -247,26 +248,17 @@ def text_or_none(value: Mapping[str, Any], name: str) -> str | None:
     return None if found is None else checked(found, str)
 
 
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise unusable("it is not JSON") from None
-
-
 def unusable(reason: str) -> NoAnswer:
     """The error for an answer that the task service does not give."""
     return NoAnswer(f"the answer is none of the task service: {reason}", "check the URL", is_passing=False)
 
 
-def _message(text: str) -> str | None:
+def _message(answer: Answer) -> str | None:
     """The message of an error of the service; None: it is no such error."""
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
+        return plain(member(answer.object(), "message", str)) or None
+    except NoAnswer:
         return None
-    message = document.get("message") if isinstance(document, dict) else None
-    return plain(message) if isinstance(message, str) and message else None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from taskctl import __version__
-from taskctl.command import command
+from taskctl.command import with_session
 from taskctl.commands.apply import apply
 from taskctl.commands.cancel import cancel
 from taskctl.commands.export import export
@@ -42,7 +42,7 @@ for _name, _function in (
     ("publish-event", publish_event),
     ("open", open_page),
 ):
-    command(app, _name)(_function)
+    app.command(_name)(with_session(_function))
 
 
 def _show_version(asked: bool) -> None:

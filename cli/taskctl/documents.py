@@ -52,6 +52,12 @@ class Document:
         return "/".join((f"/v1/{self.kind}", *(segment(part) for part in parts)))
 
     @property
+    def hides_headers(self) -> bool:
+        """Whether it has a header whose value the service does not show."""
+        headers = self.members.get("headers")
+        return isinstance(headers, dict) and HIDDEN in headers.values()
+
+    @property
     def body(self) -> bytes:
         """Its text, as the API takes it."""
         return json.dumps(self.members).encode()
@@ -105,7 +111,6 @@ def canonical(found: Document) -> dict[str, Any]:
         return members
     if found.kind is Kind.EVENT_TASK:
         return {**members, **{part: members.get(part) or "" for part in ENTRY_PARTS}}
-    members = _set(members)
     if isinstance(members.get("method"), str):
         members["method"] = members["method"].strip().upper()
     if isinstance(members.get("groups"), list):
@@ -116,7 +121,7 @@ def canonical(found: Document) -> dict[str, Any]:
 
 
 def _set(members: Mapping[str, Any]) -> dict[str, Any]:
-    """Those members that are set: an empty one means the same as none."""
+    """The members that are set; an empty one counts as not set."""
     return {name: value for name, value in members.items() if value is not None and value not in ("", [], {})}
 
 

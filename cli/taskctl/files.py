@@ -1,4 +1,4 @@
-"""Documents in files and folders: reading them, and writing them as they are read.
+"""Reading documents from files and folders.
 
 taskTemplates/*.json                                     also .yaml, .yml; any name of the file
 taskListTemplates/*.json
@@ -38,7 +38,7 @@ class Reader:
         """The documents of files and folders (-: stdin), in the order of writing. Raises Refused, WrongUse."""
         for path in paths:
             if path == "-":
-                self._read_text(sys.stdin.read(), Path("-"), "stdin", is_yaml=True)
+                self._read_file(Path(path), "stdin")
             elif Path(path).is_dir():
                 self._read_folder(Path(path))
             elif Path(path).is_file():
@@ -63,11 +63,13 @@ class Reader:
 
     def _read_file(self, path: Path, shown: str) -> None:
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_text(path)
         except (OSError, UnicodeDecodeError) as error:
             self._faults.append(f"{plain(shown)}: it cannot be read as UTF-8 ({type(error).__name__})")
             return
-        if path.suffix == ".rego":
+        if str(path) == "-":
+            self._read_text(text, path, shown, is_yaml=True)
+        elif path.suffix == ".rego":
             self._read_policy(text, path, shown)
         elif path.suffix not in DATA_SUFFIXES:
             self._faults.append(f"{plain(shown)}: .json, .yaml, .yml or .rego is expected as the end of its name")
@@ -111,8 +113,7 @@ class Reader:
 
     def _add(self, kind: Kind, members: Mapping[str, Any], shown: str) -> None:
         found = document(kind, members, shown)
-        before = self._documents.get((kind, found.name))
-        if before is not None:
+        if before := self._documents.get((kind, found.name)):
             raise ValueError(f"{found.label} is in {before.source} as well")
         self._documents[kind, found.name] = found
 
@@ -130,6 +131,19 @@ class Reader:
         if found[1] not in self._values:
             raise ValueError(f"{found[0]} has no value, give it one with --set {found[1]}=…")
         return self._values[found[1]]
+
+
+def read_text(path: Path) -> str:
+    """The text of a file (-: stdin), which is UTF-8 whatever the terminal has. Raises OSError, UnicodeDecodeError."""
+    return sys.stdin.buffer.read().decode("utf-8") if str(path) == "-" else path.read_text(encoding="utf-8")
+
+
+def read_bytes(path: str, hint: str) -> bytes:
+    """The bytes of a file (-: stdin). Raises WrongUse with the hint."""
+    try:
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise WrongUse(f"{plain(path)} cannot be read ({error.strerror})", hint) from None
 
 
 def parse_json(text: str) -> Any:

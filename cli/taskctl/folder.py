@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -26,29 +26,26 @@ class Folder:
         self._root = root
         self._taken: set[str] = set()
 
-    def write(self, documents: Iterable[Document]) -> int:
-        """Write documents; returns how many. Raises Refused."""
-        count = 0
+    def write(self, documents: Iterable[Document], *, step: Callable[[], object] = lambda: None) -> None:
+        """Write documents; `step` is called after each. Raises Refused."""
         try:
             for one in documents:
                 self._write(one)
-                count += 1
+                step()
         except OSError as error:
             raise Refused(f"{plain(error.filename or self._root)} cannot be written ({error.strerror})") from None
-        return count
 
     def _write(self, one: Document) -> None:
         parts = one.name.split("/")
-        members = dict(one.members)
+        members = one.members
         if one.kind is Kind.POLICY and all(_SAFE_PART.fullmatch(part) for part in parts):
             base = self._free("/".join((Kind.POLICY, *parts)))
             if base is not None:
                 self._put(base + ".rego", str(members["source"]))
-                data = members.get("data")
-                if data is not None:
-                    self._put(base + ".json", _text(data))
-                elif (self._root / (base + ".json")).exists():
-                    (self._root / (base + ".json")).unlink()
+                if members.get("data") is not None:
+                    self._put(base + ".json", _text(members["data"]))
+                else:
+                    (self._root / (base + ".json")).unlink(missing_ok=True)
                 return
         name = _file_name(one.name)
         base = self._free(f"{one.kind}/{name}") or f"{one.kind}/{name[:60]}-{_digest(one.name)}"

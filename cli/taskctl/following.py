@@ -5,6 +5,7 @@ DETAILS of them are read a round, those of running tasks first, and among these 
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
@@ -39,32 +40,38 @@ class About:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
-    """A task, alone or of a list."""
+class _Followed:
+    """The members that a task and a list have in common."""
 
     id: str
     state: str
     name: str = ""
     """Name of its template; empty: not known yet."""
-    attempts: int | None = None
-    """Attempts so far; None: not known."""
-    code: int | None = None
-    """The status of the target's answer."""
     created: datetime | None = None
-    started: datetime | None = None
     finished: datetime | None = None
     not_before: datetime | None = None
     """When it starts, while it waits for that."""
-    error: str | None = None
-    """Why it has failed, or was cancelled."""
-    history: tuple[Mapping[str, Any], ...] = ()
-    """The last attempts, as the service shows them; a service of an older version does not."""
     about: About = About()
 
     @property
     def is_final(self) -> bool:
         """Whether it has ended."""
         return self.state in FINAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(_Followed):
+    """A task, alone or of a list."""
+
+    attempts: int | None = None
+    """Attempts so far; None: not known."""
+    code: int | None = None
+    """The status of the target's answer."""
+    started: datetime | None = None
+    error: str | None = None
+    """Why it has failed, or was cancelled."""
+    history: tuple[Mapping[str, Any], ...] = ()
+    """The last attempts, as the service shows them; a service of an older version does not."""
 
     @property
     def last_error(self) -> str | None:
@@ -85,23 +92,10 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskList:
+class TaskList(_Followed):
     """A list of groups."""
 
-    id: str
-    state: str
-    name: str = ""
     groups: tuple[Group, ...] = ()
-    created: datetime | None = None
-    finished: datetime | None = None
-    not_before: datetime | None = None
-    """When it starts, while it waits for that."""
-    about: About = About()
-
-    @property
-    def is_final(self) -> bool:
-        """Whether it has ended."""
-        return self.state in FINAL
 
     @property
     def tasks(self) -> Iterator[Task]:
@@ -123,43 +117,37 @@ def task_of(document: Mapping[str, Any]) -> Task:
     history = document.get("history")
     attempts, code = document.get("attempts"), document.get("responseCode")
     return Task(
-        id=member(document, "id", str),
-        state=member(document, "status", str),
-        name=text_or_none(document, "name") or "",
+        **_common(document),
         attempts=attempts if isinstance(attempts, int) else None,
         code=code if isinstance(code, int) else None,
-        created=_moment(document, "createdAt"),
         started=_moment(document, "startedAt"),
-        finished=_moment(document, "finishedAt"),
-        not_before=_moment(document, "notBefore"),
         error=text_or_none(document, "error"),
         history=tuple(one for one in history if isinstance(one, dict)) if isinstance(history, list) else (),
-        about=_about_of(document),
     )
 
 
 def list_of(document: Mapping[str, Any]) -> TaskList:
     """The list in a `taskListStatus`, or in a page of lists. Raises NoAnswer."""
     groups = checked(document.get("groups") or [], list)
-    return TaskList(
-        id=member(document, "id", str),
-        state=member(document, "status", str),
-        name=text_or_none(document, "name") or "",
-        groups=tuple(_group_of(checked(group, dict)) for group in groups),
-        created=_moment(document, "createdAt"),
-        finished=_moment(document, "finishedAt"),
-        not_before=_moment(document, "notBefore"),
-        about=_about_of(document),
-    )
+    return TaskList(**_common(document), groups=tuple(_group_of(checked(group, dict)) for group in groups))
 
 
-def _about_of(document: Mapping[str, Any]) -> About:
-    return About(
-        trace_id=text_or_none(document, "traceId"),
-        created_by=text_or_none(document, "createdBy"),
-        cancelled_by=text_or_none(document, "cancelledBy"),
-        replayed_by=text_or_none(document, "replayedBy"),
-    )
+def _common(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that a task and a list have in common."""
+    return {
+        "id": member(document, "id", str),
+        "state": member(document, "status", str),
+        "name": text_or_none(document, "name") or "",
+        "created": _moment(document, "createdAt"),
+        "finished": _moment(document, "finishedAt"),
+        "not_before": _moment(document, "notBefore"),
+        "about": About(
+            trace_id=text_or_none(document, "traceId"),
+            created_by=text_or_none(document, "createdBy"),
+            cancelled_by=text_or_none(document, "cancelledBy"),
+            replayed_by=text_or_none(document, "replayedBy"),
+        ),
+    }
 
 
 def _group_of(document: Mapping[str, Any]) -> Group:
@@ -173,9 +161,13 @@ def _group_of(document: Mapping[str, Any]) -> Group:
 
 
 def _moment(document: Mapping[str, Any], name: str) -> datetime | None:
-    """A time, if the service shows one that is one."""
+    return moment_of(text_or_none(document, name))
+
+
+def moment_of(value: object) -> datetime | None:
+    """A time, if the value is one."""
     try:
-        moment = datetime.fromisoformat(text_or_none(document, name) or "")
+        moment = datetime.fromisoformat(str(value))
     except ValueError:
         return None
     # At the ends of the calendar a time has no equal one in other zones.
@@ -187,22 +179,15 @@ def _moment(document: Mapping[str, Any], name: str) -> datetime | None:
 class Follower:
     """Reads a task or a list again and again. Remembers what it has learned of the tasks of a list."""
 
-    def __init__(
-        self,
-        server: Server,
-        followed_id: str,
-        *,
-        details: bool = True,
-        deadline: float | None = None,
-    ) -> None:
+    def __init__(self, server: Server, followed_id: str, *, details: bool = True, timeout: float | None = None) -> None:
         self._server = server
         self._id = followed_id
         self._details = details
         self._shortest_pause, self._longest_pause = (SHORTEST_PAUSE, LONGEST_PAUSE) if details else (QUIET, QUIET)
-        self._deadline = deadline
+        self._deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
         self._path: str | None = None
         self._known: dict[str, Task] = {}
-        self._reads: dict[str, int] = {}
+        self._reads: Counter[str] = Counter()
         self.trouble: str | None = None
         """Why the latest round has had no answer; None: it has had one."""
 
@@ -219,7 +204,7 @@ class Follower:
         shown = self.now()
         yield shown
         pause, answered = self._shortest_pause, time.monotonic()
-        while not shown.is_final and (left := self._left()) > 0:
+        while not shown.is_final and (left := self._deadline - time.monotonic()) > 0:
             started = time.monotonic()
             wait = max(1, int(min(pause, left)))
             try:
@@ -241,9 +226,6 @@ class Follower:
             # A service, or what stands before it, need not wait as it is asked to.
             time.sleep(max(0.0, min(wait, left) - (time.monotonic() - started)))
 
-    def _left(self) -> float:
-        return float("inf") if self._deadline is None else self._deadline - time.monotonic()
-
     def _read(self, wait: int) -> Task | TaskList:
         if self._path is None:
             return self._find()
@@ -253,14 +235,9 @@ class Follower:
         """Find out whether the id is a task's or a list's."""
         name = segment(self._id)
         for path in (f"/v1/taskStatus/{name}", f"/v1/taskListStatus/{name}"):
-            try:
-                document = self._server.get(path).object()
-            except Refused as refusal:
-                if refusal.status != 404:
-                    raise
-            else:
+            if answer := self._server.find(path):
                 self._path = path
-                return self._complete(document)
+                return self._complete(answer.object())
         raise Refused(
             f"there is neither a task nor a list {plain(self._id)}", "see taskctl ls, or taskctl ls lists", status=404
         )
@@ -271,13 +248,10 @@ class Follower:
         shown = list_of(document)
         if self._details:
             for task in self._worth_reading(shown):
-                self._reads[task.id] = self._reads.get(task.id, 0) + 1
-                try:
-                    self._known[task.id] = task_of(self._server.get(f"/v1/taskStatus/{segment(task.id)}").object())
-                except Refused as refusal:
-                    # What is shown of it is what the list says.
-                    if refusal.status != 404:
-                        raise
+                self._reads[task.id] += 1
+                # Of one that is not found, the list's status says all that is shown.
+                if answer := self._server.find(f"/v1/taskStatus/{segment(task.id)}"):
+                    self._known[task.id] = task_of(answer.object())
         groups = tuple(replace(group, tasks=tuple(map(self._with_details, group.tasks))) for group in shown.groups)
         return replace(shown, groups=groups)
 
@@ -290,7 +264,7 @@ class Follower:
             if task.state in order
             and (task.state == "pending" or task.id not in self._known or self._known[task.id].state != task.state)
         ]
-        open_.sort(key=lambda task: (order[task.state], self._reads.get(task.id, 0)))
+        open_.sort(key=lambda task: (order[task.state], self._reads[task.id]))
         return open_[: LAST_DETAILS if shown.is_final else DETAILS]
 
     def _with_details(self, task: Task) -> Task:

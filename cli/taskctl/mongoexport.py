@@ -15,7 +15,7 @@ from taskctl.files import parse_json
 
 _TEMPLATE: Final = ("name", "cacheNamespace", "cacheScope")
 POLICIES: Final = ("requestPolicy", "responsePolicy", "finalPolicy")
-KNOWN: Final[Mapping[Kind, tuple[str, ...]]] = {
+_KNOWN: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.TASK: (*_TEMPLATE, "url", "method", *POLICIES),
     Kind.LIST: (*_TEMPLATE, "groups"),
     Kind.EVENT_TASK: ("key", "namespace", "scope", "taskName"),
@@ -26,7 +26,7 @@ _NUMBERS: Final = {"$numberInt": int, "$numberLong": int, "$numberDouble": float
 
 
 class Outcome(StrEnum):
-    """What happens to a document of v1.1.0."""
+    """The outcome for a document of v1.1.0."""
 
     TAKEN = "taken"
     """As it is, without its `_id` and its empty members."""
@@ -41,17 +41,23 @@ class Entry:
 
     kind: Kind | None
     name: str
-    outcome: Outcome = Outcome.TAKEN
     document: Document | None = None
-    """As it is taken; None: it is refused."""
+    """The document to write; None: it is refused."""
     reasons: list[str] = field(default_factory=list)
-    """What was changed, or why it is refused."""
+    """Changes to it, or reasons why it is refused."""
     hints: list[str] = field(default_factory=list)
-    """What its tasks will meet."""
+    """Notes about what its tasks will do."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome, which follows from the document and the reasons."""
+        if self.document is None:
+            return Outcome.REFUSED
+        return Outcome.CHANGED if self.reasons else Outcome.TAKEN
 
     def refuse(self, reason: str) -> None:
         """Refuse it."""
-        self.outcome, self.document = Outcome.REFUSED, None
+        self.document = None
         self.reasons.append(reason)
 
 
@@ -90,25 +96,18 @@ def _values(text: str) -> Iterable[tuple[str, Any]]:
 
 def _entry(value: Any, place: str, kind: Kind | None, source: str, repository: str | None) -> Entry:
     if isinstance(value, ValueError):
-        return Entry(kind=kind, name=place, outcome=Outcome.REFUSED, reasons=[f"it is not JSON: {value}"])
+        return Entry(kind=kind, name=place, reasons=[f"it is not JSON: {value}"])
     if not isinstance(value, dict):
-        return Entry(kind=kind, name=place, outcome=Outcome.REFUSED, reasons=["it is no object"])
+        return Entry(kind=kind, name=place, reasons=["it is no object"])
     members = {name: _plain_value(member) for name, member in value.items() if name != "_id"}
     kind = kind or kind_of(members)
     name = members.get("key" if kind is Kind.EVENT_TASK else "name")
     entry = Entry(kind=kind, name=name if isinstance(name, str) and name else place)
-    if kind is Kind.POLICY:
-        entry.refuse("v1.1.0 has kept no policies")
-        return entry
     try:
-        members = _converted(entry, kind, members, repository)
-        entry.document = document(kind, members, source)
+        entry.document = document(kind, _converted(entry, kind, members, repository), source)
         entry.name = entry.document.name
     except ValueError as fault:
         entry.refuse(str(fault))
-        return entry
-    if entry.reasons:
-        entry.outcome = Outcome.CHANGED
     return entry
 
 
@@ -129,7 +128,9 @@ def _plain_value(value: Any) -> Any:
 
 def _converted(entry: Entry, kind: Kind, members: dict[str, Any], repository: str | None) -> dict[str, Any]:
     """The members that the service takes. Raises ValueError with the reason why there are none."""
-    kept = _known_members(entry, members, KNOWN[kind], "")
+    if kind is Kind.POLICY:
+        raise ValueError("v1.1.0 has kept no policies")
+    kept = _known_members(entry, members, _KNOWN[kind], "")
     if kind is Kind.TASK:
         _convert_task(entry, kept, repository)
     elif kind is Kind.LIST:
@@ -144,7 +145,7 @@ def _converted(entry: Entry, kind: Kind, members: dict[str, Any], repository: st
 
 
 def _known_members(entry: Entry, members: Mapping[str, Any], known: Iterable[str], where: str) -> dict[str, Any]:
-    """Those members that v1.1.0 has read and that are set."""
+    """The members that v1.1.0 has read and that are set."""
     kept = {name: value for name, value in members.items() if name in known and value not in (None, "", [], {})}
     if ignored := [name for name, value in members.items() if name not in known and value not in (None, "")]:
         entry.reasons.append(f"{where}{', '.join(ignored)}: left out, v1.1.0 has ignored it")

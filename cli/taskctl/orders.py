@@ -6,15 +6,14 @@ text: its values are sent.
 
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from taskctl import yaml_text
-from taskctl.errors import Refused, WrongUse
-from taskctl.files import refuse_constant, unique_members
+from taskctl.errors import Refused
+from taskctl.files import read_bytes, refuse_constant, unique_members
 from taskctl.hostile import plain
 
 MOST: Final = 100
@@ -86,11 +85,7 @@ def body_of(request: Sequence[Order]) -> bytes:
 
 def _text(path: str) -> str:
     try:
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except OSError as error:
-        raise WrongUse(f"{plain(path)} cannot be read ({error.strerror})", "name a file, or - for stdin") from None
-    try:
-        return data.decode("utf-8")
+        return read_bytes(path, "name a file, or - for stdin").decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8 at byte {error.start}") from None
 

@@ -31,11 +31,11 @@ class Change:
 
     action: Action
     document: Document
-    """As it shall be; of a deletion, as it is."""
+    """The document to write or to delete."""
     before: Document | None = None
-    """As it is on the service; None: it is not there."""
+    """The document on the service; None: there is none."""
     etag: str | None = None
-    """The version that is on the service, which is the only one to be replaced; None: there is none, or it has none."""
+    """The tag of the only version to replace; None: there is no document, or it has no tag."""
 
     def diff(self) -> list[str]:
         """The lines that go and those that come, without the values of headers and passwords of URLs."""
@@ -116,12 +116,9 @@ def _body(change: Change) -> bytes | None:
 
 def _stored(server: Server, wanted: Document) -> tuple[Document | None, str | None]:
     """The document as it is on the service, with the tag of its version."""
-    try:
-        answer = server.get(wanted.path)
-    except Refused as refusal:
-        if refusal.status == 404:
-            return None, None
-        raise
+    answer = server.find(wanted.path)
+    if answer is None:
+        return None, None
     return _from_service(wanted.kind, answer.object()), answer.headers.get("ETag")
 
 

@@ -63,8 +63,7 @@ def connection(
 ) -> Connection:
     """The connection that options (None: not given), the environment and the file of profiles make. Raises WrongUse."""
     chosen = _profile(profiles_file(environment), profile or environment.get("TASKCTL_PROFILE") or None)
-    given_url = url or environment.get("TASKCTL_URL") or None
-    found_url = _checked_url(given_url or chosen.get("url") or LOCAL_URL)
+    found_url = _checked_url(url or environment.get("TASKCTL_URL") or chosen.get("url") or LOCAL_URL)
     given_token = token or environment.get("TASKCTL_TOKEN") or None
     if given_token is None and "token" in chosen and found_url == _checked_url(chosen.get("url") or LOCAL_URL):
         given_token = chosen["token"]

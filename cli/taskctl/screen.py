@@ -1,4 +1,4 @@
-"""What the person or the script sees: results on stdout, notes and questions on stderr, as text or as JSON."""
+"""The output of a command: results on stdout, notes and questions on stderr, as text or as JSON."""
 
 import io
 import sys
@@ -25,7 +25,7 @@ COLOURS: Final[Mapping[str, str]] = {
 """Colours of states."""
 
 QUIET_SECONDS: Final = 1.0
-"""What takes no longer shows no progress."""
+"""Time after which progress is shown."""
 
 
 class Output(StrEnum):
@@ -49,12 +49,12 @@ class Screen:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a terminal shows the output. FORCE_COLOR, which rich takes for one, makes none of a pipe."""
+        """Whether a terminal shows the output; rich takes a pipe for one if FORCE_COLOR is set."""
         return self.out.is_terminal and self.out.file.isatty()
 
     @property
     def is_live(self) -> bool:
-        """Whether what is shown can be replaced."""
+        """Whether lines on the terminal can be replaced."""
         return self.is_terminal and not self.out.is_dumb_terminal and not self.is_json
 
     def say(self, *lines: str | Text) -> None:
@@ -66,6 +66,13 @@ class Screen:
         """Write a text, which is harmless already, as it is."""
         self.out.file.write(f"{text}\n")
         self.out.file.flush()
+
+    def show(self, value: Any, *lines: str | Text) -> None:
+        """Write the result: a JSON value, or the lines, which are harmless already."""
+        if self.is_json:
+            self.emit(value)
+        else:
+            self.say(*lines)
 
     def emit(self, value: Any) -> None:
         """Write the result as JSON."""

@@ -3,21 +3,22 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from rich.text import Text
 from rich.tree import Tree
 
-from taskctl.following import Group, Task, TaskList, seconds_of
+from taskctl.following import FINAL, Group, Task, TaskList, moment_of, seconds_of
 from taskctl.hostile import brief, plain
+from taskctl.options import rfc3339
 from taskctl.screen import COLOURS, state_text
-from taskctl.times import rfc3339
 
 _NAME: Final = 24
 """The widest that names are shown."""
 _STATE: Final = 9
-_REST: Final = ("pending", "failed", "cancelled", "created", "done")
-"""States in the order of their interest, where not all tasks fit."""
+_RANKS: Final = {state: rank for rank, state in enumerate(("pending", "failed", "cancelled", "created", "done"))}
+"""Which states are shown first where not all tasks fit."""
 
 
 def elapsed(followed: Task | TaskList, now: datetime | None = None) -> str:
@@ -40,7 +41,7 @@ def draw(followed: Task | TaskList, *, height: int | None = None, now: datetime 
         return _draw_task(followed, now)
     tree = Tree(_title(followed, now))
     if about := _about(followed):
-        tree.add(_dim("  ".join(about)))
+        tree.add(_line(("  ".join(about), "dim")))
         height = None if height is None else height - 1
     tasks = list(followed.tasks)
     width = min(_NAME, max((len(_name(task)) for task in tasks), default=0))
@@ -50,11 +51,11 @@ def draw(followed: Task | TaskList, *, height: int | None = None, now: datetime 
         # Each group has a line of its own, and one for the tasks that do not fit.
         most = max(1, (height - 2) // 2)
         if cut := len(numbered) - most if len(numbered) > most else 0:
-            numbered = sorted(sorted(numbered, key=lambda one: _rank(one[1].state))[:most], key=lambda one: one[0])
+            numbered = sorted(sorted(numbered, key=_rank)[:most], key=itemgetter(0))
             tree.add(Text(f"… {cut} more groups", style="dim"))
         left = max(0, height - (2 if cut else 1) - 2 * len(numbered))
     for number, group in numbered:
-        branch = tree.add(_group_line(number, group))
+        branch = tree.add(_line(f"group {number} ", state_text(group.state), error=group.error))
         shown = list(group.tasks) if left is None else _interesting(group.tasks, left)
         left = None if left is None else left - len(shown)
         for task in shown:
@@ -63,7 +64,7 @@ def draw(followed: Task | TaskList, *, height: int | None = None, now: datetime 
             counts = Counter(task.state for task in group.tasks)
             counts.subtract(task.state for task in shown)
             told = ", ".join(f"{count} {plain(state)}" for state, count in sorted(counts.items()) if count)
-            branch.add(_dim(f"… {hidden} more: {told}"))
+            branch.add(_line((f"… {hidden} more: {told}", "dim")))
     return tree
 
 
@@ -115,7 +116,7 @@ def as_json(followed: Task | TaskList | Group) -> dict[str, Any]:
 
 
 def _changed(before: Task | TaskList | None, after: Task | TaskList) -> Iterator[tuple[int, Task | Group | TaskList]]:
-    """What has another state, or another attempt, than before, with its number in the list."""
+    """The parts whose state or attempt has changed, with their numbers in the list."""
     known = {} if before is None else {one.id: _key(one) for _, one in _parts(before)}
     for number, one in _parts(after):
         if known.get(one.id) != _key(one):
@@ -140,9 +141,7 @@ def _fact(followed: Task | TaskList, about: Iterable[str]) -> list[str]:
     parts = [plain(followed.id), _name(followed), plain(followed.state)]
     if isinstance(followed, Task) and followed.attempts:
         parts.append(f"attempt {followed.attempts}")
-    if followed.is_final:
-        parts.append(elapsed(followed))
-    parts += [_start(followed), *about]
+    parts += [elapsed(followed) if followed.is_final else "", _start(followed), *about]
     if isinstance(followed, Task) and followed.last_error:
         parts.append(plain(followed.last_error))
     return parts
@@ -150,34 +149,31 @@ def _fact(followed: Task | TaskList, about: Iterable[str]) -> list[str]:
 
 def _title(followed: TaskList, now: datetime | None) -> Text:
     counts = Counter(task.state for task in followed.tasks)
-    done, whole = sum(counts[state] for state in ("done", "failed", "cancelled")), counts.total()
-    return Text.assemble(
+    done, whole = sum(counts[state] for state in FINAL), counts.total()
+    return _line(
         (plain(followed.name) or "list", "bold"),
         f" {plain(followed.id)} ",
         state_text(followed.state),
-        f" {done}/{whole} {_start(followed) or elapsed(followed, now)}".rstrip(),
-        no_wrap=True,
-        overflow="ellipsis",
+        f" {done}/{whole} {_start(followed) or elapsed(followed, now)}",
     )
 
 
-def _group_line(number: int, group: Group) -> Text:
-    line = Text.assemble(f"group {number} ", state_text(group.state), no_wrap=True, overflow="ellipsis")
-    if group.error:
-        line.append(f"  {plain(group.error)}", style="red")
-    return line
-
-
 def _task_line(task: Task, width: int, now: datetime | None) -> Text:
-    attempts = "" if not task.attempts else f"{task.attempts}x"
-    line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(_fitted(_name(task), width) + "  ")
-    line.append(f"{plain(task.state):<{_STATE}}", style=COLOURS.get(task.state, ""))
-    line.append(f"  {attempts:>4}  {elapsed(task, now):>7}")
-    if starts := _start(task):
-        line.append(f"  {starts}")
-    if error := task.last_error:
-        line.append(f"  {plain(error)}", style="red")
+    attempts = f"{task.attempts}x" if task.attempts else ""
+    starts = _start(task)
+    return _line(
+        f"{_fitted(_name(task), width)}  ",
+        (f"{plain(task.state):<{_STATE}}", COLOURS.get(task.state, "")),
+        f"  {attempts:>4}  {elapsed(task, now):>7}",
+        f"  {starts}" if starts else "",
+        error=task.last_error,
+    )
+
+
+def _line(*parts: str | Text | tuple[str, str], error: object = None) -> Text:
+    """A line that the width of the terminal cuts off."""
+    told = [(f"  {plain(error)}", "red")] if error else []
+    line = Text.assemble(*parts, *told, no_wrap=True, overflow="ellipsis")
     line.rstrip()
     return line
 
@@ -194,10 +190,6 @@ def _about(followed: Task | TaskList) -> list[str]:
     return [f"{what} {brief(text)}" for what, text in told.items() if text]
 
 
-def _dim(text: str) -> Text:
-    return Text(text, style="dim", no_wrap=True, overflow="ellipsis")
-
-
 def _start(followed: Task | TaskList) -> str:
     """When what waits for its time starts; empty for others."""
     if followed.not_before is None or followed.state != "created":
@@ -208,32 +200,15 @@ def _start(followed: Task | TaskList) -> str:
 def _draw_task(task: Task, now: datetime | None) -> Tree:
     tree = Tree(_task_line(task, len(_name(task)), now))
     for told in _about(task):
-        tree.add(_dim(told))
+        tree.add(_line((told, "dim")))
     for attempt in task.history:
-        parts = [f"attempt {plain(attempt.get('attempt'))}"]
-        one = Task(
-            id="",
-            state="done",
-            started=_time(attempt.get("startedAt")),
-            finished=_time(attempt.get("finishedAt")),
-        )
-        parts.append(f"{elapsed(one, now):>7}")
+        started, finished = moment_of(attempt.get("startedAt")), moment_of(attempt.get("finishedAt"))
+        took = elapsed(Task(id="", state="done", started=started, finished=finished), now)
+        parts = [f"attempt {plain(attempt.get('attempt'))}", f"{took:>7}"]
         if attempt.get("responseCode") is not None:
             parts.append(plain(attempt["responseCode"]))
-        line = Text("  ".join(parts), no_wrap=True, overflow="ellipsis")
-        if attempt.get("error"):
-            line.append(f"  {plain(attempt['error'])}", style="red")
-        line.rstrip()
-        tree.add(line)
+        tree.add(_line("  ".join(parts), error=attempt.get("error")))
     return tree
-
-
-def _time(value: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _name(followed: Task | TaskList) -> str:
@@ -257,9 +232,8 @@ def _fitted(name: str, width: int) -> str:
 def _interesting(tasks: Iterable[Task], count: int) -> list[Task]:
     """The tasks that run or have failed, at most so many, in their order."""
     found = [one for one in enumerate(tasks) if one[1].state in ("pending", "failed")]
-    chosen = sorted(found, key=lambda one: _rank(one[1].state))[:count]
-    return [task for _, task in sorted(chosen, key=lambda one: one[0])]
+    return [task for _, task in sorted(sorted(found, key=_rank)[:count], key=itemgetter(0))]
 
 
-def _rank(state: str) -> int:
-    return _REST.index(state) if state in _REST else len(_REST)
+def _rank(numbered: tuple[int, Task | Group]) -> int:
+    return _RANKS.get(numbered[1].state, len(_RANKS))

@@ -1,6 +1,5 @@
 """Waiting for the end of a task or a list, and showing what happens meanwhile."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,49 +13,43 @@ from taskctl.api import Server
 from taskctl.errors import Failed, Unfinished
 from taskctl.following import Follower, Task, TaskList
 from taskctl.hostile import brief, plain
+from taskctl.options import rfc3339
 from taskctl.screen import Screen
 from taskctl.tree import changes, draw, errors, lines
 
 
-def show_until_end(
-    server: Server, screen: Screen, followed_id: str, *, timeout: float | None = None
-) -> Task | TaskList:
+def show_until_end(server: Server, screen: Screen, followed_id: str, *, timeout: float | None) -> None:
     """Show a task or a list until it has ended: a tree that changes in a terminal, lines in a pipe.
 
-    Raises Refused, Denied, NoAnswer, Unfinished.
+    Raises Refused, Denied, NoAnswer, Unfinished, Failed.
     """
-    follower = Follower(server, followed_id, deadline=_deadline(timeout))
+    follower = Follower(server, followed_id, timeout=timeout)
     with _goes_on(screen, followed_id):
         shown = _show_live(follower, screen) if screen.is_live else _show_lines(follower, screen)
-    if not shown.is_final:
-        raise _unfinished(shown)
-    return shown
+    _check_end(shown)
 
 
-def wait_until_end(
-    server: Server, screen: Screen, followed_id: str, *, timeout: float | None = None
-) -> Task | TaskList:
-    """Wait until a task or a list has ended. Raises Refused, Denied, NoAnswer, Unfinished."""
-    follower = Follower(server, followed_id, details=False, deadline=_deadline(timeout))
+def wait_until_end(server: Server, screen: Screen, followed_id: str, *, timeout: float | None) -> None:
+    """Wait until a task or a list has ended. Raises Refused, Denied, NoAnswer, Unfinished, Failed."""
+    follower = Follower(server, followed_id, details=False, timeout=timeout)
     with _goes_on(screen, followed_id), screen.err.status(f"Waiting for {plain(followed_id)}"):
         *_, shown = follower.rounds(lambda: _tell_trouble(follower, screen))
-    if not shown.is_final:
-        raise _unfinished(shown)
-    return shown
+    _check_end(shown)
 
 
 def failure_of(followed: Task | TaskList) -> Failed | None:
     """The error for a task or a list that has failed or was cancelled; None: it is done."""
     if followed.state == "done":
         return None
-    noun, label = ("task", followed.name) if isinstance(followed, Task) else ("list", followed.name)
+    noun = "task" if isinstance(followed, Task) else "list"
     reason = f": {plain(followed.error)}" if isinstance(followed, Task) and followed.error else ""
     has = "was" if followed.state == "cancelled" else "has"
     by = f" by {brief(followed.about.cancelled_by)}" if has == "was" and followed.about.cancelled_by else ""
-    step = f"taskctl replay {plain(followed.id)} starts it again" if followed.state == "failed" else ""
-    if isinstance(followed, Task) and followed.id.count(".") == 2:
-        step = ""
-    return Failed(f"the {noun} {plain(label or followed.id)} {has} {plain(followed.state)}{by}{reason}", step)
+    can_replay = followed.state == "failed" and (noun == "list" or followed.id.count(".") != 2)
+    return Failed(
+        f"the {noun} {plain(followed.name or followed.id)} {has} {plain(followed.state)}{by}{reason}",
+        f"taskctl replay {plain(followed.id)} starts it again" if can_replay else "",
+    )
 
 
 @contextmanager
@@ -69,15 +62,15 @@ def _goes_on(screen: Screen, followed_id: str) -> Iterator[None]:
         raise
 
 
-def _deadline(timeout: float | None) -> float | None:
-    return None if timeout is None else time.monotonic() + timeout
-
-
-def _unfinished(shown: Task | TaskList) -> Unfinished:
-    return Unfinished(
-        f"{plain(shown.id)} has not ended in time, it is {plain(shown.state)}",
-        f"taskctl watch {plain(shown.id)} goes on waiting",
-    )
+def _check_end(shown: Task | TaskList) -> None:
+    """Refuse a task or a list that is not done. Raises Unfinished, Failed."""
+    if not shown.is_final:
+        raise Unfinished(
+            f"{plain(shown.id)} has not ended in time, it is {plain(shown.state)}",
+            f"taskctl watch {plain(shown.id)} goes on waiting",
+        )
+    if failure := failure_of(shown):
+        raise failure
 
 
 def _tell_trouble(follower: Follower, screen: Screen) -> None:
@@ -97,7 +90,7 @@ def _tell_changes(screen: Screen, before: Task | TaskList | None, shown: Task | 
         for change in changes(before, shown):
             screen.emit_line(change)
     else:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        now = rfc3339(datetime.now(UTC))
         screen.say(*(Text(f"{now}  {line}") for line in lines(before, shown)))
 
 

@@ -35,17 +35,19 @@ class Ran:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-def taskctl(url: str, *arguments: str, stdin: str | None = None, **environment: str) -> Ran:
-    """Run a command against a service."""
-    runner = CliRunner()
+def taskctl(
+    url: str, *arguments: str, stdin: str | bytes | None = None, encoding: str = "utf-8", **environment: str
+) -> Ran:
+    """Run a command against a service; the terminal has this encoding."""
+    runner = CliRunner(charset=encoding)
     with runner.isolation(input=stdin, env={"TASKCTL_URL": url, **environment}) as (out, err, _):
         with pytest.raises(SystemExit) as ended:
             COMMAND.main(args=arguments, prog_name=app.info.name)
         sys.stdout.flush()
         code = ended.value.code
         assert isinstance(code, int)
-        return Ran(code=code, out=_text(out), err=_text(err))
+        return Ran(code=code, out=_text(out, encoding), err=_text(err, encoding))
 
 
-def _text(stream: BytesIO) -> str:
-    return stream.getvalue().decode().replace("\r\n", "\n")
+def _text(stream: BytesIO, encoding: str) -> str:
+    return stream.getvalue().decode(encoding).replace("\r\n", "\n")

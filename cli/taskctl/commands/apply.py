@@ -42,18 +42,17 @@ def apply(
     if prune:
         with screen.progress("Reading what else there is") as step:
             changes += deletions(server, wanted, reader.kinds, step=step)
-    work = [change for change in changes if change.action is not Action.KEEP]
     if not screen.is_json:
-        _show(screen, work)
-    gone = [change for change in work if change.action is Action.DELETE]
+        _show(screen, changes)
+    gone = [change for change in changes if change.action is Action.DELETE]
     if dry_run:
         _report(screen, changes, {}, dry_run=True)
         return
-    if gone and not screen.ask(f"Delete {_count(gone)} that the folder does not have?", yes=yes):
-        work = [change for change in work if change.action is not Action.DELETE]
+    count = "1 document" if len(gone) == 1 else f"{len(gone)} documents"
+    if gone and not screen.ask(f"Delete {count} that the folder does not have?", yes=yes):
         changes = [change for change in changes if change.action is not Action.DELETE]
         screen.note("Nothing is deleted.")
-    _write(session, changes, work)
+    _write(session, changes)
 
 
 def write_all(session: Session, work: Sequence[Change]) -> dict[str, TaskctlError | None]:
@@ -83,7 +82,8 @@ def write_all(session: Session, work: Sequence[Change]) -> dict[str, TaskctlErro
 _AGAIN = "run the command again, which makes the other changes"
 
 
-def _write(session: Session, changes: Sequence[Change], work: Sequence[Change]) -> None:
+def _write(session: Session, changes: Sequence[Change]) -> None:
+    work = [change for change in changes if change.action is not Action.KEEP]
     outcome = write_all(session, work)
     _report(session.screen, changes, outcome)
     refused = {label: fault for label, fault in outcome.items() if fault is not None}
@@ -95,16 +95,17 @@ def _write(session: Session, changes: Sequence[Change], work: Sequence[Change]) 
 
 def _check_headers(wanted: Sequence[Document]) -> None:
     for one in wanted:
-        headers = one.members.get("headers")
-        if isinstance(headers, dict) and HIDDEN in headers.values():
+        if one.hides_headers:
             raise Refused(
                 f"{plain(one.source)}: a header of {one.label} has the value {HIDDEN}, which stands for a secret",
                 "write its value",
             )
 
 
-def _show(screen: Screen, work: Sequence[Change]) -> None:
-    for change in work:
+def _show(screen: Screen, changes: Sequence[Change]) -> None:
+    for change in changes:
+        if change.action is Action.KEEP:
+            continue
         mark, colour = _MARKS[change.action]
         screen.say(Text(f"{mark} {change.document.label}", style=f"bold {colour}"))
         for line in change.diff():
@@ -126,14 +127,11 @@ def _report(
 
 def _as_json(change: Change, outcome: dict[str, TaskctlError | None], *, dry_run: bool) -> dict[str, Any]:
     fault = outcome.get(change.document.label)
-    members = {"kind": str(change.document.kind), "name": change.document.name, "action": str(change.action)}
     return {
-        **members,
+        "kind": str(change.document.kind),
+        "name": change.document.name,
+        "action": str(change.action),
         "diff": [] if change.action is Action.KEEP else change.diff(),
         "done": not dry_run and change.document.label in outcome and fault is None,
         "error": fault.problem if fault else None,
     }
-
-
-def _count(gone: Sequence[Change]) -> str:
-    return "1 document" if len(gone) == 1 else f"{len(gone)} documents"

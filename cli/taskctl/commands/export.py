@@ -1,12 +1,12 @@
 """taskctl export: writes the service's documents to a folder."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from taskctl.command import Session
-from taskctl.documents import HIDDEN, Document, Kind
+from taskctl.documents import Document, Kind
 from taskctl.errors import Partly, WrongUse
 from taskctl.folder import Folder
 from taskctl.hostile import plain
@@ -28,8 +28,8 @@ def export(
     with session.screen.progress("Reading the service") as step:
         for kind in chosen:
             found += documents(session.server, kind, step=step)
-    hidden = [one for one in found if _is_hidden(one)]
-    whole = [one for one in found if not _is_hidden(one)]
+    hidden = [one for one in found if one.hides_headers]
+    whole = [one for one in found if not one.hides_headers]
     if is_stdout:
         session.screen.emit({str(kind): [dict(one.members) for one in whole if one.kind is kind] for kind in chosen})
     else:
@@ -42,19 +42,10 @@ def export(
 
 
 def _write(session: Session, folder: Path, chosen: list[Kind], found: list[Document]) -> None:
-    writer = Folder(folder)
     with session.screen.progress("Writing", len(found)) as step:
-        for one in found:
-            writer.write([one])
-            step()
+        Folder(folder).write(found, step=step)
     counts = {str(kind): sum(one.kind is kind for one in found) for kind in chosen}
-    if session.screen.is_json:
-        shown: dict[str, Any] = {"folder": str(folder), "written": counts}
-        session.screen.emit(shown)
-    else:
-        session.screen.say(f"{plain(folder)}: {', '.join(f'{count} {kind}' for kind, count in counts.items())}")
-
-
-def _is_hidden(one: Document) -> bool:
-    headers = one.members.get("headers")
-    return isinstance(headers, dict) and HIDDEN in headers.values()
+    session.screen.show(
+        {"folder": str(folder), "written": counts},
+        f"{plain(folder)}: {', '.join(f'{count} {kind}' for kind, count in counts.items())}",
+    )

@@ -1,6 +1,5 @@
 """taskctl import: takes over the collections of v1.1.0."""
 
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -12,6 +11,7 @@ from taskctl.command import Session
 from taskctl.commands.apply import write_all
 from taskctl.documents import Document, Kind
 from taskctl.errors import Partly, Refused, WrongUse
+from taskctl.files import read_text
 from taskctl.folder import Folder
 from taskctl.hostile import plain
 from taskctl.mongoexport import POLICIES, Entry, Outcome, read, refuse_repeated
@@ -80,8 +80,7 @@ def _files(paths: list[Path]) -> list[Path]:
 
 def _read(path: Path, repository: str | None) -> list[Entry]:
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
-        return read(text, str(path), _COLLECTIONS.get(path.stem.lower()), repository=repository)
+        return read(read_text(path), str(path), _COLLECTIONS.get(path.stem.lower()), repository=repository)
     except (OSError, ValueError) as fault:
         raise Refused(
             f"{plain(path)} is no file of mongoexport: {plain(fault)}", "export the collection again"
@@ -96,8 +95,7 @@ def _check_tasks(session: Session, entries: list[Entry]) -> None:
     for entry in entries:
         for kind, name in [] if entry.document is None else _named_in(entry.document):
             if (kind, name) not in is_there:
-                (change,) = plan(session.server, [Document(kind=kind, name=name, members={})])
-                is_there[kind, name] = change.before is not None
+                is_there[kind, name] = session.server.find(Document(kind=kind, name=name, members={}).path) is not None
             if not is_there[kind, name]:
                 entry.hints.append(_MISSING[kind].format(name=name))
 
@@ -134,28 +132,14 @@ def _write(session: Session, entries: list[Entry], *, overwrite: bool, dry_run: 
 
 
 def _report(session: Session, entries: list[Entry], *, dry_run: bool) -> None:
-    counts = Counter(entry.outcome for entry in entries)
-    if session.screen.is_json:
-        shown: list[dict[str, Any]] = [
-            {
-                "kind": entry.kind,
-                "name": entry.name,
-                "outcome": entry.outcome,
-                "reasons": entry.reasons,
-                "hints": entry.hints,
-            }
-            for entry in entries
-        ]
-        session.screen.emit({"dryRun": dry_run, "documents": shown})
-        return
+    shown = ("kind", "name", "outcome", "reasons", "hints")
+    documents = [{member: getattr(entry, member) for member in shown} for entry in entries]
+    lines: list[Text] = []
     for entry in entries:
-        line = Text.assemble(
-            (f"{entry.outcome:<8}", _STYLES[entry.outcome]), f" {entry.kind or ''}/{plain(entry.name)}"
-        )
-        session.screen.say(line)
-        for reason in entry.reasons:
-            session.screen.say(Text(f"         {plain(reason)}"))
-        for hint in entry.hints:
-            session.screen.say(Text(f"         note: {plain(hint)}"))
+        outcome = (f"{entry.outcome:<8}", _STYLES[entry.outcome])
+        lines.append(Text.assemble(outcome, f" {entry.kind or ''}/{plain(entry.name)}"))
+        lines += [Text(f"         {plain(reason)}") for reason in entry.reasons]
+        lines += [Text(f"         note: {plain(hint)}") for hint in entry.hints]
+    counts = Counter(entry.outcome for entry in entries)
     told = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome)
-    session.screen.say(f"{told}{' (dry run)' if dry_run else ''}")
+    session.screen.show({"dryRun": dry_run, "documents": documents}, *lines, f"{told}{' (dry run)' if dry_run else ''}")

@@ -1,52 +1,29 @@
 """taskctl ls: finds tasks and lists, and names templates."""
 
 from datetime import datetime
-from enum import StrEnum
-from typing import Annotated, Any
+from itertools import islice
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.text import Text
 
 from taskctl.api import PAGE_SIZE, Server
 from taskctl.command import Session
-from taskctl.documents import Document, Kind
+from taskctl.documents import Kind
 from taskctl.errors import WrongUse
 from taskctl.following import list_of, task_of
+from taskctl.options import Name, Since, Until, moment
 from taskctl.plan import documents
 from taskctl.screen import Screen, state_text
-from taskctl.times import moment_ago
 from taskctl.tree import elapsed
 
-
-class Subject(StrEnum):
-    """What is listed."""
-
-    TASKS = "tasks"
-    LISTS = "lists"
-    TASK_TEMPLATES = "taskTemplates"
-    LIST_TEMPLATES = "taskListTemplates"
-    POLICIES = "policies"
-    EVENT_TASKS = "eventTasks"
-
-
-class State(StrEnum):
-    """States of tasks and lists."""
-
-    CREATED = "created"
-    PENDING = "pending"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-Name = Annotated[str | None, typer.Option(help="The name of the template.")]
-Since = Annotated[str | None, typer.Option(help="Created then or later: 2026-01-31T12:00:00Z, or 30m, 2h, 7d ago.")]
-Until = Annotated[str | None, typer.Option(help="Created before that time, written in the same way.")]
+Subject = Literal["tasks", "lists", "taskTemplates", "taskListTemplates", "policies", "eventTasks"]
+State = Literal["created", "pending", "done", "failed", "cancelled"]
 
 
 def ls(
     session: Session,
-    subject: Annotated[Subject, typer.Argument(help="What is listed.")] = Subject.TASKS,
+    subject: Annotated[Subject, typer.Argument(help="What is listed.")] = "tasks",
     name: Name = None,
     state: Annotated[State | None, typer.Option(help="The state.")] = None,
     since: Since = None,
@@ -55,18 +32,18 @@ def ls(
 ) -> None:
     """Find tasks and lists, the newest first; or list templates, policies and event tasks."""
     filters = search_filter(name=name, state=state, since=since, until=until)
-    if subject not in (Subject.TASKS, Subject.LISTS):
+    if subject not in ("tasks", "lists"):
         if filters:
             raise WrongUse(f"{', '.join(filters)}: only tasks and lists are searched", "leave these options out")
         _show_documents(session, Kind(subject), limit)
         return
-    path = "/v1/tasks" if subject is Subject.TASKS else "/v1/taskLists"
+    path = "/v1/tasks" if subject == "tasks" else "/v1/taskLists"
     with session.screen.progress("Searching") as step:
         found, is_all = search(session.server, path, filters, limit=limit, step=step)
     if session.screen.is_json:
         session.screen.emit({"items": found, "complete": is_all})
         return
-    if subject is Subject.TASKS:
+    if subject == "tasks":
         _show_tasks(session.screen, found)
     else:
         _show_lists(session.screen, found)
@@ -91,7 +68,8 @@ def search_filter(
     *, name: str | None, since: str | None, until: str | None, state: State | None = None
 ) -> dict[str, str]:
     """The filter as parameters of the API. Raises WrongUse."""
-    given = {"name": name, "state": state, "since": moment_ago("since", since), "until": moment_ago("until", until)}
+    created = {"since": moment("since", since, or_ago=True), "until": moment("until", until, or_ago=True)}
+    given = {"name": name, "state": state, **created}
     return {parameter: str(value) for parameter, value in given.items() if value is not None}
 
 
@@ -113,13 +91,11 @@ def _show_lists(screen: Screen, found: list[dict[str, Any]]) -> None:
 
 
 def _show_documents(session: Session, kind: Kind, limit: int) -> None:
-    found: list[Document] = []
     with session.screen.progress("Reading") as step:
-        for one in documents(session.server, kind, step=step):
-            if len(found) == limit:
-                session.screen.note("There are more: raise --limit.")
-                break
-            found.append(one)
+        found = [*islice(documents(session.server, kind, step=step), limit + 1)]
+    if len(found) > limit:
+        session.screen.note("There are more: raise --limit.")
+        del found[limit:]
     if session.screen.is_json:
         session.screen.emit({"items": [dict(one.members) for one in found]})
         return
@@ -136,5 +112,5 @@ def _what(kind: Kind, members: dict[str, Any]) -> str:
     return str(members.get("taskName", ""))
 
 
-def _time(moment: datetime | None) -> str:
-    return "" if moment is None else moment.astimezone().strftime("%m-%d %H:%M:%S")
+def _time(found: datetime | None) -> str:
+    return "" if found is None else found.astimezone().strftime("%m-%d %H:%M:%S")

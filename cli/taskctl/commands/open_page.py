@@ -21,9 +21,6 @@ def open_page(
     if shown_id is not None:
         found = Follower(session.server, shown_id, details=False).now()
         address += f"#/{'task' if isinstance(found, Task) else 'list'}/{segment(shown_id)}"
-    if session.screen.is_json:
-        session.screen.emit({"url": address})
-    else:
-        session.screen.say(Text(address))
+    session.screen.show({"url": address}, Text(address))
     if not only_print and not webbrowser.open(address):
         session.screen.note("No browser can be opened here: open the address yourself.")

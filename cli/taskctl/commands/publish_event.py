@@ -34,10 +34,8 @@ def publish_event(
     server = nats or session.server.connection.nats or LOCAL_NATS
     subject = subject or session.server.connection.subject
     _publish(server, subject, json.dumps(event).encode())
-    if session.screen.is_json:
-        session.screen.emit({"subject": subject, "event": event})
-    else:
-        session.screen.say(Text(f"{plain(event['id'])}  published to {plain(subject)}"))
+    line = Text(f"{plain(event['id'])}  published to {plain(subject)}")
+    session.screen.show({"subject": subject, "event": event}, line)
 
 
 def cache_event(entry: str) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from rich.text import Text
 from taskctl.api import PAGE_SIZE, member, segment
 from taskctl.command import Session
 from taskctl.commands.cancel import each
-from taskctl.commands.ls import Name, Since, Until, search_filter
+from taskctl.commands.ls import search_filter
 from taskctl.errors import NoAnswer, Partly, Refused, TaskctlError, WrongUse
 from taskctl.hostile import plain
+from taskctl.options import Name, Since, Until
 
 
 def replay(
@@ -54,11 +55,10 @@ def _replay_all(session: Session, filters: dict[str, str], resource: str, *, yes
     if count and not screen.ask(f"Replay {count} failed {noun if count != 1 else noun[:-1]}?", yes=yes):
         screen.note("Nothing is replayed.")
         return
-    replayed, skipped = 0, []
-    following: str | None = None
+    replayed, skipped, seen = 0, [], set()
+    asked: dict[str, Any] = {"resource": resource, "limit": PAGE_SIZE, **filters}
     with screen.progress("Replaying", count) as step:
         while count:
-            asked = {"resource": resource, "limit": PAGE_SIZE, **filters} | ({"next": following} if following else {})
             try:
                 page_answer = server.call("POST", "/v1/replays", body=json.dumps(asked).encode()).object()
             except TaskctlError as fault:
@@ -73,14 +73,15 @@ def _replay_all(session: Session, filters: dict[str, str], resource: str, *, yes
             after = page_answer.get("next")
             if after is None:
                 break
-            if not isinstance(after, str) or after == following:
+            if not isinstance(after, str) or after in seen:
                 raise NoAnswer("the service's pages do not end", "check the URL", is_passing=False)
-            following = after
-    if screen.is_json:
-        screen.emit({"replayed": replayed, "skipped": skipped})
-        return
-    screen.say(f"{replayed} {noun if replayed != 1 else noun[:-1]} replayed")
-    for one in skipped:
-        screen.say(
+            seen.add(after)
+            asked["next"] = after
+    screen.show(
+        {"replayed": replayed, "skipped": skipped},
+        f"{replayed} {noun if replayed != 1 else noun[:-1]} replayed",
+        *(
             Text(f"  skipped {plain(one.get('id'))}: {plain(one.get('reason'))}" if isinstance(one, dict) else "")
-        )
+            for one in skipped
+        ),
+    )

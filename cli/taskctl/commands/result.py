@@ -6,10 +6,10 @@ import typer
 
 from taskctl.api import Server, segment
 from taskctl.command import Session
-from taskctl.commands.watch import Timeout
 from taskctl.errors import Failed, NoAnswer, Refused, Unfinished
 from taskctl.following import Follower, TaskList
 from taskctl.hostile import plain, plain_json
+from taskctl.options import Timeout
 from taskctl.waiting import failure_of, wait_until_end
 
 
@@ -21,9 +21,7 @@ def result(
 ) -> None:
     """Show the result of a task, the JSON as the service has it."""
     if wait:
-        ended = wait_until_end(session.server, session.screen, task_id, timeout=timeout)
-        if failure := failure_of(ended):
-            raise failure
+        wait_until_end(session.server, session.screen, task_id, timeout=timeout)
     show_result(session, task_id)
 
 
@@ -39,7 +37,7 @@ def show_result(session: Session, task_id: str) -> None:
 
 
 def _reason(server: Server, task_id: str, refusal: Refused) -> Exception:
-    """The error for a result that there is not."""
+    """The error for a missing result."""
     if refusal.status == 424:
         return Failed(refusal.problem, f"taskctl watch {plain(task_id)} shows its attempts")
     if refusal.status != 404:

@@ -10,8 +10,8 @@ from rich.text import Text
 from taskctl.api import Server, checked, unusable
 from taskctl.command import Session
 from taskctl.errors import Denied, NoAnswer, Partly, Refused, TaskctlError
-from taskctl.headers import LONGEST_KEY, TraceParent, traceparent, visible
 from taskctl.hostile import plain
+from taskctl.options import LONGEST_KEY, TraceParent, traceparent, visible
 from taskctl.orders import Order, body_of, read_orders, requests_of
 from taskctl.screen import Screen
 
@@ -22,7 +22,7 @@ _LONGEST_NUMBER: Final = len("-1000000000")
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the service answers for one task."""
+    """The answer of the service for one task."""
 
     number: int
     """Its place in the file, from 1."""

@@ -5,11 +5,8 @@ from typing import Annotated
 import typer
 
 from taskctl.command import Session
-from taskctl.waiting import failure_of, show_until_end
-
-Timeout = Annotated[
-    float | None, typer.Option(min=0.1, help="Seconds after which taskctl stops waiting (exit code 7).")
-]
+from taskctl.options import Timeout
+from taskctl.waiting import show_until_end
 
 
 def watch(
@@ -18,6 +15,4 @@ def watch(
     timeout: Timeout = None,
 ) -> None:
     """Show a task or a list until it has ended: as a tree in a terminal, in lines in a pipe."""
-    ended = show_until_end(session.server, session.screen, followed_id, timeout=timeout)
-    if failure := failure_of(ended):
-        raise failure
+    show_until_end(session.server, session.screen, followed_id, timeout=timeout)

@@ -90,6 +90,16 @@ class TestApplying:
             "+ eventTasks/k",
         ]
 
+    def test_stdin_is_utf_8_whatever_the_terminal_has(self, service: str, world: World) -> None:
+        text = '{"name": "größe", "url": "http://a.example/", "method": "GET"}'
+        assert taskctl(service, "apply", "-f", "-", stdin=text.encode(), encoding="latin-1").code == 0
+        assert "größe" in world.templates.records
+
+    def test_stdin_that_is_not_utf_8_is_refused(self) -> None:
+        ran = taskctl("", "apply", "-f", "-", stdin=b'{"name": "\xff"}')
+        assert ran.code == 1
+        assert ran.err.startswith("error: nothing is written: stdin: it cannot be read as UTF-8 (UnicodeDecodeError); ")
+
     def test_secrets_are_not_shown(self, service: str, tmp_path: Path) -> None:
         members = {
             "name": "a",

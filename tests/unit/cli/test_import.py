@@ -211,6 +211,13 @@ class TestImporting:
             "taken    taskTemplates/call\n1 taken, 0 changed, 0 refused\n"
         )
 
+    def test_what_is_piped_is_utf_8_whatever_the_terminal_has(self, tmp_path: Path) -> None:
+        text = '{"name": "größe", "url": "http://a.example/", "method": "GET"}'
+        folder = tmp_path / "new"
+        assert taskctl("", "import", "-", "--to", str(folder), stdin=text.encode(), encoding="latin-1").code == 0
+        (file,) = folder.rglob("*.json")
+        assert json.loads(file.read_text(encoding="utf-8"))["name"] == "größe"
+
     @pytest.mark.parametrize("text", ["[{]", '[{"name": "a"}', "\x00"])
     def test_a_file_that_is_none_of_mongoexport(self, text: str, service: str, tmp_path: Path) -> None:
         file = tmp_path / "taskTemplates.json"

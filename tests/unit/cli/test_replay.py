@@ -101,6 +101,13 @@ class TestReplaying:
         assert ran.out == "0 lists replayed\n  skipped l: it runs\n"
         assert json.loads(scripted.calls[1].body)["resource"] == "taskLists"
 
+    def test_pages_that_go_round_are_given_up(self, scripted: HttpTarget) -> None:
+        scripted.on("/v1/tasks", answer(body=b'{"items": [{"id": "a"}], "next": null}'))
+        pages = [json.dumps({"items": [], "skipped": [], "next": following}) for following in ("n", "m", "n", None)]
+        scripted.on("/v1/replays", in_turn(*(answer(body=page.encode()) for page in pages)))
+        ran = taskctl(scripted.url(""), "replay", "--name", "greet", "--yes")
+        assert (ran.code, "pages do not end" in ran.err) == (5, True)
+
     @pytest.mark.parametrize(
         ("second", "code", "said"),
         [

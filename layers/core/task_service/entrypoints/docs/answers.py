@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 
 from task_service.domain.history import MOST
 from task_service.domain.task import State
@@ -146,18 +146,17 @@ class ReplayedItem(RootModel[TaskItem | TaskListItem]):
     """A task or a task list, of many."""
 
 
-class TaskPage(Answer):
-    """Tasks, the newest first."""
-
-    items: list[TaskItem]
-    next: Next
+def _page(name: str, item: type[BaseModel], description: str) -> type[Answer]:
+    """The model of a page of these items."""
+    return create_model(name, __base__=Answer, __doc__=description, items=(list[item], ...), next=(Next, ...))  # type: ignore[valid-type]
 
 
-class TaskListPage(Answer):
-    """Task lists, the newest first."""
-
-    items: list[TaskListItem]
-    next: Next
+TaskPage: Final = _page("TaskPage", TaskItem, "Tasks, the newest first.")
+TaskListPage: Final = _page("TaskListPage", TaskListItem, "Task lists, the newest first.")
+TaskTemplatePage: Final = _page("TaskTemplatePage", TaskTemplateSchema, "Task templates by name.")
+TaskListTemplatePage: Final = _page("TaskListTemplatePage", TaskListTemplateSchema, "Task list templates by name.")
+PolicyPage: Final = _page("PolicyPage", PolicySchema, "Policies by name.")
+EventTaskPage: Final = _page("EventTaskPage", EventTaskSchema, "Event tasks by key, namespace and scope.")
 
 
 class SkippedReplay(Answer):
@@ -172,34 +171,6 @@ class Replayed(Answer):
 
     items: Annotated[list[ReplayedItem], Field(description="Those that start again.")]
     skipped: list[SkippedReplay]
-    next: Next
-
-
-class TaskTemplatePage(Answer):
-    """Task templates by name."""
-
-    items: list[TaskTemplateSchema]
-    next: Next
-
-
-class TaskListTemplatePage(Answer):
-    """Task list templates by name."""
-
-    items: list[TaskListTemplateSchema]
-    next: Next
-
-
-class PolicyPage(Answer):
-    """Policies by name."""
-
-    items: list[PolicySchema]
-    next: Next
-
-
-class EventTaskPage(Answer):
-    """Event tasks by key, namespace and scope."""
-
-    items: list[EventTaskSchema]
     next: Next
 
 

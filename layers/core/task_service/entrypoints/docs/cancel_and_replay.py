@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from task_service.domain.errors import Conflict, NotFound
+from task_service.domain.errors import Conflict, NotFound, TaskServiceError
 from task_service.domain.task import State
 from task_service.domain.task_list import CANCELLED
 from task_service.entrypoints.docs import answers
@@ -13,11 +13,9 @@ from task_service.entrypoints.docs.common import (
     TASK_LIST_ID,
     TASK_LISTS,
     TASKS,
-    UNAVAILABLE,
-    UNREADABLE_NAME,
 )
 from task_service.entrypoints.docs.examples import raised_by
-from task_service.entrypoints.docs.operation import Body, Operation, Success
+from task_service.entrypoints.docs.operation import Body, Operation, Parameter, Success
 from task_service.entrypoints.docs.tasks import LIST_ITEM, PAST_ATTEMPT, SOME_ID, SOME_LIST_ID, TASK_CREATED
 from task_service.schemas.replay import ReplaySchema, read_replays
 
@@ -28,16 +26,21 @@ _PENDING_LIST: Final = {**LIST_ITEM, "status": "pending"}
 
 def operations() -> Iterable[Operation]:
     """Cancel and replay one task or list, and replay many."""
-    yield _of_task(
+    part_of_list = Conflict.part_of_list(SOME_LIST_ID)
+    yield _act(
         "cancel",
+        TASK_ID,
         "Cancel a task",
         "A task that has not started never starts; the result of a call that is still running is discarded. "
         "The id of a list cancels the list.",
         Success(description="It is cancelled.", shape=answers.TaskOrList, example=_CANCELLED_TASK),
+        NotFound.task(),
         Conflict.has_ended("task", State.DONE),
+        part_of_list,
     )
-    yield _of_task(
+    yield _act(
         "replay",
+        TASK_ID,
         "Replay a failed task",
         "It starts again under the same id, with the same request, the template as it was when the task was created, "
         "and as many attempts as before.",
@@ -46,50 +49,45 @@ def operations() -> Iterable[Operation]:
             shape=answers.TaskStatus,
             example={**TASK_CREATED, "history": [PAST_ATTEMPT]},
         ),
+        NotFound.task(),
         Conflict.has_not_failed("task", State.DONE),
+        part_of_list,
     )
-    yield _of_list(
+    yield _act(
         "cancel",
+        TASK_LIST_ID,
         "Cancel a task list",
         "No task of the list starts after this.",
         Success(description="It is cancelled.", shape=answers.TaskListItem, example={**LIST_ITEM, **_CANCELLED}),
+        NotFound.task_list(),
         Conflict.has_ended("taskList", State.DONE),
     )
-    yield _of_list(
+    yield _act(
         "replay",
+        TASK_LIST_ID,
         "Replay a failed task list",
         "It starts again under the same id, from its failed tasks; tasks that are done stay as they are.",
         Success(description="It starts again.", shape=answers.TaskListItem, example=_PENDING_LIST),
+        NotFound.task_list(),
         Conflict.has_not_failed("taskList", State.DONE),
     )
     yield _replay_many()
 
 
-def _of_task(action: str, summary: str, description: str, answer: Success, refusal: Conflict) -> Operation:
+def _act(
+    action: str, on: Parameter, summary: str, description: str, answer: Success, *errors: TaskServiceError
+) -> Operation:
+    resource, noun, tag = ("tasks", "Task", TASKS) if on is TASK_ID else ("taskLists", "TaskList", TASK_LISTS)
     return Operation(
         method="POST",
-        path=f"/v1/tasks/{{taskID}}/{action}",
-        id=f"{action}Task",
-        tag=TASKS,
+        path=f"/v1/{resource}/{{{on.name}}}/{action}",
+        id=f"{action}{noun}",
+        tag=tag,
         summary=summary,
         description=description,
-        parameters=(TASK_ID,),
+        parameters=(on,),
         answers={200: answer},
-        errors=(UNREADABLE_NAME, NotFound.task(), refusal, Conflict.part_of_list(SOME_LIST_ID), UNAVAILABLE),
-    )
-
-
-def _of_list(action: str, summary: str, description: str, answer: Success, refusal: Conflict) -> Operation:
-    return Operation(
-        method="POST",
-        path=f"/v1/taskLists/{{taskListID}}/{action}",
-        id=f"{action}TaskList",
-        tag=TASK_LISTS,
-        summary=summary,
-        description=description,
-        parameters=(TASK_LIST_ID,),
-        answers={200: answer},
-        errors=(UNREADABLE_NAME, NotFound.task_list(), refusal, UNAVAILABLE),
+        errors=errors,
     )
 
 
@@ -120,5 +118,5 @@ def _replay_many() -> Operation:
                 },
             )
         },
-        errors=(*PAYLOAD_ERRORS, raised_by(lambda: read_replays("{}")), UNAVAILABLE),
+        errors=(*PAYLOAD_ERRORS, raised_by(lambda: read_replays("{}"))),
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from task_service.domain.errors import InsufficientScope, InternalError, TurnedOff, Unauthenticated, Unavailable
 from task_service.domain.json_text import MAX_BYTES
@@ -35,9 +35,19 @@ def in_path(name: str, description: str, example: str | None = None) -> Paramete
     return Parameter(name=name, where="path", description=description, schema=schema, example=example)
 
 
-def header(name: str, description: str) -> Parameter:
-    """A header of the request."""
-    return Parameter(name=name, where="header", description=description, schema={"type": "string"})
+def in_query(name: str, description: str, **schema: Any) -> Parameter:
+    """A query parameter, a string unless the schema says otherwise."""
+    return Parameter(name=name, where="query", description=description, schema={"type": "string", **schema})
+
+
+def in_header(name: str, description: str, **schema: Any) -> Parameter:
+    """A header of the request, a string unless the schema says otherwise."""
+    return Parameter(name=name, where="header", description=description, schema={"type": "string", **schema})
+
+
+def answer_header(description: str, *, is_certain: bool = False, **schema: Any) -> Header:
+    """A header of an answer, a string unless the schema says otherwise."""
+    return Header(description=description, schema={"type": "string", **schema}, is_certain=is_certain)
 
 
 TASK_ID: Final = in_path(
@@ -46,36 +56,27 @@ TASK_ID: Final = in_path(
 TASK_LIST_ID: Final = in_path("taskListID", "The `taskListID` in the answer to its creation.")
 
 CACHE_HEADERS: Final = (
-    header("x-cache-namespace", "Namespace of the result in the cache service; overrides the template's."),
-    header("x-cache-scope", "Scope of the result in the cache service; overrides the template's."),
+    in_header("x-cache-namespace", "Namespace of the result in the cache service; overrides the template's."),
+    in_header("x-cache-scope", "Scope of the result in the cache service; overrides the template's."),
 )
 
 START_HEADERS: Final = (
-    Parameter(
-        name=later.HEADERS.delay,
-        where="header",
-        description=(
-            f"Seconds from the creation to the start, at most {int(MAX_WAIT.total_seconds())}; "
-            "not together with `x-task-not-before`."
-        ),
-        schema={"type": "string", "pattern": "^[0-9]{1,7}$"},
+    in_header(
+        later.HEADERS.delay,
+        f"Seconds from the creation to the start, at most {int(MAX_WAIT.total_seconds())}; "
+        "not together with `x-task-not-before`.",
+        pattern="^[0-9]{1,7}$",
     ),
-    Parameter(
-        name=later.HEADERS.not_before,
-        where="header",
-        description=(
-            f"Time of the start (RFC 3339), at most {MAX_WAIT.days} days ahead; not together with `x-task-delay`."
-        ),
-        schema={"type": "string", "format": "date-time"},
+    in_header(
+        later.HEADERS.not_before,
+        f"Time of the start (RFC 3339), at most {MAX_WAIT.days} days ahead; not together with `x-task-delay`.",
+        format="date-time",
     ),
-    Parameter(
-        name=later.HEADERS.group,
-        where="header",
-        description=(
-            "The group in whose turn it starts, a tenant for example: however many tasks a group has, those of others "
-            "do not wait for them. The name of the template unless set."
-        ),
-        schema={"type": "string", "pattern": "^[!-~]{1,128}$"},
+    in_header(
+        later.HEADERS.group,
+        "The group in whose turn it starts, a tenant for example: however many tasks a group has, those of others "
+        "do not wait for them. The name of the template unless set.",
+        pattern="^[!-~]{1,128}$",
     ),
 )
 START_ERRORS: Final = tuple(
@@ -90,65 +91,41 @@ START_ERRORS: Final = tuple(
 )
 
 TRACE_HEADERS: Final = (
-    header(
+    in_header(
         "traceparent",
         "The trace that the task or list belongs to (W3C Trace Context). One that is not valid is ignored.",
     ),
-    header("tracestate", "Sent with every call, as traceparent is."),
+    in_header("tracestate", "Sent with every call, as traceparent is."),
 )
 
 PAGING: Final = (
-    Parameter(
-        name="limit",
-        where="query",
-        description="The most entries of the page.",
-        schema={"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+    in_query(
+        "limit", "The most entries of the page.", type="integer", minimum=1, maximum=MAX_LIMIT, default=DEFAULT_LIMIT
     ),
-    Parameter(name="next", where="query", description="`next` of the previous page.", schema={"type": "string"}),
+    in_query("next", "`next` of the previous page."),
 )
 
-IF_MATCH: Final = Parameter(
-    name="If-Match",
-    where="header",
-    description=(
-        "The `ETag` of the version to change, several separated by commas, or `*` for any. "
-        "Answered with 412 if another one is stored."
-    ),
-    schema={"type": "string", "pattern": r'^(\*|"[^",]*"(, ?"[^",]*")*)$'},
+IF_MATCH: Final = in_header(
+    "If-Match",
+    "The `ETag` of the version to change, several separated by commas, or `*` for any. "
+    "Answered with 412 if another one is stored.",
+    pattern=r'^(\*|"[^",]*"(, ?"[^",]*")*)$',
 )
-IF_NONE_MATCH: Final = Parameter(
-    name="If-None-Match",
-    where="header",
-    description="`*`: answered with 412 if there is one already.",
-    schema={"type": "string", "enum": ["*"]},
-)
-IF_CHANGED: Final = Parameter(
-    name="If-None-Match",
-    where="header",
-    description="The `ETag` of the version that the client has. Answered with 304 if it is still the same.",
-    schema={"type": "string", "pattern": r'^(\*|"[^",]*")$'},
+IF_NONE_MATCH: Final = in_header("If-None-Match", "`*`: answered with 412 if there is one already.", enum=["*"])
+IF_CHANGED: Final = in_header(
+    "If-None-Match",
+    "The `ETag` of the version that the client has. Answered with 304 if it is still the same.",
+    pattern=r'^(\*|"[^",]*")$',
 )
 
-ETAG: Final = Header(
-    description="The tag of this version, for `If-Match`.", schema={"type": "string", "pattern": '^"[0-9a-f]{32}"$'}
+ETAG: Final = answer_header("The tag of this version, for `If-Match`.", is_certain=True, pattern='^"[0-9a-f]{32}"$')
+CHANGED_BY: Final = answer_header(
+    "`sub` of the caller who has written this version, percent-encoded where needed; only if it is known."
 )
-
-CHANGED_BY: Final = Header(
-    description="`sub` of the caller who has written this version, percent-encoded where needed; only if it is known.",
-    schema={"type": "string"},
-    is_certain=False,
-)
-
 CHALLENGE: Final = {
-    name: Header(description=description, schema={"type": "string"}, is_certain=False)
-    for name, description in (
-        ("WWW-Authenticate", "What the client lacks (RFC 6750)."),
-        ("x-amzn-Remapped-WWW-Authenticate", "The same, as API Gateway renames it."),
-    )
+    "WWW-Authenticate": answer_header("What the client lacks (RFC 6750)."),
+    "x-amzn-Remapped-WWW-Authenticate": answer_header("The same, as API Gateway renames it."),
 }
-
-UNREADABLE_NAME: Final = raised_by(lambda: a_request(segments={"name": "%ff"}).segment("name"))
-UNAVAILABLE: Final = Unavailable()
 
 PAYLOAD_ERRORS: Final = (
     raised_by(lambda: check_payload("")),
@@ -159,12 +136,16 @@ PAYLOAD_ERRORS: Final = (
 EVERYWHERE: Final = (InternalError(),)
 """Errors of every operation."""
 
+NAMED: Final = (raised_by(lambda: a_request(segments={"name": "%ff"}).segment("name")),)
+"""Errors of operations with a name or an id in their path."""
+
 GUARDED: Final = (
+    Unavailable(),
     Unauthenticated(),
     Unauthenticated.invalid_token(Unauthenticated.EXPIRED),
     Unavailable.token_keys(),
 )
-"""Errors of operations that need a token where authentication is on."""
+"""Errors of operations that use the storage, and need a token where authentication is on."""
 
 WRITING: Final = (
     InsufficientScope("task.admin"),
@@ -209,7 +190,7 @@ GATEWAY: Final = (
         kind=0,
         message="too many requests",
         detail="the rate limit is exceeded, try again later",
-        headers={"Retry-After": Header(description="Seconds.", schema={"type": "integer", "minimum": 0})},
+        headers={"Retry-After": answer_header("Seconds.", is_certain=True, type="integer", minimum=0)},
     ),
     GatewayError(status=500, kind=7, message="internal error", detail="the request could not be handled"),
     GatewayError(status=502, kind=7, message="no answer", detail="the service gave no valid answer"),

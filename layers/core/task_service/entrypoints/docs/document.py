@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import chain
 from typing import Any, Final
 
@@ -22,16 +23,6 @@ from task_service.entrypoints.docs.operation import Body, Header, Operation, Par
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 _SOME_ERROR_ID: Final = "c6af9ac6-7b61-41e6-9a41-93e8deadbee4"
-_TAGS: Final = (
-    common.TASKS,
-    common.TASK_LISTS,
-    common.TASK_TEMPLATES,
-    common.TASK_LIST_TEMPLATES,
-    common.POLICIES,
-    common.EVENT_TASKS,
-    common.HEALTH,
-    common.DOCUMENTATION,
-)
 _DESCRIPTION: Final = """\
 Runs HTTP tasks and lists of tasks asynchronously. A POST to a named task is answered with an id at once; under this id
 the client reads the status and the result of the task. A template says what the tasks of a name do.
@@ -63,7 +54,7 @@ def openapi() -> dict[str, Any]:
         },
         # Relative to the document, which is one folder below the API.
         "servers": [{"url": "..", "description": "The API that this document comes from."}],
-        "tags": [{"name": tag.name, "description": tag.description} for tag in _TAGS],
+        "tags": [asdict(tag) for tag in dict.fromkeys(operation.tag for operation in described)],
         # No token or one: authentication is off unless a deployment turns it on.
         "security": [{}, {"bearerAuth": []}],
         "paths": paths,
@@ -85,52 +76,50 @@ def openapi() -> dict[str, Any]:
 def _operation(operation: Operation) -> dict[str, Any]:
     responses = {str(status): _success(answer) for status, answer in operation.answers.items()}
     responses |= _errors(operation)
-    described: dict[str, Any] = {
+    return {
         "operationId": operation.id,
         "tags": [operation.tag.name],
         "summary": operation.summary,
         "responses": dict(sorted(responses.items())),
+        **_given(
+            description=operation.description or None,
+            parameters=[_parameter(parameter) for parameter in operation.parameters] or None,
+            requestBody=_body(operation.body) if operation.body else None,
+            security=[] if operation.is_open else None,
+        ),
     }
-    if operation.description:
-        described["description"] = operation.description.strip()
-    if operation.parameters:
-        described["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
-    if operation.body is not None:
-        described["requestBody"] = _body(operation.body)
-    if operation.is_open:
-        described["security"] = []
-    return described
+
+
+def _given(**members: Any) -> dict[str, Any]:
+    """The members that there are."""
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
-    example = {} if parameter.example is None else {"example": parameter.example}
     return {
         "name": parameter.name,
         "in": parameter.where,
         "required": parameter.where == "path",
         "description": parameter.description,
         "schema": dict(parameter.schema),
-        **example,
+        **_given(example=parameter.example),
     }
 
 
 def _body(body: Body) -> dict[str, Any]:
     examples = {name: {"value": value} for name, value in body.examples.items()}
     content = {"application/json": {"schema": _schema(body.shape), "examples": examples}}
-    description = {"description": body.description} if body.description else {}
-    return {"required": True, **description, "content": content}
+    return {"required": True, **_given(description=body.description or None), "content": content}
 
 
 def _success(answer: Success) -> dict[str, Any]:
-    response: dict[str, Any] = {"description": answer.description}
-    if answer.headers:
-        response["headers"] = {name: _header(header) for name, header in answer.headers.items()}
+    content = None
     if answer.shape is not None:
-        example = {} if answer.example is None else {"example": answer.example}
-        response["content"] = {answer.content_type: {"schema": _schema(answer.shape), **example}}
-    if answer.links:
-        response["links"] = dict(answer.links)
-    return response
+        content = {answer.content_type: {"schema": _schema(answer.shape), **_given(example=answer.example)}}
+    headers = {name: _header(header) for name, header in answer.headers.items()}
+    return _given(
+        description=answer.description, headers=headers or None, content=content, links=dict(answer.links) or None
+    )
 
 
 def _header(header: Header) -> dict[str, Any]:
@@ -138,6 +127,8 @@ def _header(header: Header) -> dict[str, Any]:
 
 
 def _schema(shape: Shape) -> dict[str, Any]:
+    if isinstance(shape, tuple):
+        return {"anyOf": [_schema(one) for one in shape]}
     if isinstance(shape, Mapping):
         return dict(shape)
     return {"$ref": _REFERENCE.format(model=_name(shape.__name__))}
@@ -148,7 +139,7 @@ def _schema(shape: Shape) -> dict[str, Any]:
 
 def _errors(operation: Operation) -> dict[str, Any]:
     """Every error response of an operation, including those of API Gateway."""
-    refusals = [*operation.errors, *common.EVERYWHERE]
+    refusals = [*(common.NAMED if "{" in operation.path else ()), *operation.errors, *common.EVERYWHERE]
     if not operation.is_open:
         refusals += common.GUARDED
     if operation.method in ADMIN_METHODS:
@@ -181,22 +172,18 @@ def _error(
     title = problem.title(bodies[0]["status"])
     return {
         "description": f"{title}: {next(iter(messages))}" if len(messages) == 1 else f"{title}.",
-        **({"headers": headers} if headers else {}),
+        **_given(headers=headers or None),
         "content": {"application/json": {"schema": _schema(Problem), "examples": examples}},
     }
 
 
 def _share_responses(paths: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Replace the responses that several operations have by references; returns those responses by name."""
-    used = Counter(
-        _text(response)
-        for methods in paths.values()
-        for operation in methods.values()
-        for response in operation["responses"].values()
-    )
+    described = [operation["responses"] for methods in paths.values() for operation in methods.values()]
+    used = Counter(_text(response) for responses in described for response in responses.values())
     names: dict[str, str] = {}
     shared: dict[str, Any] = {}
-    for responses in (operation["responses"] for methods in paths.values() for operation in methods.values()):
+    for responses in described:
         for status, response in responses.items():
             text = _text(response)
             if used[text] < 2 or int(status) < 400:
@@ -264,7 +251,7 @@ def _schemas(described: Sequence[Operation]) -> dict[str, Any]:
     for operation in described:
         shapes += [operation.body.shape] if operation.body else []
         for answer in operation.answers.values():
-            shapes += [answer.shape, *answer.models]
+            shapes += answer.shape if isinstance(answer.shape, tuple) else [answer.shape]
     models = dict.fromkeys(shape for shape in shapes if isinstance(shape, type) and issubclass(shape, BaseModel))
     _, schemas = models_json_schema(
         [(model, "validation") for model in models], ref_template=_REFERENCE, schema_generator=_Schemas

@@ -7,7 +7,7 @@ the root.
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -27,41 +27,31 @@ CONTENT_TYPES: Final = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Content:
-    """The content of a file."""
-
-    text: str
-    tag: str
-    """Its ETag."""
-
-    @classmethod
-    def of(cls, text: str) -> "Content":
-        """The content with its tag."""
-        return cls(text=text, tag=f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"')
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class File:
-    """A file."""
+    """A file, whose text is made or read when the first request asks for it."""
 
-    content_type: str
-    cache_control: str
-    content: Callable[[], Content]
-    """Makes or reads the content when the first request asks for it."""
+    kind: str
+    """The ending of such a file's name."""
+    make: Callable[[], str]
+    cache_control: str = ASK_EACH_TIME
 
-    @classmethod
-    def made(cls, kind: str, make: Callable[[], str], *, cache_control: str = ASK_EACH_TIME) -> "File":
-        """The file that `make` makes; `kind` is the ending of such a file's name."""
-        content = cache(lambda: Content.of(make()))
-        return cls(content_type=CONTENT_TYPES[kind], cache_control=cache_control, content=content)
+    @cached_property
+    def text(self) -> str:
+        """The content."""
+        return self.make()
+
+    @cached_property
+    def tag(self) -> str:
+        """Its ETag."""
+        return f'"{hashlib.sha256(self.text.encode()).hexdigest()[:32]}"'
 
 
 def files_in(folder: Path) -> dict[str, File]:
     """The files of a folder of ours; its index.html stands for the folder."""
     return {
-        "" if path.name == "index.html" else path.name: File.made(
-            path.suffix, partial(path.read_text, encoding="utf-8")
+        "" if path.name == "index.html" else path.name: File(
+            kind=path.suffix, make=partial(path.read_text, encoding="utf-8")
         )
         for path in sorted(folder.iterdir())
     }
@@ -98,11 +88,10 @@ class Folder:
         if not name and not is_folder:
             # The relative addresses in the page need the slash.
             return Response(status=308, headers={"Location": f"{self.name}/"})
-        content = file.content()
-        headers = {"ETag": content.tag, "Cache-Control": file.cache_control}
-        if content.tag in _tags(request.header("If-None-Match")):
+        headers = {"ETag": file.tag, "Cache-Control": file.cache_control}
+        if file.tag in _tags(request.header("If-None-Match")):
             return Response(status=304, headers=headers)
-        return Response(status=200, body=content.text, headers={"Content-Type": file.content_type, **headers})
+        return Response(status=200, body=file.text, headers={"Content-Type": CONTENT_TYPES[file.kind], **headers})
 
 
 def _tags(header: str | None) -> set[str]:

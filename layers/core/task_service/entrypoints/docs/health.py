@@ -6,21 +6,18 @@ from typing import Final
 from task_service import VERSION
 from task_service.domain.errors import Unavailable
 from task_service.entrypoints.docs import answers
-from task_service.entrypoints.docs.common import DOCUMENTATION, HEALTH
-from task_service.entrypoints.docs.operation import Header, Operation, Parameter, Success
+from task_service.entrypoints.docs.common import DOCUMENTATION, HEALTH, answer_header, in_header
+from task_service.entrypoints.docs.operation import Operation, Success
 
 _UP: Final = Success(
     description="Yes.", shape=answers.Health, example={"service": "task", "status": "up", "version": VERSION}
 )
 _HEADERS: Final = {
-    "ETag": Header(description="The tag of this version, for `If-None-Match`.", schema={"type": "string"}),
-    "Cache-Control": Header(description="How long a cache may keep it.", schema={"type": "string"}),
+    "ETag": answer_header("The tag of this version, for `If-None-Match`.", is_certain=True),
+    "Cache-Control": answer_header("How long a cache may keep it.", is_certain=True),
 }
-_IF_NONE_MATCH: Final = Parameter(
-    name="If-None-Match",
-    where="header",
-    description="The `ETag` of the version that the client has: answered with 304 if it is still the same.",
-    schema={"type": "string"},
+_IF_NONE_MATCH: Final = in_header(
+    "If-None-Match", "The `ETag` of the version that the client has: answered with 304 if it is still the same."
 )
 
 

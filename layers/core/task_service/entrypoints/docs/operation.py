@@ -8,8 +8,10 @@ from pydantic import BaseModel
 
 from task_service.domain.errors import TaskServiceError
 
-Shape = type[BaseModel] | Mapping[str, Any]
+Schema = type[BaseModel] | Mapping[str, Any]
 """A model, or a JSON schema."""
+Shape = Schema | tuple[Schema, ...]
+"""One of them, or any of several."""
 
 ANY_JSON: Mapping[str, Any] = {"description": "Any JSON value."}
 
@@ -60,8 +62,6 @@ class Success:
     description: str
     shape: Shape | None = None
     """None if it has no body."""
-    models: Sequence[type[BaseModel]] = ()
-    """The models that a JSON schema in `shape` refers to."""
     example: Any = None
     headers: Mapping[str, Header] = field(default_factory=dict)
     content_type: str = "application/json"
@@ -82,8 +82,8 @@ class Operation:
     body: Body | None = None
     answers: Mapping[int, Success]
     errors: Sequence[TaskServiceError] = ()
-    """An example of each error, except those that every operation, every guarded or every writing one has."""
+    """An example of each error, except those that follow from the path, the method and `is_open`."""
     error_headers: Mapping[int, Mapping[str, Header]] = field(default_factory=dict)
     """Headers that errors of this operation have, by their status."""
     is_open: bool = False
-    """Whether it never needs a token."""
+    """Whether it is answered without a token."""

@@ -2,26 +2,21 @@
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from task_service.domain.task import State
 from task_service.entrypoints.api.parameters import search_request
 from task_service.entrypoints.docs import answers
-from task_service.entrypoints.docs.common import PAGING, TASK_LISTS, TASKS, UNAVAILABLE
+from task_service.entrypoints.docs.common import PAGING, TASK_LISTS, TASKS, in_query
 from task_service.entrypoints.docs.examples import a_request, raised_by
-from task_service.entrypoints.docs.operation import Operation, Parameter, Shape, Success, Tag
+from task_service.entrypoints.docs.operation import Operation, Shape, Success, Tag
 from task_service.entrypoints.docs.tasks import LIST_ITEM, TASK_FAILED
 
-
-def _in_query(name: str, description: str, **schema: Any) -> Parameter:
-    return Parameter(name=name, where="query", description=description, schema={"type": "string", **schema})
-
-
 _FILTERS: Final = (
-    _in_query("name", "Only those of this template.", minLength=1),
-    _in_query("state", "Only those in this state, which answers show as `status`.", enum=list(State)),
-    _in_query("since", "Only those created at this time or later.", format="date-time"),
-    _in_query("until", "Only those created before this time.", format="date-time"),
+    in_query("name", "Only those of this template.", minLength=1),
+    in_query("state", "Only those in this state, which answers show as `status`.", enum=list(State)),
+    in_query("since", "Only those created at this time or later.", format="date-time"),
+    in_query("until", "Only those created before this time.", format="date-time"),
 )
 _ERRORS: Final = (
     *(
@@ -35,7 +30,6 @@ _ERRORS: Final = (
             {"next": "2"},
         )
     ),
-    UNAVAILABLE,
 )
 
 

@@ -40,7 +40,7 @@ class Site:
             **files_in(PAGE),
             "swagger-ui-bundle.js": _library_file("swagger-ui-bundle.min.js", ".js"),
             "swagger-ui.css": _library_file("swagger-ui.min.css", ".css"),
-            "openapi.json": File.made(".json", lambda: json.dumps(document())),
+            "openapi.json": File(kind=".json", make=lambda: json.dumps(document())),
         }
         self._swagger_ui = Folder(name="swagger-ui", files=swagger_ui, policy=_POLICY_OF_SWAGGER_UI)
         self._status = Folder(name="status", files=files_in(STATUS), policy=_POLICY_OF_STATUS)
@@ -56,7 +56,7 @@ class Site:
 
 
 def _library_file(name: str, kind: str) -> File:
-    return File.made(kind, lambda: (_library() / name).read_text("utf-8"), cache_control=ASK_ONCE_A_DAY)
+    return File(kind=kind, make=lambda: (_library() / name).read_text(encoding="utf-8"), cache_control=ASK_ONCE_A_DAY)
 
 
 def _library() -> Path:

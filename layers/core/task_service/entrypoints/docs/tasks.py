@@ -8,7 +8,7 @@ from task_service.domain.limits import MAX_BATCH
 from task_service.domain.template import TemplateKind
 from task_service.entrypoints.api.batch import refuse_headers
 from task_service.entrypoints.api.problem import members
-from task_service.entrypoints.docs import answers
+from task_service.entrypoints.docs import answers, prefer
 from task_service.entrypoints.docs.common import (
     CACHE_HEADERS,
     NAME_RULE,
@@ -20,13 +20,10 @@ from task_service.entrypoints.docs.common import (
     TASK_LISTS,
     TASKS,
     TRACE_HEADERS,
-    UNAVAILABLE,
-    UNREADABLE_NAME,
     in_path,
 )
 from task_service.entrypoints.docs.examples import a_request, raised_by
 from task_service.entrypoints.docs.operation import ANY_JSON, Body, Operation, Shape, Success
-from task_service.entrypoints.docs.prefer import FAILED, WAS_CANCELLED, add_list_creation, add_task_creation, add_wait
 from task_service.schemas.batch import TaskOrdersSchema, read_orders
 
 SOME_ID: Final = "a9d7398a-fbfe-48bd-bb64-c5b7a92a5d5a"
@@ -37,6 +34,8 @@ _BODY: Final = Body(
     description="Any JSON value, read as JSON whatever Content-Type says. It is sent to the target unchanged.",
     examples={"an object": {"greeting": "hello"}, "any other value": 42},
 )
+
+_CREATION_HEADERS: Final = (*CACHE_HEADERS, *START_HEADERS, *TRACE_HEADERS, prefer.WAIT, prefer.KEY)
 
 TASK_CREATED: Final[Mapping[str, Any]] = {
     "id": SOME_ID,
@@ -76,15 +75,16 @@ LIST_ITEM: Final[Mapping[str, Any]] = {
 
 def operations() -> Iterable[Operation]:
     """Create and read tasks and lists."""
-    yield add_task_creation(_create_task())
+    yield _create_task()
     yield _create_tasks()
-    yield add_wait(_task_result())
-    yield add_wait(_task_status())
-    yield add_list_creation(_create_list(), _list_example("failed", "failed"))
-    yield add_wait(_list_status())
+    yield _task_result()
+    yield _task_status()
+    yield _create_list()
+    yield _list_status()
 
 
 def _create_task() -> Operation:
+    task_id = prefer.identity("x-task-id", "the task")
     link = {"operationId": "readTaskStatus", "parameters": {"taskID": "$response.body#/taskID"}}
     return Operation(
         method="POST",
@@ -96,22 +96,26 @@ def _create_task() -> Operation:
             "The answer comes once the task is durable. From then on its status can be read. A task that waits for its "
             "time is `created`, and can be cancelled."
         ),
-        parameters=(
-            in_path("taskName", f"The name of a task template. {NAME_RULE}", "hello"),
-            *CACHE_HEADERS,
-            *START_HEADERS,
-            *TRACE_HEADERS,
-        ),
+        parameters=(in_path("taskName", f"The name of a task template. {NAME_RULE}", "hello"), *_CREATION_HEADERS),
         body=_BODY,
         answers={
             200: Success(
-                description="The task is durable, and will run.",
-                shape=answers.TaskCreated,
+                description="The task is durable, and will run. With `Prefer`, if it is done in time: its result.",
+                shape=(answers.TaskCreated, ANY_JSON),
                 example={"taskID": SOME_ID},
+                headers={**prefer.APPLIED, **prefer.LOCATION, **task_id},
                 links={"status": link, "result": {**link, "operationId": "readTaskResult"}},
             )
         },
-        errors=(UNREADABLE_NAME, *PAYLOAD_ERRORS, *START_ERRORS, NotFound.template(TemplateKind.TASK), UNAVAILABLE),
+        errors=(
+            *PAYLOAD_ERRORS,
+            *START_ERRORS,
+            NotFound.template(TemplateKind.TASK),
+            prefer.FAILED,
+            prefer.WAS_CANCELLED,
+            *prefer.KEY_ERRORS,
+        ),
+        error_headers={prefer.FAILED.status: {**prefer.APPLIED, **task_id}},
     )
 
 
@@ -153,7 +157,6 @@ def _create_tasks() -> Operation:
             raised_by(lambda: read_orders("{}")),
             raised_by(lambda: read_orders(f"[{','.join('1' * (MAX_BATCH + 1))}]")),
             raised_by(lambda: refuse_headers(a_request(headers={"Idempotency-Key": "order-42"}))),
-            UNAVAILABLE,
         ),
     )
 
@@ -166,16 +169,19 @@ def _task_result() -> Operation:
         tag=TASKS,
         summary="Read the result of a task",
         description="The target's answer or the policies' output, unchanged; text other than JSON as a JSON string.",
-        parameters=(TASK_ID,),
-        answers={200: Success(description="The result.", shape=ANY_JSON, example={"greeting": "hello"})},
+        parameters=(TASK_ID, prefer.WAIT),
+        answers={
+            200: Success(
+                description="The result.", shape=ANY_JSON, example={"greeting": "hello"}, headers=prefer.APPLIED
+            )
+        },
         errors=(
-            UNREADABLE_NAME,
             NotFound.task(),
             NotFound.result(),
-            FAILED,
-            WAS_CANCELLED,
-            UNAVAILABLE,
+            prefer.FAILED,
+            prefer.WAS_CANCELLED,
         ),
+        error_headers={404: prefer.APPLIED, prefer.FAILED.status: prefer.APPLIED},
     )
 
 
@@ -192,13 +198,15 @@ def _task_status() -> Operation:
         id="readTaskStatus",
         tag=TASKS,
         summary="Read the status of a task",
-        parameters=(TASK_ID,),
-        answers=by_state(answers.TaskStatus, examples),
-        errors=(UNREADABLE_NAME, NotFound.task(), UNAVAILABLE),
+        parameters=(TASK_ID, prefer.WAIT),
+        answers=_by_state(answers.TaskStatus, examples),
+        errors=(NotFound.task(),),
+        error_headers={404: prefer.APPLIED},
     )
 
 
 def _create_list() -> Operation:
+    headers = {**prefer.APPLIED, **prefer.LOCATION, **prefer.identity("x-task-list-id", "the list")}
     link = {"operationId": "readTaskListStatus", "parameters": {"taskListID": "$response.body#/taskListID"}}
     return Operation(
         method="POST",
@@ -212,26 +220,30 @@ def _create_list() -> Operation:
         ),
         parameters=(
             in_path("taskListName", f"The name of a task list template. {NAME_RULE}", "three-groups"),
-            *CACHE_HEADERS,
-            *START_HEADERS,
-            *TRACE_HEADERS,
+            *_CREATION_HEADERS,
         ),
         body=_BODY,
         answers={
             200: Success(
-                description="The list is durable, and will run.",
-                shape=answers.TaskListCreated,
+                description="The list is durable, and will run. With `Prefer`, if it is done in time: its status.",
+                shape=(answers.TaskListCreated, answers.TaskListStatus),
                 example={"taskListID": SOME_LIST_ID},
+                headers=headers,
                 links={"status": link},
-            )
+            ),
+            207: Success(
+                description="With `Prefer`, if the list failed or was cancelled in time: its status.",
+                shape=answers.TaskListStatus,
+                example=_list_example("failed", "failed"),
+                headers=headers,
+            ),
         },
         errors=(
-            UNREADABLE_NAME,
             *PAYLOAD_ERRORS,
             *START_ERRORS,
             NotFound.template(TemplateKind.TASK_LIST),
             NotFound.tasks_of_list(["send-mail"]),
-            UNAVAILABLE,
+            *prefer.KEY_ERRORS,
         ),
     )
 
@@ -250,9 +262,10 @@ def _list_status() -> Operation:
         tag=TASK_LISTS,
         summary="Read the status of a task list",
         description="With every group and every task, in the order of the template.",
-        parameters=(TASK_LIST_ID,),
-        answers=by_state(answers.TaskListStatus, examples),
-        errors=(UNREADABLE_NAME, NotFound.task_list(), UNAVAILABLE),
+        parameters=(TASK_LIST_ID, prefer.WAIT),
+        answers=_by_state(answers.TaskListStatus, examples),
+        errors=(NotFound.task_list(),),
+        error_headers={404: prefer.APPLIED},
     )
 
 
@@ -263,7 +276,7 @@ def _list_example(list_status: str, task_status: str) -> Any:
     return {**LIST_ITEM, "status": list_status, **finished, "groups": groups}
 
 
-def by_state(shape: Shape, examples: Mapping[int, Any]) -> dict[int, Success]:
+def _by_state(shape: Shape, examples: Mapping[int, Any]) -> dict[int, Success]:
     """Answers whose HTTP status depends on the state of a task or list."""
     descriptions = {
         200: "It is done.",
@@ -272,6 +285,6 @@ def by_state(shape: Shape, examples: Mapping[int, Any]) -> dict[int, Success]:
         207: "It failed, or was cancelled.",
     }
     return {
-        status: Success(description=description, shape=shape, example=examples[status])
+        status: Success(description=description, shape=shape, example=examples[status], headers=prefer.APPLIED)
         for status, description in descriptions.items()
     }

@@ -28,8 +28,6 @@ from task_service.entrypoints.docs.common import (
     POLICIES,
     TASK_LIST_TEMPLATES,
     TASK_TEMPLATES,
-    UNAVAILABLE,
-    UNREADABLE_NAME,
     in_path,
 )
 from task_service.entrypoints.docs.examples import a_request, raised_by
@@ -44,7 +42,6 @@ from task_service.schemas.template import (
 
 PAGE_ERRORS: Final = (
     *(raised_by(partial(page_request, a_request(query=query))) for query in ({"limit": "0"}, {"next": "2"})),
-    UNAVAILABLE,
 )
 
 _NO_TAG: Final = raised_by(lambda: if_match(a_request(headers={"If-Match": "1"})))
@@ -62,13 +59,12 @@ def put_errors(kind: TemplateKind) -> tuple[TaskServiceError, ...]:
         _NO_STAR,
         PreconditionFailed.changed(kind),
         PreconditionFailed.exists(kind),
-        UNAVAILABLE,
     )
 
 
 def delete_errors(kind: TemplateKind) -> tuple[TaskServiceError, ...]:
     """The errors of deleting."""
-    return (NotFound.template(kind), _NO_TAG, PreconditionFailed.changed(kind), UNAVAILABLE)
+    return (NotFound.template(kind), _NO_TAG, PreconditionFailed.changed(kind))
 
 
 _GREETING_NAME: Final = "examples/example/greeting/1.0"
@@ -236,6 +232,7 @@ def _page(kind: Kind) -> Operation:
 
 
 def _get(kind: Kind) -> Operation:
+    headers = {"ETag": ETAG, "x-changed-by": CHANGED_BY}
     return Operation(
         method="GET",
         path=_one(kind),
@@ -248,13 +245,11 @@ def _get(kind: Kind) -> Operation:
                 description=f"The {kind.noun}, without members that are not set.",
                 shape=kind.read,
                 example=kind.stored,
-                headers={"ETag": ETAG, "x-changed-by": CHANGED_BY},
+                headers=headers,
             ),
-            304: Success(
-                description="The client has this version already.", headers={"ETag": ETAG, "x-changed-by": CHANGED_BY}
-            ),
+            304: Success(description="The client has this version already.", headers=headers),
         },
-        errors=(UNREADABLE_NAME, _NO_KNOWN_TAG, NotFound.template(kind.kind), UNAVAILABLE),
+        errors=(_NO_KNOWN_TAG, NotFound.template(kind.kind)),
     )
 
 
@@ -272,7 +267,7 @@ def _put(kind: Kind) -> Operation:
         parameters=(*kind.name, IF_MATCH, IF_NONE_MATCH),
         body=Body(shape=kind.written, examples=kind.examples),
         answers={200: stored("It replaced another version."), 201: stored("It is new.")},
-        errors=(UNREADABLE_NAME, *kind.faults, *put_errors(kind.kind)),
+        errors=(*kind.faults, *put_errors(kind.kind)),
     )
 
 
@@ -285,5 +280,5 @@ def _delete(kind: Kind) -> Operation:
         summary=f"Delete a {kind.noun}",
         parameters=(*kind.name, IF_MATCH),
         answers={204: Success(description="It is deleted.")},
-        errors=(UNREADABLE_NAME, *delete_errors(kind.kind)),
+        errors=delete_errors(kind.kind),
     )
