@@ -23,8 +23,7 @@ from task_service.adapters.postgres.values import (
 )
 from task_service.domain.context import Context
 from task_service.domain.task import Body, State, place_of
-from task_service.domain.task_list import CHUNK, GroupState, TaskList
-from task_service.ports import ListRecords
+from task_service.domain.task_list import CHUNK, GroupState, ListRecords, TaskList
 
 COLUMNS: Final = (
     "id, name, plan, plan_key, request, request_key, cache_namespace, cache_scope, state, replay, created_at, "
