@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from task_service.domain import json_text
 from task_service.domain.context import NO_CONTEXT, Context
+from task_service.domain.start import group_of
 from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.template import TaskTemplate
-from task_service.domain.turns import group_of
 
 CHUNK: Final = 150
 """Of a parallel group larger than this, the outstanding tasks are kept in chunks of this size."""
@@ -212,21 +212,27 @@ class GroupState:
     error: str | None = None
 
 
-# -- what clients see
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Overview:
-    """A list with the states of all its groups and tasks."""
+class ListRecords:
+    """Everything that is stored of a list."""
 
     task_list: TaskList
-    plan: Plan
     groups: Mapping[int, GroupState]
     """Groups that have started."""
     tasks: Mapping[tuple[int, int], State]
     """The shown states of the tasks that have been started, by group and position, of groups that are not closed."""
     failed: Mapping[int, frozenset[int]] = field(default_factory=dict)
     """The positions of the tasks that failed, of parallel groups."""
+
+
+# -- what clients see
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Overview(ListRecords):
+    """A list with the states of all its groups and tasks."""
+
+    plan: Plan
 
     def task_states(self, index: int) -> list[State]:
         """The state of every task of a group, in the template's order."""

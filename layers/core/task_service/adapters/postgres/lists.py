@@ -22,8 +22,7 @@ from task_service.adapters.postgres.values import (
     storable,
 )
 from task_service.domain.task import Body, State, place_of
-from task_service.domain.task_list import CHUNK, GroupState, TaskList, chunks_of
-from task_service.ports import ListRecords
+from task_service.domain.task_list import CHUNK, GroupState, ListRecords, TaskList, chunks_of
 
 _MEMBERS: Final = (
     *("id", "name", "cache_namespace", "cache_scope", "state", "replay", "created_at", "expires_at", "not_before"),

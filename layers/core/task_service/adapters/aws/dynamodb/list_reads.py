@@ -6,8 +6,7 @@ from task_service.adapters.aws.dynamodb.list_items import LIST_SORT_KEY, read_gr
 from task_service.adapters.aws.dynamodb.table import Table
 from task_service.adapters.aws.dynamodb.values import Item, read_body, read_number, read_numbers
 from task_service.domain.task import Body, State
-from task_service.domain.task_list import GroupState, TaskList
-from task_service.ports import ListRecords
+from task_service.domain.task_list import GroupState, ListRecords, TaskList
 
 
 def read_records(table: Table, list_id: str) -> ListRecords | None:

@@ -55,8 +55,7 @@ from task_service.adapters.aws.dynamodb.values import (
 )
 from task_service.adapters.aws.wire import ConditionFailed
 from task_service.domain.task import Body, State
-from task_service.domain.task_list import CHUNK, GroupState, TaskList, chunks_of
-from task_service.ports import ListRecords
+from task_service.domain.task_list import CHUNK, GroupState, ListRecords, TaskList, chunks_of
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
