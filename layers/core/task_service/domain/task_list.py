@@ -31,6 +31,13 @@ SKIPPED: Final = "not called: a task before it in its group failed"
 CANCELLED: Final = "cancelled on request"
 
 
+def chunks_of(parallel: int) -> list[range]:
+    """The positions in each chunk of a parallel group; empty: it is kept as a whole."""
+    if parallel <= CHUNK:
+        return []
+    return [range(first, min(first + CHUNK, parallel)) for first in range(0, parallel, CHUNK)]
+
+
 class Execution(StrEnum):
     """How the tasks of a group run."""
 
