@@ -12,13 +12,13 @@ import argparse
 import logging
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from host import ROOT
 
 if TYPE_CHECKING:
     from host.settings import Settings
 
-ROOT: Final = Path(__file__).resolve().parents[1]
 KINDS: Final = {"serve": ("api",), "work": ("worker",), "all": ("api", "worker")}
 
 
@@ -51,28 +51,29 @@ def main() -> int:
 
 
 def _run(arguments: argparse.Namespace, settings: "Settings") -> None:
-    if arguments.command == "api-process":
-        from host import api, heartbeat, telemetry
+    if arguments.command == "migrate":
+        _migrate()
+        return
+    if arguments.command in KINDS:
+        _supervise(settings, KINDS[arguments.command])
+        return
+    from host import heartbeat, telemetry
 
-        heartbeat.end_with_first()
-        telemetry.install()
+    heartbeat.end_with_first()
+    telemetry.install()
+    # They load the functions, which have to find the metrics of this process.
+    if arguments.command == "api-process":
+        from host import api
+
         api.run(settings, arguments.descriptor)
     elif arguments.command == "worker-process":
-        from host import heartbeat, telemetry, worker
+        from host import worker
 
-        heartbeat.end_with_first()
-        telemetry.install()
         worker.run(settings)
-    elif arguments.command == "isolated-process":
-        from host import heartbeat, isolation, telemetry
-
-        heartbeat.end_with_first()
-        telemetry.install()
-        isolation.run(arguments.descriptor, settings.executor_seconds)
-    elif arguments.command == "migrate":
-        _migrate()
     else:
-        _supervise(settings, KINDS[arguments.command])
+        from host import isolation
+
+        isolation.run(arguments.descriptor, settings.executor_seconds)
 
 
 def _migrate() -> None:

@@ -3,12 +3,10 @@
 import time
 from dataclasses import dataclass, field
 from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from uuid import uuid4
 
+from host import ROOT
 from task_service.entrypoints.telemetry import Handler
-
-FUNCTIONS = Path(__file__).resolve().parents[1] / "functions"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +25,7 @@ class Context:
 
 def load(name: str) -> Handler:
     """The handler of functions/<name>/app.py. Each file is called app.py, so each module gets a name of its own."""
-    spec = spec_from_file_location(f"task_service_function_{name}", FUNCTIONS / name / "app.py")
+    spec = spec_from_file_location(f"task_service_function_{name}", ROOT / "functions" / name / "app.py")
     if spec is None or spec.loader is None:
         raise ImportError(f"there is no function {name}")
     module = module_from_spec(spec)

@@ -1,5 +1,6 @@
 """API Gateway's part: finds the resource of a path, and makes the event of a request (payload format 1.0)."""
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -45,18 +46,15 @@ def path_of(target: str) -> tuple[str, str]:
 
 def match(path: str) -> Match:
     """The resource of a path. Like API Gateway's, it ignores one slash at the end; the API does not."""
-    segments = path.removesuffix("/").split("/")[1:]
-    if segments[:1] and segments[0] in DOCS:
-        folder, rest = f"/{segments[0]}", "/".join(segments[1:])
-        parameters = {"proxy": rest} if rest else {}
-        return Match(resource=f"{folder}/{{proxy+}}" if rest else folder, parameters=parameters, is_docs=True)
-    for resource, parts in _RESOURCES.get(len(segments), ()):
-        if all(segment and part in (segment, None) for part, segment in zip(parts, segments, strict=True)):
-            names = resource.split("/")[1:]
-            parameters = {
-                name[1:-1]: segment for name, part, segment in zip(names, parts, segments, strict=True) if part is None
-            }
-            return Match(resource=resource, parameters=parameters)
+    path = path.removesuffix("/")
+    folder, _, rest = path.removeprefix("/").partition("/")
+    if folder in DOCS:
+        if rest:
+            return Match(resource=f"/{folder}/{{proxy+}}", parameters={"proxy": rest}, is_docs=True)
+        return Match(resource=f"/{folder}", parameters={}, is_docs=True)
+    for resource, pattern in _PATTERNS.items():
+        if found := pattern.fullmatch(path):
+            return Match(resource=resource, parameters=found.groupdict())
     return Match(resource="", parameters={})
 
 
@@ -94,13 +92,7 @@ def event_of(received: Received, matched: Match, request_id: str) -> dict[str, A
     }
 
 
-def _by_length() -> dict[int, list[tuple[str, tuple[str | None, ...]]]]:
-    """The resources by their number of segments, each with its parts, None where it names one."""
-    resources: dict[int, list[tuple[str, tuple[str | None, ...]]]] = {}
-    for resource in dict.fromkeys(route.resource for route in ROUTES):
-        parts = tuple(None if part.startswith("{") else part for part in resource.split("/")[1:])
-        resources.setdefault(len(parts), []).append((resource, parts))
-    return resources
-
-
-_RESOURCES: Final = _by_length()
+_PATTERNS: Final = {
+    route.resource: re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.resource)) for route in ROUTES
+}
+"""The paths of each resource."""

@@ -15,9 +15,9 @@ import sys
 import threading
 from collections.abc import Mapping
 from multiprocessing.connection import Connection, Pipe
-from pathlib import Path
 from typing import Any, Final
 
+from host import ROOT
 from host.functions import Context, load
 from host.platform import platform
 from task_service.adapters.postgres.queue_reader import Delivery
@@ -25,7 +25,6 @@ from task_service.domain.messages import from_text
 
 log: Final = logging.getLogger("task")
 
-ROOT: Final = Path(__file__).resolve().parents[1]
 GRACE: Final = 2.0
 """Seconds after the function's timeout in which it has to answer; else it is killed, as Lambda does it."""
 
@@ -57,13 +56,28 @@ class IsolatedExecutor:
         self._channel: Connection[Any, Any] | None = None
         self._lock = threading.Lock()
 
-    def start(self) -> None:
-        """Start the process, unless it runs. Raises OSError, as where there are too many processes."""
-        self._started()
+    def start(self) -> "Connection[Any, Any]":
+        """Start the process, unless it runs; returns the pipe to it. Raises OSError, as at too many processes."""
+        with self._lock:
+            if self._channel is None:
+                ours, theirs = Pipe()
+                with theirs:
+                    self._process = subprocess.Popen(
+                        [sys.executable, "-m", "host", "isolated-process", str(theirs.fileno())],
+                        pass_fds=[theirs.fileno()],
+                        # A pipe that ends with this process, so that the other one does not outlive it.
+                        stdin=subprocess.PIPE,
+                        cwd=ROOT,
+                        env={**os.environ, "DATABASE_POOL_SIZE": "2"},
+                        start_new_session=True,
+                    )
+                # Only now: a pipe to no process would be taken for a process that runs.
+                self._channel = ours
+            return self._channel
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Handle an event. Raises CrashedError, and OSError where no process can be started."""
-        channel = self._started()
+        channel = self.start()
         try:
             channel.send(event)
             if not channel.poll(self._seconds + GRACE):
@@ -86,22 +100,6 @@ class IsolatedExecutor:
             if self._channel is not None:
                 self._channel.close()
                 self._channel = None
-
-    def _started(self) -> "Connection[Any, Any]":
-        with self._lock:
-            if self._channel is None:
-                self._channel, theirs = Pipe()
-                with theirs:
-                    self._process = subprocess.Popen(
-                        [sys.executable, "-m", "host", "isolated-process", str(theirs.fileno())],
-                        pass_fds=[theirs.fileno()],
-                        # A pipe that ends with this process, so that the other one does not outlive it.
-                        stdin=subprocess.PIPE,
-                        cwd=ROOT,
-                        env={**os.environ, "DATABASE_POOL_SIZE": "2"},
-                        start_new_session=True,
-                    )
-            return self._channel
 
 
 def run(descriptor: int, seconds: float) -> None:

@@ -9,12 +9,11 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from socketserver import ThreadingMixIn
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, ThreadingWSGIServer
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -70,11 +69,7 @@ class QueueDepths(Collector):
         yield from (waiting, hidden, oldest, up)
 
 
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _ServerOfIPv6(_Server):
+class _ServerOfIPv6(ThreadingWSGIServer):
     address_family = socket.AF_INET6
 
 
@@ -112,7 +107,7 @@ def serve(platform: PostgresPlatform, settings: Settings) -> WSGIServer | None:
             settings.http_host,
             settings.metrics_port,
             application,
-            server_class=_ServerOfIPv6 if ":" in settings.http_host else _Server,
+            server_class=_ServerOfIPv6 if ":" in settings.http_host else ThreadingWSGIServer,
             handler_class=_Handler,
         )
     except OSError as error:

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import HttpVersion11, web
@@ -102,16 +103,15 @@ class Server:
         context = Context(seconds=API_SECONDS)
         event = event_of(received, matched, context.aws_request_id)
         call = partial(self._docs if matched.is_docs else self._api, event, context)
-        if not self._waits(request, matched):
-            return await self._called(call, self._threads)
-        if self._waiting >= self._settings.waiting:
+        if self._waits(request, matched):
+            if self._waiting < self._settings.waiting:
+                self._waiting += 1
+                try:
+                    return await self._called(call, self._waiting_threads)
+                finally:
+                    self._waiting -= 1
             _remove_prefer(event)
-            return await self._called(call, self._threads)
-        self._waiting += 1
-        try:
-            return await self._called(call, self._waiting_threads)
-        finally:
-            self._waiting -= 1
+        return await self._called(call, self._threads)
 
     async def _called(self, call: Callable[[], dict[str, Any]], threads: ThreadPoolExecutor) -> web.Response:
         return _response(await asyncio.get_running_loop().run_in_executor(threads, call))
@@ -196,7 +196,7 @@ class _Factory(web.Server):
 class Connection(RequestHandler):
     """One connection: refuses with the API's own errors, and waits for a head no longer than it may."""
 
-    __slots__ = ("_expects_head", "_factory", "_head_timer", "_write_timer")
+    __slots__ = ("_expects_head", "_factory", "_timers")
 
     def __init__(self, factory: _Factory) -> None:
         super().__init__(
@@ -213,8 +213,8 @@ class Connection(RequestHandler):
         )
         self._factory = factory
         self._expects_head = True
-        self._head_timer: asyncio.TimerHandle | None = None
-        self._write_timer: asyncio.TimerHandle | None = None
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        """Those that run: the one of a head, and the one of an answer that is written."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, unless there are too many."""
@@ -229,8 +229,8 @@ class Connection(RequestHandler):
         before = self._request_count
         super().data_received(data)
         if self._request_count > before:
-            self._stop_timer()
-        elif self._expects_head and not self._is_busy and self._head_timer is None:
+            self._stop_timer("head")
+        elif self._expects_head and not self._is_busy and "head" not in self._timers:
             self._await_head()
 
     def pause_writing(self) -> None:
@@ -238,11 +238,12 @@ class Connection(RequestHandler):
         super().pause_writing()
         assert isinstance(self.transport, asyncio.WriteTransport)
         # What it has not received is in this process's memory.
-        self._write_timer = self._loop.call_later(self._factory.settings.write_seconds, self.transport.abort)
+        seconds = self._factory.settings.write_seconds
+        self._timers["write"] = self._loop.call_later(seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
         """Go on when it has received nearly all."""
-        self._stop_write_timer()
+        self._stop_timer("write")
         super().resume_writing()
 
     @property
@@ -253,12 +254,12 @@ class Connection(RequestHandler):
     def expect_no_head(self) -> None:
         """Take what still arrives for the rest of a refused body."""
         self._expects_head = False
-        self._stop_timer()
+        self._stop_timer("head")
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
-        self._stop_timer()
-        self._stop_write_timer()
+        self._stop_timer("head")
+        self._stop_timer("write")
         super().connection_lost(exc)
 
     def handle_error(
@@ -278,17 +279,12 @@ class Connection(RequestHandler):
 
     def _await_head(self) -> None:
         seconds = self._factory.settings.header_seconds
-        self._head_timer = self._loop.call_later(seconds, self._refuse, Slow("the head did not arrive in time"))
+        refuse = self._loop.call_later(seconds, self._refuse, Slow("the head did not arrive in time"))
+        self._timers["head"] = refuse
 
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _stop_write_timer(self) -> None:
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-            self._write_timer = None
+    def _stop_timer(self, name: str) -> None:
+        if timer := self._timers.pop(name, None):
+            timer.cancel()
 
     def _refuse(self, error: TaskServiceError) -> None:
         """Answer before a request is there, and close."""
@@ -296,14 +292,11 @@ class Connection(RequestHandler):
             response = problem(error)
             body = response.body.encode()
             head = (
-                f"HTTP/1.1 {error.status} {_PHRASES[error.status]}\r\nContent-Type: application/json\r\n"
+                f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\nContent-Type: application/json\r\n"
                 f"Cache-Control: no-store\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
             )
             self.transport.write(head.encode() + body)
         self.force_close()
-
-
-_PHRASES: Final = {408: "Request Timeout", 503: "Service Unavailable"}
 
 
 def _refusal(status: int, error: BaseException | None) -> Exception:

@@ -13,18 +13,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 from prometheus_client import multiprocess
 
+from host import ROOT
 from host.heartbeat import HANGS, Heartbeats
 from host.settings import Settings, SettingsError
 
 log: Final = logging.getLogger("task")
 
-ROOT: Final = Path(__file__).resolve().parents[1]
 POLL_SECONDS: Final = 0.05
 LONGEST_PAUSE: Final = 10.0
 """A process that crashes at once, again and again, is started again after this many seconds at most."""
@@ -63,7 +61,7 @@ class Supervisor:
     def run(self, watch: Callable[[], Any]) -> None:
         """Run until SIGTERM or Ctrl-C; `watch` starts what shows the host's metrics."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
+            signal.signal(number, lambda *_: self._stopping.set())
         with _temporary_folder() as folder:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
             if "api" in self.kinds:
@@ -149,9 +147,6 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        self._stopping.set()
 
 
 def allow_files(needed: int) -> None:

@@ -131,7 +131,11 @@ class Consumer:
             left = list(self.in_hand)
         if left:
             log.warning("given back", extra={"action": "stop", "queue": self.reader.queue, "messages": len(left)})
-            self.reader.give_back(left)
+            try:
+                self.reader.give_back(left)
+            except Unavailable as error:
+                # They come again when their visibility ends.
+                log.warning(str(error), extra={"action": "stop"})
 
     def _start(self, work: Callable[..., None], *arguments: Any) -> threading.Thread:
         def run() -> None:
@@ -303,7 +307,6 @@ def run(settings: Settings) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    function = dict[str, Any](stopping=stopping)
     consumers = [
         Consumer(
             reader=ports.task_reader,
@@ -313,7 +316,7 @@ def run(settings: Settings) -> None:
             function_seconds=settings.executor_seconds,
             visibility=timedelta(seconds=settings.visibility_seconds),
             isolated=[IsolatedExecutor(settings.executor_seconds) for _ in range(ISOLATED)],
-            **function,
+            stopping=stopping,
         ),
         Consumer(
             reader=ports.event_reader,
@@ -322,7 +325,7 @@ def run(settings: Settings) -> None:
             batch=10,
             function_seconds=25,
             visibility=timedelta(seconds=30),
-            **function,
+            stopping=stopping,
         ),
         Consumer(
             reader=ports.dead_letter_reader,
@@ -331,7 +334,7 @@ def run(settings: Settings) -> None:
             batch=1,
             function_seconds=30,
             visibility=timedelta(seconds=45),
-            **function,
+            stopping=stopping,
         ),
     ]
     # The consumers end by themselves once they are told to; a call that takes too long must not keep the process.
@@ -355,7 +358,7 @@ def run(settings: Settings) -> None:
         # What is in hand may be why, so its receive counts, as after a crash: it comes again, and not for ever.
         raise RuntimeError("a thread of the worker has ended, or hangs")
     for consumer in consumers:
-        _try(consumer.give_back)
+        consumer.give_back()
 
 
 def remove_expired(retention: Retention, stopping: threading.Event) -> None:
@@ -370,11 +373,3 @@ def remove_expired(retention: Retention, stopping: threading.Event) -> None:
             log.info("removed", extra={"action": "remove expired", "records": removed})
         else:
             stopping.wait(RETENTION_PAUSE)
-
-
-def _try(action: Callable[[], None]) -> None:
-    try:
-        action()
-    except Unavailable as error:
-        # The messages come again when their visibility ends.
-        log.warning(str(error), extra={"action": "stop"})

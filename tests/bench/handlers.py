@@ -249,12 +249,11 @@ class Stub(ThreadingHTTPServer):
                 return {}
             case "UpdateItem":
                 pk, values = request["Key"]["pk"]["S"], request["ExpressionAttributeValues"]
-                if ":lease_until" not in values:
+                if ":new_lease" not in values:
                     del self._tasks[pk]
                     return {}
                 task = self._tasks[pk]
-                task |= {"state": values[":pending"], "lease": values[":lease_until"]}
-                task |= {"holder": values[":holder"], "startedAt": values[":now"]}
+                task |= {name: values[f":new_{name}"] for name in ("state", "lease", "holder", "startedAt")}
                 return {"Attributes": task}
             case "SendMessage":
                 return {"MessageId": "1", "MD5OfMessageBody": "0"}

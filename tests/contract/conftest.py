@@ -25,13 +25,13 @@ from task_service.adapters.aws.credentials import Credentials
 from task_service.adapters.aws.dynamodb.idempotency_keys import DynamoDbIdempotencyKeys
 from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
 from task_service.adapters.aws.dynamodb.search import MAX_ROUNDS, DynamoDbSearch
+from task_service.adapters.aws.dynamodb.table import Table
 from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
 from task_service.adapters.aws.dynamodb.templates import TASK_TEMPLATE, DynamoDbTemplates
 from task_service.adapters.aws.s3 import S3Bodies
 from task_service.adapters.aws.sqs import SqsTaskQueue
 from task_service.adapters.aws.wire import Client, WireClient, connect
 from task_service.adapters.postgres.database import Database
-from task_service.adapters.postgres.queue import PostgresTaskQueue
 from task_service.domain.messages import Received, from_text
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import Task
@@ -132,17 +132,18 @@ def _client(endpoint: Endpoint, service: str) -> WireClient:
 
 def aws_adapters(on: Aws) -> Implementation:
     """The adapters, on something that answers as AWS does."""
-    dynamodb, table = on.client("dynamodb"), on.table
+    dynamodb, name = on.client("dynamodb"), on.table
+    table = Table(client=dynamodb, name=name)
 
     def search(*, before_reading: Callable[[], object] = lambda: None, bounded: bool = False) -> Search:
-        client = _ClientWithPause(dynamodb, before_reading)
-        return DynamoDbSearch(client=client, table=table, max_rounds=1 if bounded else MAX_ROUNDS)
+        paused = Table(client=_ClientWithPause(dynamodb, before_reading), name=name)
+        return DynamoDbSearch(table=paused, max_rounds=1 if bounded else MAX_ROUNDS)
 
     return Implementation(
-        tasks=DynamoDbTasks(client=dynamodb, table=table),
-        lists=DynamoDbTaskLists(client=dynamodb, table=table),
-        keys=DynamoDbIdempotencyKeys(client=dynamodb, table=table),
-        templates=DynamoDbTemplates(client=dynamodb, table=table, kind=TASK_TEMPLATE),
+        tasks=DynamoDbTasks(table=table),
+        lists=DynamoDbTaskLists(table=table),
+        keys=DynamoDbIdempotencyKeys(table=table),
+        templates=DynamoDbTemplates(table=table, kind=TASK_TEMPLATE),
         bodies=S3Bodies(client=lambda: on.endpoint.client("s3"), bucket=on.bucket),
         search=search,
     )
@@ -348,13 +349,13 @@ def postgres_queue(platform: PostgresPlatform, name: str) -> Iterator[QueueInUse
         depth = reader.depth()
         return depth.waiting + depth.hidden
 
-    queue = replace(platform.queue.queue, name=name)
+    queue = replace(platform.queue, name=name)
     yield QueueInUse(
-        queue=PostgresTaskQueue(queue=queue),
+        queue=queue,
         receive=receive,
         delete=lambda one: reader.delete([one.receipt]),
         depth=depth,
-        gone=PostgresTaskQueue(queue=replace(queue, name=f"{name}_gone")),
+        gone=replace(queue, name=f"{name}_gone"),
     )
     platform.database.rows("SELECT pgmq.drop_queue(%(name)s)", {"name": name})
 

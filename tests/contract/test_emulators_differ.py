@@ -25,6 +25,7 @@ from uuid import uuid4
 import pytest
 
 from task_service.adapters.aws.dynamodb.batches import read_many
+from task_service.adapters.aws.dynamodb.table import Table
 from task_service.adapters.aws.dynamodb.templates import DynamoDbTemplates
 from task_service.domain.search import Filter, Found
 from tests.contract.conftest import AWS, Aws, Implementation
@@ -37,7 +38,7 @@ LARGEST_ITEM = 390_000
 @pytest.fixture
 def alone(on_aws: Aws) -> DynamoDbTemplates:
     """Templates of a kind that no other test has."""
-    return DynamoDbTemplates(client=on_aws.client("dynamodb"), table=on_aws.table, kind=uuid4().hex)
+    return DynamoDbTemplates(table=Table(client=on_aws.client("dynamodb"), name=on_aws.table), kind=uuid4().hex)
 
 
 @AWS
@@ -77,16 +78,16 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 @AWS
 def test_records_of_more_than_one_answer_are_all_read(kind: str, on_aws: Aws, threads: ThreadPoolExecutor) -> None:
-    client, table, run = on_aws.client("dynamodb"), on_aws.table, uuid4().hex
+    table, run = Table(client=on_aws.client("dynamodb"), name=on_aws.table), uuid4().hex
     keys = [{"pk": {"S": f"{run}#{number}"}, "sk": {"S": "-"}} for number in range(45)]
     for key in keys:
-        client.call("PutItem", TableName=table, Item={**key, "text": {"S": "x" * LARGEST_ITEM}})
+        table.call("PutItem", Item={**key, "text": {"S": "x" * LARGEST_ITEM}})
     pauses: list[float] = []
 
-    found = read_many(client, table, keys, ("pk", "text"), threads=threads, pause=pauses.append)
+    found = read_many(table, keys, ("pk", "text"), threads=threads, pause=pauses.append)
 
     # MiniStack has everything in its first answer.
     assert bool(pauses) is (kind == "moto")
     assert sorted(item["pk"]["S"] for item in found) == sorted(key["pk"]["S"] for key in keys)
     for key in keys:
-        client.call("DeleteItem", TableName=table, Key=key)
+        table.delete(key)

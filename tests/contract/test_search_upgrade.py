@@ -9,9 +9,9 @@ import pytest
 from task_service.adapters.aws.dynamodb.list_items import list_key
 from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
 from task_service.adapters.aws.dynamodb.search import DynamoDbSearch
+from task_service.adapters.aws.dynamodb.table import Table
 from task_service.adapters.aws.dynamodb.task_items import task_key
 from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
-from task_service.adapters.aws.wire import Client
 from task_service.domain.messages import message_of
 from task_service.domain.retry import Failed
 from task_service.domain.search import Filter
@@ -25,21 +25,19 @@ pytestmark = AWS
 SOON = NOW + timedelta(seconds=60)
 
 
-class Table:
+class OldTable:
     """The table, with records as they were."""
 
-    def __init__(self, client: Client, name: str) -> None:
-        self.client = client
-        self.name = name
-        self.tasks = DynamoDbTasks(client=client, table=name)
-        self.lists = DynamoDbTaskLists(client=client, table=name)
-        self.search = DynamoDbSearch(client=client, table=name)
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self.tasks = DynamoDbTasks(table=table)
+        self.lists = DynamoDbTaskLists(table=table)
+        self.search = DynamoDbSearch(table=table)
 
     def as_it_was(self, record_key: Any, *attributes: str) -> None:
         """Take what is new from a record."""
-        self.client.call(
+        self._table.call(
             "UpdateItem",
-            TableName=self.name,
             Key=record_key,
             UpdateExpression=f"REMOVE {', '.join(f'#{attribute}' for attribute in attributes)}",
             ExpressionAttributeNames={f"#{attribute}": attribute for attribute in attributes},
@@ -62,11 +60,11 @@ class Table:
 
 
 @pytest.fixture
-def table(on_aws: Aws) -> Table:
-    return Table(on_aws.client("dynamodb"), on_aws.table)
+def table(on_aws: Aws) -> OldTable:
+    return OldTable(Table(client=on_aws.client("dynamodb"), name=on_aws.table))
 
 
-def test_a_task_fails_as_ever(table: Table) -> None:
+def test_a_task_fails_as_ever(table: OldTable) -> None:
     created = table.task()
     claim = table.tasks.claim(message_of(created), now=NOW, lease_until=SOON, holder="a")
     assert claim.task is not None
@@ -77,14 +75,14 @@ def test_a_task_fails_as_ever(table: Table) -> None:
     assert table.found(created.name) == []
 
 
-def test_a_task_is_abandoned_as_ever(table: Table) -> None:
+def test_a_task_is_abandoned_as_ever(table: OldTable) -> None:
     created = table.task()
     table.tasks.claim(message_of(created), now=NOW, lease_until=NOW, holder="a")
     assert table.tasks.abandon(message_of(created), error="crashed", now=SOON).won
     assert table.found(created.name) == []
 
 
-def test_a_list_without_a_name_ends_as_ever(table: Table) -> None:
+def test_a_list_without_a_name_ends_as_ever(table: OldTable) -> None:
     created = builders.task_list(str(uuid4()), expires_at=NOW + timedelta(days=30_000))
     table.lists.add(created)
     table.as_it_was(list_key(created.id), "recent", "listed", "name")

@@ -1,5 +1,6 @@
 """Embedded policies: what they say, and what they cannot do to others."""
 
+import errno
 import json
 import os
 import signal
@@ -8,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from task_service.adapters.policies.process import PolicyProcess
 from task_service.domain.call import CallRefused
 from task_service.domain.errors import BadRequest, Unavailable
 from task_service.domain.policy import Policy
@@ -397,6 +400,20 @@ def test_one_that_has_grown_is_replaced() -> None:
             assert patient.evaluate(large) == '{"x":12000}'
 
 
+def test_closing_meets_another_thread_that_takes_the_last_process(embedded: Embedded) -> None:
+    class Raced(deque[PolicyProcess]):
+        """Processes of which another thread takes the last one after this one has looked."""
+
+        def __bool__(self) -> bool:
+            return True
+
+    embedded.engine._idle[False] = Raced()
+
+    embedded.engine.close()
+
+    assert embedded.result("x := 1") == {"x": 1}
+
+
 def test_closing_ends_the_processes(embedded: Embedded) -> None:
     before = children()
     embedded.result("x := 1")
@@ -438,6 +455,21 @@ def test_without_the_interpreter_evaluations_are_put_off(
     assert "No module named 'regorus'" in str(caplog.records[-1].__dict__["reason"])
     with pytest.raises(Unavailable):
         embedded.engine.check(NAME, policy("package g.n\nx := 1"))
+
+
+def test_without_a_free_file_evaluations_are_put_off(
+    embedded: Embedded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "socketpair", refuse)
+        refusal = embedded.refusal("x := 1")
+
+    assert (refusal.can_retry, refusal.reason) == (True, "the process that evaluates policies does not start")
+    assert "Too many open files" in caplog.records[-1].__dict__["reason"]
+    assert embedded.result("x := 1") == {"x": 1}
 
 
 def test_a_table_that_does_not_answer_puts_it_off(embedded: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,3 +98,8 @@ class Server:
         """Stop it for good, and remove its data."""
         self._server.cleanup()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def send_event(database: Database, body: str) -> None:
+    """Put an event into its queue, as the bridge does."""
+    database.rows("SELECT pgmq.send('task_service_events', to_jsonb(%(body)s::text))", {"body": body})

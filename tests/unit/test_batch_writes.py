@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from task_service.adapters.aws.dynamodb.batch_writes import PAUSES
+from task_service.adapters.aws.dynamodb.batches import WRITE_PAUSES
+from task_service.adapters.aws.dynamodb.table import Table
 from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
 from task_service.domain.errors import Unavailable
 from tests.support.builders import task
 
 
-class Table:
+class Forgetful:
     """A client whose table leaves each of these tasks out so often, and then does not answer if it is told so."""
 
     def __init__(self, left_out: dict[str, int] | None = None, *, answers: int = 1_000) -> None:
@@ -32,33 +33,33 @@ class Table:
 
 
 def tasks(client: Any, pauses: list[float] | None = None) -> DynamoDbTasks:
-    return DynamoDbTasks(client=client, table="t", pause=(pauses if pauses is not None else []).append)
+    return DynamoDbTasks(table=Table(client=client, name="t"), pause=(pauses if pauses is not None else []).append)
 
 
 MANY = [task(f"t{number}") for number in range(60)]
 
 
 def test_they_are_written_25_with_a_request() -> None:
-    table = Table()
+    table = Forgetful()
     assert tasks(table).add_all(MANY) == []
     assert [len(batch) for batch in table.batches] == [25, 25, 10]
 
 
 def test_those_that_are_left_out_are_written_again() -> None:
-    table, pauses = Table({"t1": 1, "t30": 2}), list[float]()
+    table, pauses = Forgetful({"t1": 1, "t30": 2}), list[float]()
     assert tasks(table, pauses).add_all(MANY) == []
     assert [len(batch) for batch in table.batches] == [25, 1, 25, 1, 1, 10]
-    assert pauses == [PAUSES[0], PAUSES[0], PAUSES[1]]
+    assert pauses == [WRITE_PAUSES[0], WRITE_PAUSES[0], WRITE_PAUSES[1]]
 
 
 def test_those_that_are_left_out_again_and_again_are_told() -> None:
-    table = Table({"t1": 99, "t3": 99})
+    table = Forgetful({"t1": 99, "t3": 99})
     assert tasks(table).add_all(MANY[:5]) == [MANY[1], MANY[3]]
-    assert len(table.batches) == 1 + len(PAUSES)
+    assert len(table.batches) == 1 + len(WRITE_PAUSES)
 
 
 def test_a_table_that_does_not_answer_is_not_asked_for_each_25() -> None:
-    table = Table(answers=1)
+    table = Forgetful(answers=1)
     assert tasks(table).add_all(MANY) == MANY[25:]
     assert len(table.batches) == 2
 

@@ -44,7 +44,7 @@ def put(editing: EventTaskEditor, **changes: Any) -> bool:
 
 
 def items(editing: EventTaskEditor) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = [json.loads(item.document) for item in editing.page(PageRequest()).items]
+    found: list[dict[str, Any]] = [json.loads(item.document) for item in editing.templates.page(PageRequest()).items]
     return found
 
 
@@ -153,7 +153,7 @@ def test_pages_follow_each_other_to_the_end(editing: EventTaskEditor) -> None:
     keys: list[str] = []
     after = None
     while True:
-        page = editing.page(PageRequest(limit=2, after=after))
+        page = editing.templates.page(PageRequest(limit=2, after=after))
         keys += [json.loads(item.document)["key"] for item in page.items]
         after = page.next
         if after is None:

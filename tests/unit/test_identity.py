@@ -11,6 +11,7 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -390,6 +391,16 @@ def test_a_key_is_used_for_what_it_is(members: dict[str, Any]) -> None:
 def test_a_key_that_fits_is_used(members: dict[str, Any]) -> None:
     keys = {"keys": [ISSUED_BY.jwk("rsa", **members)]}
     verifier(Endpoint(json.dumps(keys).encode())).verify(ISSUED_BY.token())
+
+
+def test_a_key_that_the_cryptographic_library_was_built_without_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise UnsupportedAlgorithm("not in this build")
+
+    monkeypatch.setattr(RSAAlgorithm, "from_jwk", staticmethod(refuse))
+
+    [key] = parse(ISSUED_BY.jwks("rsa", "p256"))
+    assert key.id == "p256"
 
 
 def test_a_short_key_is_no_key() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
+from task_service.adapters.aws.dynamodb.table import Table
 from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
 from task_service.domain.errors import NotFound
 from task_service.testing import InMemoryPlatform
@@ -23,7 +24,8 @@ class NoClient:
 @pytest.mark.parametrize("what", ["task", "task_list"])
 @pytest.mark.parametrize("long_id", [LONG, f"{LONG}.0.0", "é" * 1_200])
 def test_they_are_not_found(what: str, long_id: str) -> None:
-    tasks, lists = DynamoDbTasks(client=NoClient(), table="t"), DynamoDbTaskLists(client=NoClient(), table="t")
+    table = Table(client=NoClient(), name="t")
+    tasks, lists = DynamoDbTasks(table=table), DynamoDbTaskLists(table=table)
     platform: Any = InMemoryPlatform()
     platform.tasks, platform.lists = tasks, lists
     canceller = builders.services(platform).canceller

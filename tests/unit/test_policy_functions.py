@@ -1,5 +1,6 @@
 """What functions and operators give in policies: the values are OPA's (1.20.2)."""
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +8,8 @@ from typing import Any
 import pytest
 
 from task_service.adapters.policies.engine import Engine, engine_functions
+from task_service.adapters.policies.faults import Fault
 from task_service.adapters.policies.functions import OF_THE_ENGINE
-from task_service.adapters.policies.source import Fault
 from tests.support.policy_table import PAGE, with_table
 
 Evaluate = Callable[..., Any]
@@ -180,6 +181,52 @@ def test_numbers_of_an_input_that_are_not_kept_are_refused(
         return
     with pytest.raises(Fault, match=reason):
         evaluate(expression, text)
+
+
+def test_a_number_with_more_digits_than_python_reads_is_refused_in_our_own_words(evaluate: Evaluate) -> None:
+    digits = "1" * 5_000
+    words = f"the number 0.{'1' * 38}… has more digits than are kept"
+
+    for expression, text in (
+        (f"0.{digits}", "null"),
+        ("input", f"0.{digits}"),
+        ("json.unmarshal(input)", f'"0.{digits}"'),
+    ):
+        with pytest.raises(Fault, match=words):
+            evaluate(expression, text)
+    with pytest.raises(Fault, match=f"the number {'1' * 40}… has more digits than are kept"):
+        evaluate("input", digits)
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b'{"level": Infinity}', "a part of the JWT is not JSON"),
+        (b'{"level": NaN}', "a part of the JWT is not JSON"),
+        ('{"level": 9}'.encode("utf-16"), "a part of the JWT is not JSON"),
+        (b'\xef\xbb\xbf{"level": 9}', "a part of the JWT is not JSON"),
+        (b'{"level": 9, "name": "\\ud800"}', "half of a surrogate pair"),
+    ],
+)
+def test_a_token_whose_claims_opa_would_not_read_decides_nothing(payload: bytes, reason: str) -> None:
+    engine = Engine(with_tokens=True)
+    parts = (b'{"alg": "HS256"}', payload, b"signature")
+    token = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+    compiled = engine.compile("g.n", "package g.n\n\nallow if io.jwt.decode(input)[1].level > 5\n", "{}")
+
+    with pytest.raises(Fault, match=reason):
+        engine.evaluate(compiled, json.dumps(token))
+
+
+@pytest.mark.parametrize("payload", ['"a.b.c"'.encode("utf-16-le"), b"\xff", b'"a.b'])
+def test_a_token_in_a_token_has_to_be_a_text(payload: bytes) -> None:
+    engine = Engine(with_tokens=True)
+    parts = (b'{"alg": "HS256", "cty": "JWT"}', payload, b"signature")
+    token = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+    compiled = engine.compile("g.n", "package g.n\n\nallow if io.jwt.decode(input)\n", "{}")
+
+    with pytest.raises(Fault, match=r"io\.jwt\.decode: the payload is no JWT, as the header says"):
+        engine.evaluate(compiled, json.dumps(token))
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,9 @@ class TestReading:
         assert request(pathParameters={"name": sent}).segment("name") == read
 
     def test_what_is_not_base64_is_refused(self) -> None:
-        with pytest.raises(BadRequest, match="payload is not valid UTF-8: it is not Base64"):
-            request(body="%", isBase64Encoded=True).payload()
+        for not_base64 in ("%", "é"):
+            with pytest.raises(BadRequest, match="payload is not valid UTF-8: it is not Base64"):
+                request(body=not_base64, isBase64Encoded=True).payload()
 
 
 class TestConditions:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from task_service.adapters.aws.dynamodb.batches import MAX_KEYS, PAUSES, read_many
+from task_service.adapters.aws.dynamodb.batches import MAX_KEYS, READ_PAUSES, read_many
 from task_service.adapters.aws.dynamodb.shard_merge import Merge
+from task_service.adapters.aws.dynamodb.table import Table
 from task_service.adapters.aws.dynamodb.values import SHARDS, shard_value
 from task_service.domain.errors import BadRequest, Unavailable
 from task_service.domain.paging import PageRequest, encode_cursor, id_of, is_sort_key, sort_key, sort_key_at
@@ -275,7 +276,7 @@ class TestReadingMany:
     def read(self, client: Forgetful, count: int, pauses: list[float]) -> list[Any]:
         keys = [{"pk": {"S": str(number)}} for number in range(count)]
         with ThreadPoolExecutor(2) as threads:
-            return read_many(client, "t", keys, ("pk",), threads=threads, pause=pauses.append)
+            return read_many(Table(client=client, name="t"), keys, ("pk",), threads=threads, pause=pauses.append)
 
     def test_requests_have_no_more_keys_than_are_allowed(self) -> None:
         client, pauses = Forgetful(answers=1_000), list[float]()
@@ -292,14 +293,14 @@ class TestReadingMany:
         client, pauses = Forgetful(answers=20), list[float]()
         assert [item["pk"]["S"] for item in self.read(client, 50, pauses)] == [str(number) for number in range(50)]
         assert client.requests == [50, 30, 10]
-        assert pauses == list(PAUSES[:2])
+        assert pauses == list(READ_PAUSES[:2])
 
     def test_what_is_always_left_out_is_not_available(self) -> None:
         client, pauses = Forgetful(answers=0), list[float]()
         with pytest.raises(Unavailable, match="left out again and again"):
             self.read(client, 1, pauses)
-        assert pauses == list(PAUSES)
-        assert len(client.requests) == len(PAUSES) + 1
+        assert pauses == list(READ_PAUSES)
+        assert len(client.requests) == len(READ_PAUSES) + 1
 
 
 class TestAnswers:

@@ -10,8 +10,7 @@ import pytest
 from task_service.domain import messages
 from task_service.domain.call import Answered
 from task_service.domain.messages import GroupStart, TaskMessage
-from task_service.domain.start import Start
-from task_service.domain.turns import group_of, is_group
+from task_service.domain.start import Start, group_of, is_group
 from task_service.testing import InMemoryPlatform, ScriptedOutside, ScriptedTarget
 from tests.support.builders import NOW, order, services, stored_template
 from tests.unit.test_api import Answer, World, assert_problem

@@ -9,9 +9,9 @@ import pytest
 
 from task_service.domain.errors import NotFound, Unavailable
 from task_service.domain.messages import QueueMessage
-from task_service.domain.polling import LONGEST_PAUSE, MAX_WAIT, SHORTEST_PAUSE, pause
 from task_service.domain.task import Body, State
 from task_service.entrypoints.api.prefer import wait_seconds
+from task_service.usecases.wait import LONGEST_PAUSE, MAX_WAIT, SHORTEST_PAUSE, pause
 from tests.support.builders import NOW, task
 from tests.unit.test_api import Answer, World, assert_problem
 

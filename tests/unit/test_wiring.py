@@ -170,7 +170,7 @@ def test_what_no_function_uses_is_not_imported() -> None:
         "from task_service.wiring.services import from_settings; from task_service.wiring.settings import Settings\n"
         "assert from_settings(Settings({'TABLE_NAME': 't', 'QUEUE_URL': 'q', 'BUCKET_NAME': 'b'})).authorizer is None\n"
         "ours = {'entrypoints.api.tasks', 'entrypoints.api.cancel_and_replay', 'entrypoints.api.prefer',"
-        " 'usecases.wait', 'domain.polling', 'domain.search', 'usecases.create_once', 'domain.idempotency',"
+        " 'usecases.wait', 'domain.search', 'usecases.create_once', 'domain.idempotency',"
         " 'domain.task_list'}\n"
         "import importlib.util; assert all(importlib.util.find_spec(f'task_service.{name}') for name in ours)\n"
         "unused = {'jwt', 'cryptography', 'requests', 'pydantic', 'aws_lambda_powertools.event_handler',"

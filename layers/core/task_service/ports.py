@@ -5,7 +5,7 @@ A port that cannot do its work now raises `domain.errors.Unavailable`; the work 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from task_service.domain.messages import QueueMessage, Received, TaskMessage
 from task_service.domain.retry import Done, Failed, Retry
-from task_service.domain.task import Body, State, Task
+from task_service.domain.task import Body, Task
 from task_service.domain.template import StoredTemplate
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from task_service.domain.identity import Caller
     from task_service.domain.policy import Policy
     from task_service.domain.search import Filter, Found, ListSummary
-    from task_service.domain.task_list import GroupState, TaskList
+    from task_service.domain.task_list import GroupState, ListRecords, TaskList
 
 Clock = Callable[[], datetime]
 """The current time, aware and in UTC."""
@@ -33,6 +33,12 @@ Draw = Callable[[], float]
 
 Pause = Callable[[float], None]
 """Waits that many seconds."""
+
+UnitOfWork = Callable[[], AbstractContextManager[None]]
+"""Begins a unit of work, which ends with the context: makes several writes one, where the platform can.
+
+Where records and queue are in one database, what is written inside is durable at its end, or nothing is. Where they are
+not, each write is durable by itself, in order. So inside it no write may need a later one to succeed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,11 +53,15 @@ class Page:
 T_co = TypeVar("T_co", covariant=True)
 
 
-class CachedTemplates(Protocol[T_co]):
-    """The templates of one kind, read through the memory of a warm function."""
+class KnownTemplates(Protocol[T_co]):
+    """The templates of one kind, parsed."""
 
-    def get(self, name: str) -> T_co | None:
-        """The template of that name, parsed; it may be out of date by the deployment's TEMPLATE_CACHE_SECONDS."""
+    def get(self, name: str, /) -> T_co | None:
+        """The template of that name; it may be out of date by the deployment's TEMPLATE_CACHE_SECONDS."""
+
+
+class CachedTemplates(KnownTemplates[T_co], Protocol[T_co]):
+    """The same, read through the memory of a warm function."""
 
     def forget(self, name: str) -> None:
         """Read that template anew next time."""
@@ -142,18 +152,6 @@ class Tasks(Protocol):
         """
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListRecords:
-    """Everything that is stored of a list."""
-
-    task_list: TaskList
-    groups: Mapping[int, GroupState]
-    tasks: Mapping[tuple[int, int], State]
-    """The shown states of the tasks that have been started, by group and position, of groups that are not closed."""
-    failed: Mapping[int, frozenset[int]]
-    """The positions of the tasks that failed, of parallel groups."""
-
-
 class TaskLists(Protocol):
     """The task lists in the table. Every write that advances a list happens once, however often it is tried.
 
@@ -235,17 +233,6 @@ class IdempotencyKeys(Protocol):
 
     def get(self, key_hash: str, *, now: datetime) -> KeyUse | None:
         """The use of a key at that time; None: it is free. Read consistently."""
-
-
-class UnitOfWork(Protocol):
-    """Makes several writes one, where the platform can."""
-
-    def __call__(self) -> AbstractContextManager[None]:
-        """Begin a unit of work, which ends with the context.
-
-        Where records and queue are in one database, what is written inside is durable at its end, or nothing is. Where
-        they are not, each write is durable by itself, in order. So inside it no write may need a later one to succeed.
-        """
 
 
 class TaskQueue(Protocol):

@@ -11,7 +11,7 @@ import pytest
 from task_service.adapters.cache_service import CacheService
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import anywhere
-from task_service.adapters.http.endpoint import HttpEndpoint
+from task_service.adapters.http.endpoint import ask_endpoint
 from task_service.adapters.http.target import HttpClient
 from task_service.adapters.http.trust import tls_context
 from task_service.adapters.policies.remote import RemotePolicies
@@ -86,7 +86,7 @@ def test_the_setting_for_private_authorities_is_one_for_policies_and_cache_too(t
     with closing(RemotePolicies(address=target.url(""), user_agent="test", clock=utc_now)) as policies:
         assert policies.evaluate("r/g/n/1", "{}", deadline=deadline) == "true"
 
-    assert HttpEndpoint(target.on("/keys", answer(body=b"{}"))).ask("GET", seconds=5) == (200, b"{}")
+    assert ask_endpoint(target.on("/keys", answer(body=b"{}")), "GET", seconds=5) == (200, b"{}")
 
 
 def test_private_authorities_count_beside_the_public_ones(target: HttpTarget) -> None:

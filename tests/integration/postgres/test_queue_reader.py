@@ -12,6 +12,7 @@ from task_service.adapters.postgres.queue_reader import LOOK_AGAIN, Delivery, Qu
 from task_service.domain.messages import TaskMessage
 from task_service.wiring.postgres import PostgresPlatform
 from tests.integration.postgres.conftest import Host
+from tests.support.postgres import send_event
 
 NO_TIME = timedelta()
 LONG = timedelta(minutes=1)
@@ -107,7 +108,7 @@ def test_a_message_of_a_void_receipt_is_not_moved(platform: PostgresPlatform) ->
 
 def test_an_event_arrives_byte_for_byte(platform: PostgresPlatform) -> None:
     for body in ('{"a":1,  "a":2, "n":1e999, "z":"\\u0000\\ud800"}', "no JSON at all: ü\n"):
-        platform.events.send(body)
+        send_event(platform.database, body)
         [event] = receive(platform.event_reader)
         assert event.body == body
         platform.event_reader.delete([event.receipt])

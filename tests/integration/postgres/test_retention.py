@@ -10,6 +10,7 @@ from task_service.domain.messages import TaskMessage
 from task_service.domain.task import Body
 from task_service.wiring.postgres import PostgresPlatform
 from tests.support.builders import task, task_list
+from tests.support.postgres import send_event
 
 DAY = timedelta(days=1)
 TABLES = ("tasks", "lists", "groups", "idempotency_keys", "bodies")
@@ -75,7 +76,7 @@ def test_what_could_not_be_read_goes_after_a_fortnight(platform: PostgresPlatfor
 
 def test_dead_events_go_after_a_fortnight(platform: PostgresPlatform) -> None:
     for body in ("old", "new"):
-        platform.events.send(body)
+        send_event(platform.database, body)
     received = platform.event_reader.receive(most=10, visibility=DAY)
     platform.event_reader.move_to_dead_letters(message.receipt for message in received)
     platform.database.rows("""

@@ -214,3 +214,11 @@ def test_a_start_of_any_offset_from_utc_is_kept(
         assert abs(record.not_before - due) <= timedelta(milliseconds=1)
     list_id = services.list_creator.create(replace(asked, name="many"))
     assert platform.lists.get(list_id) is not None
+
+
+def test_a_unit_of_work_is_as_patient_as_the_database_that_opens_it(platform: PostgresPlatform) -> None:
+    show = "SELECT current_setting('statement_timeout') AS statement, current_setting('lock_timeout') AS lock"
+    with platform.unit_of_work():
+        # As the clock does it, when it measures again.
+        platform.database.impatient().rows("SELECT 1")
+        assert platform.database.rows(show) == [{"statement": "5s", "lock": "3s"}]

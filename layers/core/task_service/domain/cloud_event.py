@@ -7,7 +7,6 @@ message was structured, and the cache service still sends none. So here a messag
 """
 
 import base64
-import binascii
 import codecs
 import re
 from collections.abc import Mapping
@@ -54,11 +53,9 @@ class _ContentType:
     @classmethod
     def of(cls, name: str, value: object) -> "_ContentType":
         """The content type in an attribute or a header of that name; where it is empty or not set it is JSON."""
-        if value is not None and not isinstance(value, str):
-            raise MalformedEvent(f"{name} is {kind_of(value)}, a string is expected")
-        check_unicode(name, value or "")
+        text = "" if value is None else text_of(name, value)
         headers = MimeHeaders()
-        headers["Content-Type"] = re.sub(r"\s", " ", value) if value else "application/json"
+        headers["Content-Type"] = re.sub(r"\s", " ", text) or "application/json"
         return cls(headers.get_content_type(), str(headers.get_param("charset") or "utf-8"))
 
     @property
@@ -141,15 +138,10 @@ def _trace(attributes: Mapping[str, Any]) -> Trace | None:
 
 def _text(attributes: Mapping[str, Any], name: str) -> str:
     """An attribute that an event has to have."""
-    value = attributes.get(name)
-    if value is None:
-        raise MalformedEvent(f"{name} is missing")
-    if not isinstance(value, str):
-        raise MalformedEvent(f"{name} is {kind_of(value)}, a string is expected")
-    if not value:
+    text = text_of(name, attributes.get(name))
+    if not text:
         raise MalformedEvent(f"{name} is empty")
-    check_unicode(name, value)
-    return value
+    return text
 
 
 def kind_of(value: object) -> str:
@@ -165,10 +157,18 @@ def kind_of(value: object) -> str:
     return kinds.get(type(value), "null")
 
 
-def check_unicode(name: str, text: str) -> None:
-    """Refuse half of a surrogate pair, which JSON can escape and nothing can store. Raises MalformedEvent."""
-    if not json_text.is_unicode(text):
+def text_of(name: str, value: object) -> str:
+    """The text that the value of that name is. Raises MalformedEvent.
+
+    Half of a surrogate pair is refused: JSON can escape it, and nothing can store it.
+    """
+    if value is None:
+        raise MalformedEvent(f"{name} is missing")
+    if not isinstance(value, str):
+        raise MalformedEvent(f"{name} is {kind_of(value)}, a string is expected")
+    if not json_text.is_unicode(value):
         raise MalformedEvent(f"{name} is not valid Unicode")
+    return value
 
 
 def _is_encoded(attributes: Mapping[str, Any]) -> bool:
@@ -194,7 +194,7 @@ def _from_base64(text: object) -> bytes:
         raise MalformedEvent("the data are not a Base64 string but " + kind_of(text))
     try:
         return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise MalformedEvent("the data are not Base64") from None
 
 

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from task_service.domain.trace import Trace
 
@@ -49,31 +48,3 @@ class Context:
 
 NO_CONTEXT = Context()
 """The context of a creation that says nothing."""
-
-
-class Record(Protocol):
-    """The record of a task or a list."""
-
-    @property
-    def context(self) -> Context:
-        """Where it comes from."""
-
-    @property
-    def cancelled_by(self) -> str | None:
-        """Name of the caller who cancelled it."""
-
-    @property
-    def replayed_by(self) -> str | None:
-        """Name of the caller who asked for its last replay."""
-
-
-def about(record: Record) -> dict[str, str]:
-    """The members of a status that tell where a task or a list comes from and who changed it, as far as is known."""
-    trace = record.context.trace
-    members = {
-        "traceId": trace.id if trace is not None else None,
-        "createdBy": record.context.created_by,
-        "cancelledBy": record.cancelled_by,
-        "replayedBy": record.replayed_by,
-    }
-    return {name: value for name, value in members.items() if value is not None}

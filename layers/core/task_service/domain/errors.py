@@ -31,37 +31,33 @@ class TaskServiceError(Exception):
     status: ClassVar[int] = 500
     kind: ClassVar[int] = 7
 
+    def __init_subclass__(cls, *, status: int | None = None, kind: int | None = None) -> None:
+        cls.status = status or cls.status
+        cls.kind = cls.kind if kind is None else kind
+
     def __init__(self, message: str | None = None, *, headers: Mapping[str, str] | None = None) -> None:
         self.message = message or self.__doc__ or ""
         self.headers = dict(headers or {})
         super().__init__(self.message)
 
 
-class BadRequest(TaskServiceError):
+class BadRequest(TaskServiceError, status=400, kind=1):
     """the request is not valid"""
-
-    status = 400
-    kind = 1
 
     LONGEST: ClassVar = 2_000
     """Characters of a message, which may repeat what the client has written: 100 of them fit the answer to a batch."""
 
-    def __init__(self, message: str | None = None, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, message: str | None = None) -> None:
         is_long = message is not None and len(message) > self.LONGEST
-        super().__init__(f"{message[: self.LONGEST - 1]}…" if message and is_long else message, headers=headers)
+        super().__init__(f"{message[: self.LONGEST - 1]}…" if message and is_long else message)
 
 
-class TooLarge(BadRequest):
+class TooLarge(BadRequest, status=413):
     """the body is too large"""
 
-    status = 413
 
-
-class Unauthenticated(TaskServiceError):
+class Unauthenticated(TaskServiceError, status=401, kind=0):
     """a bearer token is required"""
-
-    status = 401
-    kind = 0
 
     EXPIRED: ClassVar = "the token has expired"
 
@@ -75,11 +71,8 @@ class Unauthenticated(TaskServiceError):
         return cls(reason, error="invalid_token")
 
 
-class InsufficientScope(TaskServiceError):
+class InsufficientScope(TaskServiceError, status=403, kind=0):
     """the token lacks the scope that this needs"""
-
-    status = 403
-    kind = 0
 
     def __init__(self, scope: str) -> None:
         super().__init__(f"the token lacks the scope that this needs: {scope}")
@@ -92,11 +85,8 @@ def _challenge(**parameters: str | None) -> str:
     return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in given.items() if value)
 
 
-class NotFound(TaskServiceError):
+class NotFound(TaskServiceError, status=404, kind=5):
     """not found"""
-
-    status = 404
-    kind = 5
 
     @classmethod
     def task(cls) -> Self:
@@ -124,18 +114,12 @@ class NotFound(TaskServiceError):
         return cls(f"failed to create tasks for taskList: task template not found: {', '.join(map(repr, names))}")
 
 
-class MethodNotAllowed(TaskServiceError):
+class MethodNotAllowed(TaskServiceError, status=405, kind=0):
     """method not allowed"""
 
-    status = 405
-    kind = 0
 
-
-class Conflict(TaskServiceError):
+class Conflict(TaskServiceError, status=409, kind=0):
     """its state does not allow it"""
-
-    status = 409
-    kind = 0
 
     @classmethod
     def has_ended(cls, noun: str, state: str) -> Self:
@@ -153,11 +137,8 @@ class Conflict(TaskServiceError):
         return cls(f"task is a part of taskList {list_id}: this is possible for the whole list only")
 
 
-class PreconditionFailed(TaskServiceError):
+class PreconditionFailed(TaskServiceError, status=412, kind=0):
     """it has been changed since, or exists already"""
-
-    status = 412
-    kind = 0
 
     @classmethod
     def changed(cls, noun: str) -> Self:
@@ -170,18 +151,12 @@ class PreconditionFailed(TaskServiceError):
         return cls(f"this {noun} exists already")
 
 
-class KeyReused(TaskServiceError):
+class KeyReused(TaskServiceError, status=422, kind=1):
     """Idempotency-Key: it was used for another request (resource, name, body, headers), use a new one"""
 
-    status = 422
-    kind = 1
 
-
-class TaskFailed(TaskServiceError):
+class TaskFailed(TaskServiceError, status=424, kind=0):
     """task failed"""
-
-    status = 424
-    kind = 0
 
     @classmethod
     def ended_as(cls, state: str, reason: str | None) -> Self:
@@ -189,11 +164,8 @@ class TaskFailed(TaskServiceError):
         return cls(f"task {state}: {reason}" if reason else f"task {state}")
 
 
-class TurnedOff(TaskServiceError):
+class TurnedOff(TaskServiceError, status=403, kind=0):
     """this is turned off here"""
-
-    status = 403
-    kind = 0
 
     @classmethod
     def template_writes(cls) -> Self:
@@ -201,10 +173,8 @@ class TurnedOff(TaskServiceError):
         return cls("writing templates is turned off in this deployment (TEMPLATE_WRITES)")
 
 
-class Unavailable(TaskServiceError):
+class Unavailable(TaskServiceError, status=503):
     """the service is temporarily unavailable"""
-
-    status = 503
 
     @classmethod
     def not_ready(cls, part: str) -> Self:

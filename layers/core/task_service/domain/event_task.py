@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from task_service.domain.cloud_event import CloudEvent, MalformedEvent, check_unicode, kind_of
+from task_service.domain.cloud_event import CloudEvent, MalformedEvent, kind_of, text_of
 
 CACHE_SET: Final = "cache_set_event"
 """The type of the events that make tasks."""
@@ -28,13 +28,7 @@ class CacheEntry:
             raise MalformedEvent("data.key is missing: the event has no data")
         if not isinstance(event.data, dict):
             raise MalformedEvent(f"the data are {kind_of(event.data)}, an object with the member key is expected")
-        text = event.data.get("key")
-        if text is None:
-            raise MalformedEvent("data.key is missing")
-        if not isinstance(text, str):
-            raise MalformedEvent(f"data.key is {kind_of(text)}, a string is expected")
-        check_unicode("data.key", text)
-        parts = text.split(",")
+        parts = text_of("data.key", event.data.get("key")).split(",")
         if not parts[0] or len(parts) > 3:
             fault = f"it has {len(parts)} parts" if parts[0] else "the key is empty"
             raise MalformedEvent(f"data.key is not key[,namespace[,scope]]: {fault}")

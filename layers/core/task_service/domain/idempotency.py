@@ -39,10 +39,10 @@ def key_hash(header: str, caller: Caller | None, *, field: str = HEADER) -> str:
     """
     key = parse_key(header, field)
     if caller is None:
-        return _digest(key)
+        return fingerprint(key)
     if caller.subject is None:
         raise BadRequest(f"{field}: the token has no claim sub, which says whose key it is")
-    return _digest(key, caller.subject)
+    return fingerprint(key, caller.subject)
 
 
 def parse_key(header: str, field: str = HEADER) -> str:
@@ -58,12 +58,8 @@ def parse_key(header: str, field: str = HEADER) -> str:
     return text
 
 
-def fingerprint(resource: str, name: str, payload: str, cache_namespace: str, cache_scope: str, *others: str) -> str:
-    """A hash of the request, byte for byte; `others` are what few requests have."""
-    return _digest(resource, name, payload, cache_namespace, cache_scope, *others)
-
-
-def _digest(*parts: str) -> str:
+def fingerprint(*parts: str) -> str:
+    """A hash of these parts, byte for byte."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")

@@ -7,7 +7,7 @@ members and the spelling of strings arrive as they were sent, and passing them o
 import json
 import re
 from itertools import accumulate
-from typing import Final, Never
+from typing import Any, Final, Never
 
 MAX_DEPTH: Final = 10_000
 """Arrays and objects may be nested this deep."""
@@ -45,17 +45,23 @@ def check(text: str) -> None:
 
     Raises InvalidJson.
     """
-    if text.startswith("\ufeff"):
-        raise InvalidJson("byte order mark at line 1 column 1")
     try:
-        _CHECKER.decode(text)
-    except json.JSONDecodeError as error:
-        raise InvalidJson(describe(error.msg.removesuffix(" at"), text, error.pos)) from None
+        decode(text, _CHECKER)
     except RecursionError:
         _check_deep(text)
         return
     if text.count("[") + text.count("{") > MAX_DEPTH:
         _check_depth(text)
+
+
+def decode(text: str, decoder: json.JSONDecoder) -> Any:
+    """The value of a JSON text. Raises InvalidJson, and RecursionError for one that is nested too deeply."""
+    if text.startswith("\ufeff"):
+        raise InvalidJson("byte order mark at line 1 column 1")
+    try:
+        return decoder.decode(text)
+    except json.JSONDecodeError as error:
+        raise InvalidJson(_at(error.msg.removesuffix(" at"), text, error.pos)) from None
 
 
 def is_valid(text: str) -> bool:
@@ -123,7 +129,7 @@ _NO_BRACKETS: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^"\[\]{}]++')
 _STEPS: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
-def describe(what: str, text: str, position: int) -> str:
+def _at(what: str, text: str, position: int) -> str:
     """The fault of a text, and its place."""
     line = text.count("\n", 0, position) + 1
     column = position - text.rfind("\n", 0, position)
@@ -153,7 +159,7 @@ def _check_deep(text: str) -> None:
         nonlocal position
         match = pattern.match(text, position)
         if match is None:
-            raise InvalidJson(describe(f"Expecting {what}", text, position))
+            raise InvalidJson(_at(f"Expecting {what}", text, position))
         position = match.end()
 
     while True:
@@ -165,7 +171,7 @@ def _check_deep(text: str) -> None:
         opening = text[position : position + 1]
         if opening in _CLOSING and (is_deepest or _VALUE.match(text, position) is None):
             if is_deepest:
-                raise InvalidJson(describe(f"nested deeper than {MAX_DEPTH} levels", text, position))
+                raise InvalidJson(_at(f"nested deeper than {MAX_DEPTH} levels", text, position))
             open_brackets.append(opening)
             position += 1
             if opening == "{":
@@ -182,10 +188,10 @@ def _check_deep(text: str) -> None:
                     take(_MEMBER, "property name enclosed in double quotes")
                 break
             if character != _CLOSING[open_brackets[-1]]:
-                raise InvalidJson(describe("Expecting ',' delimiter", text, position - 1))
+                raise InvalidJson(_at("Expecting ',' delimiter", text, position - 1))
             open_brackets.pop()
         else:
             skip(_SPACES)
             if position != len(text):
-                raise InvalidJson(describe("Extra data", text, position))
+                raise InvalidJson(_at("Extra data", text, position))
             return

@@ -5,14 +5,15 @@ reaches the table that the table refuses.
 """
 
 import json
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from task_service.domain import json_text, strict_json
 from task_service.domain.identity import MAX_NAME, printable
+from task_service.domain.start import is_group
 from task_service.domain.task import Task
-from task_service.domain.turns import is_group
 
 MAX_ID_BYTES: Final = 200
 """The longest id in a message; those of this service are shorter."""
@@ -115,92 +116,13 @@ def message_of(task: Task) -> TaskMessage:
     )
 
 
-def to_text(message: QueueMessage) -> str:
-    """A message as JSON text."""
-    body: dict[str, Any]
-    match message:
-        case GroupStart():
-            body = {
-                "list": message.list_id,
-                "group": message.group,
-                "failedBefore": message.failed_before,
-                "notBefore": _milliseconds(message.not_before),
-                "replay": message.replay or None,
-                "by": message.by,
-            }
-        case ListCancel():
-            body = {"cancel": message.list_id, "replay": message.replay or None, "by": message.by}
-        case CacheWrite():
-            body = {
-                "cache": message.key,
-                "isList": message.is_list,
-                "namespace": message.namespace,
-                "scope": message.scope,
-                "attempt": message.attempt,
-                "notBefore": _milliseconds(message.not_before),
-            }
-        case TaskMessage():
-            body = {
-                "id": message.task_id,
-                "attempt": message.attempt,
-                "notBefore": _milliseconds(message.not_before),
-                "replay": message.replay or None,
-                "by": message.by,
-            }
-    body["crashes"] = message.crashes or None
-    body["queueGroup"] = message.queue_group or None
-    return json.dumps({name: value for name, value in body.items() if value is not None})
-
-
-def from_text(text: str) -> QueueMessage:
-    """The message of a JSON text. Raises ValueError for a text that this service has not written."""
-    try:
-        body = strict_json.loads(text)
-    except RecursionError:
-        raise ValueError("not a message of this service: nested too deeply") from None
-    if not isinstance(body, dict):
-        raise ValueError("not a message of this service: not an object")
-    return replace(_read(body), crashes=_number(body, "crashes", default=0), queue_group=_group(body))
-
-
-def _read(body: dict[str, Any]) -> QueueMessage:
-    if "list" in body:
-        return GroupStart(
-            list_id=_id(body, "list"),
-            group=_number(body, "group"),
-            failed_before=_switch(body, "failedBefore"),
-            not_before=_time(body),
-            replay=_number(body, "replay", default=0),
-            by=_name(body),
-        )
-    if "cancel" in body:
-        return ListCancel(list_id=_id(body, "cancel"), replay=_number(body, "replay", default=0), by=_name(body))
-    if "cache" in body:
-        return CacheWrite(
-            key=_id(body, "cache"),
-            is_list=_switch(body, "isList"),
-            namespace=_text(body, "namespace"),
-            scope=_text(body, "scope"),
-            attempt=_number(body, "attempt", least=1),
-            not_before=_time(body),
-        )
-    return TaskMessage(
-        task_id=_id(body, "id"),
-        attempt=_number(body, "attempt", least=1),
-        not_before=_time(body),
-        replay=_number(body, "replay", default=0),
-        by=_name(body),
-    )
-
-
 def _fault(name: str, expected: str) -> ValueError:
     return ValueError(f"not a message of this service: {name} is not {expected}")
 
 
 def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
-    # Half of a surrogate pair is no text that a platform stores.
-    if not isinstance(value, str) or any("\ud800" <= character <= "\udfff" for character in value):
+    if not isinstance(value, str) or not json_text.is_unicode(value):
         raise _fault(name, "a text")
     return value
 
@@ -212,29 +134,23 @@ def _id(body: dict[str, Any], name: str) -> str:
     return value
 
 
-def _name(body: dict[str, Any]) -> str | None:
+def _caller(body: dict[str, Any], name: str) -> str:
     """The name of a caller."""
-    if "by" not in body:
-        return None
-    name = _text(body, "by")
-    if printable(name) != name:
-        raise _fault("by", f"a name of up to {MAX_NAME} characters that can be printed")
-    return name
-
-
-def _group(body: dict[str, Any]) -> str:
-    if "queueGroup" not in body:
-        return ""
-    value = body["queueGroup"]
-    if not isinstance(value, str) or not is_group(value):
-        raise _fault("queueGroup", "the name of a group")
+    value = _text(body, name)
+    if printable(value) != value:
+        raise _fault(name, f"a name of up to {MAX_NAME} characters that can be printed")
     return value
 
 
-def _number(
-    body: dict[str, Any], name: str, *, least: int = 0, most: int = MAX_NUMBER, default: int | None = None
-) -> int:
-    value = body.get(name, default)
+def _group(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not is_group(value):
+        raise _fault(name, "the name of a group")
+    return value
+
+
+def _number(body: dict[str, Any], name: str, *, least: int = 0, most: int = MAX_NUMBER) -> int:
+    value = body.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise _fault(name, f"a number from {least} to {most}")
     return value
@@ -247,11 +163,72 @@ def _switch(body: dict[str, Any], name: str) -> bool:
     return value
 
 
-def _milliseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else round(moment.timestamp() * 1000)
+def _attempt(body: dict[str, Any], name: str) -> int:
+    return _number(body, name, least=1)
 
 
-def _time(body: dict[str, Any]) -> datetime | None:
-    if "notBefore" not in body:
-        return None
-    return datetime.fromtimestamp(_number(body, "notBefore", most=MAX_MILLISECONDS) / 1000, UTC)
+def _time(body: dict[str, Any], name: str) -> datetime:
+    return datetime.fromtimestamp(_number(body, name, most=MAX_MILLISECONDS) / 1000, UTC)
+
+
+class _Member(NamedTuple):
+    """A member of a message's JSON text."""
+
+    name: str
+    field: str
+    """The field of the message that it tells."""
+    read: Callable[[dict[str, Any], str], Any]
+    """Reads the member of that name. Raises ValueError."""
+    is_optional: bool = False
+    """Whether it is left out where the field has its default."""
+
+
+_CRASHES: Final = _Member("crashes", "crashes", _number, is_optional=True)
+_QUEUE_GROUP: Final = _Member("queueGroup", "queue_group", _group, is_optional=True)
+_NOT_BEFORE: Final = _Member("notBefore", "not_before", _time, is_optional=True)
+_REPLAY: Final = _Member("replay", "replay", _number, is_optional=True)
+_BY: Final = _Member("by", "by", _caller, is_optional=True)
+
+_MEMBERS: Final[dict[type[QueueMessage], tuple[_Member, ...]]] = {
+    GroupStart: (
+        _Member("list", "list_id", _id),
+        _Member("group", "group", _number),
+        _Member("failedBefore", "failed_before", _switch),
+        *(_NOT_BEFORE, _REPLAY, _BY, _CRASHES, _QUEUE_GROUP),
+    ),
+    ListCancel: (_Member("cancel", "list_id", _id), _REPLAY, _BY, _CRASHES, _QUEUE_GROUP),
+    CacheWrite: (
+        _Member("cache", "key", _id),
+        _Member("isList", "is_list", _switch),
+        _Member("namespace", "namespace", _text),
+        _Member("scope", "scope", _text),
+        _Member("attempt", "attempt", _attempt),
+        *(_NOT_BEFORE, _CRASHES, _QUEUE_GROUP),
+    ),
+    TaskMessage: (
+        _Member("id", "task_id", _id),
+        _Member("attempt", "attempt", _attempt),
+        *(_NOT_BEFORE, _REPLAY, _BY, _CRASHES, _QUEUE_GROUP),
+    ),
+}
+"""The members of each kind of message; the first one tells the kind."""
+
+
+def to_text(message: QueueMessage) -> str:
+    """A message as JSON text."""
+    body: dict[str, Any] = {}
+    for member in _MEMBERS[type(message)]:
+        value = getattr(message, member.field)
+        if value or not member.is_optional:
+            body[member.name] = round(value.timestamp() * 1000) if isinstance(value, datetime) else value
+    return json.dumps(body)
+
+
+def from_text(text: str) -> QueueMessage:
+    """The message of a JSON text. Raises ValueError for a text that this service has not written."""
+    body = strict_json.loads(text)
+    if not isinstance(body, dict):
+        raise ValueError("not a message of this service: not an object")
+    kind = next((kind for kind, members in _MEMBERS.items() if members[0].name in body), TaskMessage)
+    members = _MEMBERS[kind]
+    return kind(**{one.field: one.read(body, one.name) for one in members if one.name in body or not one.is_optional})

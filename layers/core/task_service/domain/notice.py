@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from task_service.domain.context import Context
 from task_service.domain.task import Task
 
 MAX_ERROR: Final = 2_000
@@ -46,8 +45,3 @@ def notice_request(task: Task) -> str:
             "attempts": task.attempts,
         }
     )
-
-
-def notice_context(task: Task) -> Context:
-    """Where the notice of a failed task comes from: from where the task does."""
-    return replace(task.context, is_notice=True)

@@ -1,10 +1,10 @@
 """Deciding what follows from an attempt. Pure: nothing here waits, draws or looks at a clock."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_tz
-from typing import Final
+from typing import Any, Final
 
 from task_service.domain import json_text
 from task_service.domain.call import Answered, CallRefused
@@ -82,44 +82,29 @@ def decide(
     draw: float,
 ) -> Decision:
     """Decide what follows from `outcome` of attempt number `attempt`; `draw` is a random number in [0, 1)."""
-    decision = _decide(outcome, attempt, policy, default_max_attempts, accept, now, draw)
-    return replace(decision, redirects=outcome.redirects, final_origin=outcome.final_origin)
-
-
-def _decide(
-    outcome: Answered | CallRefused,
-    attempt: int,
-    policy: RetryPolicy,
-    default_max_attempts: int,
-    accept: tuple[str, ...],
-    now: datetime,
-    draw: float,
-) -> Decision:
+    seen: dict[str, Any] = {
+        "response_code": outcome.status if isinstance(outcome, Answered) else outcome.response_code,
+        "redirects": outcome.redirects,
+        "final_origin": outcome.final_origin,
+    }
     if isinstance(outcome, Answered) and is_accepted(outcome.status, accept):
-        return Done(result=outcome.result, response_code=outcome.status)
-    code: int | None
-    logged: str | None = None
+        return Done(result=outcome.result, **seen)
     if isinstance(outcome, Answered):
-        logged = f"the target answered {outcome.status}"
-        reason = f"{logged}: {_excerpt(outcome.result)}"
-        can_retry, code = is_retryable(outcome.status), outcome.status
+        seen["logged"] = f"the target answered {outcome.status}"
+        reason, can_retry = f"{seen['logged']}: {_excerpt(outcome.result)}", is_retryable(outcome.status)
     else:
-        reason, can_retry, code = outcome.reason, outcome.can_retry, outcome.response_code
+        reason, can_retry = outcome.reason, outcome.can_retry
     max_attempts = policy.max_attempts or default_max_attempts
     if not can_retry:
-        return Failed(error=reason, logged=logged, response_code=code)
+        return Failed(error=reason, **seen)
     if attempt >= max_attempts:
-        return Failed(error=f"{reason} (attempt {attempt} of {max_attempts})", logged=logged, response_code=code)
+        return Failed(error=f"{reason} (attempt {attempt} of {max_attempts})", **seen)
     wait = retry_after(outcome.retry_after, now)
     if wait is not None and wait > MAX_RETRY_AFTER:
         asked = f"it answers Retry-After: {_short(outcome.retry_after or '')}"
-        return Failed(
-            error=f"{reason} ({asked}, at most {MAX_RETRY_AFTER.total_seconds():.0f} s are waited)",
-            logged=logged,
-            response_code=code,
-        )
+        return Failed(error=f"{reason} ({asked}, at most {MAX_RETRY_AFTER.total_seconds():.0f} s are waited)", **seen)
     delay = backoff(attempt, policy, draw) + (wait or timedelta())
-    return Retry(delay=delay, error=reason, logged=logged, response_code=code)
+    return Retry(delay=delay, error=reason, **seen)
 
 
 def backoff(attempt: int, policy: RetryPolicy, draw: float) -> timedelta:

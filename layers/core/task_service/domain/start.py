@@ -1,14 +1,21 @@
 """When a task or a list starts: at once or later, and in whose turn."""
 
+import hashlib
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+GROUP_RULE: Final = "1 to 128 visible ASCII characters are allowed"
+"""As SQS has it (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html)."""
 
 MAX_WAIT: Final = timedelta(days=30)
 """The longest time between a creation and its start."""
 
 LATER: Final = "later"
 """Where the bodies of what starts later are kept."""
+
+_GROUP: Final = re.compile(r"[!-~]{1,128}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,3 +53,16 @@ AT_ONCE: Final = Start()
 def body_prefix(due_at: datetime | None) -> str:
     """Where the bodies of a creation are kept: those of one that starts later live for as much longer."""
     return "requests" if due_at is None else LATER
+
+
+# -- turns: the messages of one group do not hold up those of another, however many there are
+
+
+def is_group(text: str) -> bool:
+    """Whether `text` can be the name of a group."""
+    return _GROUP.fullmatch(text) is not None
+
+
+def group_of(name: str) -> str:
+    """The group of a template: its name, or a hash of a name that cannot be one."""
+    return name if is_group(name) else hashlib.sha256(name.encode()).hexdigest()

@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from typing import Any, Final
 
-from task_service.domain.json_text import InvalidJson, describe, refuse_constant
+from task_service.domain.json_text import InvalidJson, decode, refuse_constant
 
 MAX_DIGITS: Final = 4_300
 """A whole number may have so many: Python takes no more, because reading them costs the square of their number."""
@@ -34,12 +34,8 @@ def loads(text: str | bytes) -> Any:
             text = text.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise InvalidJson(f"not UTF-8 at byte {error.start}") from None
-    if text.startswith("\ufeff"):
-        raise InvalidJson("byte order mark at line 1 column 1")
     try:
-        return _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        raise InvalidJson(describe(error.msg.removesuffix(" at"), text, error.pos)) from None
+        return decode(text, _DECODER)
     except RecursionError:
         raise InvalidJson("nested too deeply") from None
 

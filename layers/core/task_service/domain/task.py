@@ -18,8 +18,8 @@ from enum import StrEnum
 
 from task_service.domain.context import NO_CONTEXT, Context
 from task_service.domain.history import CRASHED, History, PastAttempt, extended
+from task_service.domain.start import group_of
 from task_service.domain.template import TaskTemplate
-from task_service.domain.turns import group_of
 
 
 class State(StrEnum):
@@ -98,7 +98,7 @@ class Task:
     not_before: datetime | None = None
     """When the next attempt is or was due, until it starts."""
     lease_until: datetime | None = None
-    """Until when its holder may work on it; set while it is pending."""
+    """The end of the time in which its holder may work on it; set while it is pending."""
     holder: str | None = None
     """Name of the claim that holds the lease, or held it last."""
     started_at: datetime | None = None

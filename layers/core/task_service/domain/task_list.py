@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from task_service.domain import json_text
 from task_service.domain.context import NO_CONTEXT, Context
+from task_service.domain.start import group_of
 from task_service.domain.task import Body, Place, State, Task
 from task_service.domain.template import TaskTemplate
-from task_service.domain.turns import group_of
 
 CHUNK: Final = 150
 """Of a parallel group larger than this, the outstanding tasks are kept in chunks of this size."""
@@ -29,6 +29,13 @@ STATUS_BYTES: Final = 128
 
 SKIPPED: Final = "not called: a task before it in its group failed"
 CANCELLED: Final = "cancelled on request"
+
+
+def chunks_of(parallel: int) -> list[range]:
+    """The positions in each chunk of a parallel group; empty: it is kept as a whole."""
+    if parallel <= CHUNK:
+        return []
+    return [range(first, min(first + CHUNK, parallel)) for first in range(0, parallel, CHUNK)]
 
 
 class Execution(StrEnum):
@@ -205,21 +212,27 @@ class GroupState:
     error: str | None = None
 
 
-# -- what clients see
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Overview:
-    """A list with the states of all its groups and tasks."""
+class ListRecords:
+    """Everything that is stored of a list."""
 
     task_list: TaskList
-    plan: Plan
     groups: Mapping[int, GroupState]
     """Groups that have started."""
     tasks: Mapping[tuple[int, int], State]
     """The shown states of the tasks that have been started, by group and position, of groups that are not closed."""
     failed: Mapping[int, frozenset[int]] = field(default_factory=dict)
     """The positions of the tasks that failed, of parallel groups."""
+
+
+# -- what clients see
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Overview(ListRecords):
+    """A list with the states of all its groups and tasks."""
+
+    plan: Plan
 
     def task_states(self, index: int) -> list[State]:
         """The state of every task of a group, in the template's order."""

@@ -6,7 +6,6 @@ own. The trace that a thread works in is kept in a context variable, so that all
 
 import os
 import re
-from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
@@ -104,15 +103,8 @@ def _state(tracestate: str) -> str:
     keys = {match[1] for match in matches if match is not None}
     if len(keys) < len(members) or len(members) > MAX_MEMBERS:
         return ""
-    return ",".join(_kept(members))
-
-
-def _kept(members: list[str]) -> Iterator[str]:
-    """The members that fit: long ones go first, then the last ones."""
-    if _size(members) > MAX_STATE:
+    if len(",".join(members)) > MAX_STATE:
         members = [member for member in members if len(member) <= _LONG_MEMBER]
-    return (member for number, member in enumerate(members, 1) if _size(members[:number]) <= MAX_STATE)
-
-
-def _size(members: list[str]) -> int:
-    return len(",".join(members))
+    while len(",".join(members)) > MAX_STATE:
+        members.pop()
+    return ",".join(members)

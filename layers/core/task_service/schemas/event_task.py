@@ -49,5 +49,4 @@ def identify(payload: str) -> str:
 
 def validate(name: str, payload: str) -> Mapping[str, Any]:
     """The event task in `payload`, checked. Raises BadRequest, which names each member at fault."""
-    schema = validated(EventTaskSchema, parse_object(payload, "event task"), "an event task")
-    return {"key": schema.key, "namespace": schema.namespace, "scope": schema.scope, "taskName": schema.taskName}
+    return validated(EventTaskSchema, parse_object(payload, "event task"), "an event task").model_dump()

@@ -214,8 +214,7 @@ def validate_task_template(name: str, payload: str, *, longest_timeout: timedelt
 
     Raises BadRequest, which names each member at fault, its fault and what is allowed.
     """
-    schema = _validate(TaskTemplateSchema, name, payload, {"longest_timeout": longest_timeout})
-    return _set_members(schema)
+    return _set_members(_validate(TaskTemplateSchema, name, payload, {"longest_timeout": longest_timeout}))
 
 
 def validate_list_template(name: str, payload: str) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """In-memory fakes of every port, for tests.
 
-The contract tests run on these and on the adapters alike, so a use case meets here what it meets on a real platform.
+Each is a class of its port, which says what its methods promise. The contract tests run on these and on the adapters
+alike, so a use case meets here what it meets on a real platform.
 """
 
 from task_service.testing.bodies import InMemoryBodies

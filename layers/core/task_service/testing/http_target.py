@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from task_service.domain.call import Answered, CallRefused, HttpCall
+from task_service.ports import HttpTarget
 
 
 @dataclass
-class ScriptedTarget:
+class ScriptedTarget(HttpTarget):
     """A target that answers, or refuses, as it is told, one after the other; the last answer stays."""
 
     answers: list[Answered | CallRefused] = field(default_factory=lambda: [Answered(status=200, result="{}")])
@@ -17,7 +18,6 @@ class ScriptedTarget:
     """Happens while a call is under way."""
 
     def call(self, call: HttpCall, *, deadline: datetime) -> Answered:
-        """Make the call."""
         self.calls.append(call)
         self.during()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]

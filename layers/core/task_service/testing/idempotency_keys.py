@@ -1,34 +1,31 @@
 """The idempotency keys in memory."""
 
-import threading
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from task_service.domain.idempotency import KeyUse
-from task_service.testing.faults import Faults
+from task_service.ports import IdempotencyKeys
+from task_service.testing.faults import Faults, faulty
 
 
 @dataclass
-class InMemoryKeys:
+class InMemoryKeys(IdempotencyKeys):
     """The idempotency keys of a table."""
 
     records: dict[str, KeyUse] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
-    _lock: threading.RLock = field(default_factory=threading.RLock)
 
+    @faulty
     def put(self, use: KeyUse, *, now: datetime) -> KeyUse:
-        """Write what a key is used for, unless it is in use."""
-        with self._lock:
-            return self.faults.around(lambda: self._used(use.key_hash, now) or self._put(use))
+        if (used := self._used(use.key_hash, now)) is not None:
+            return used
+        self.records[use.key_hash] = use
+        return use
 
+    @faulty
     def get(self, key_hash: str, *, now: datetime) -> KeyUse | None:
-        """The use that a key has at that time."""
-        return self.faults.around(lambda: self._used(key_hash, now))
+        return self._used(key_hash, now)
 
     def _used(self, key_hash: str, now: datetime) -> KeyUse | None:
         use = self.records.get(key_hash)
         return use if use is not None and use.expires_at > now else None
-
-    def _put(self, use: KeyUse) -> KeyUse:
-        self.records[use.key_hash] = use
-        return use

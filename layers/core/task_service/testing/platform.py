@@ -27,7 +27,6 @@ class InMemoryPlatform:
     list_templates: InMemoryTemplates = field(default_factory=InMemoryTemplates)
     event_tasks: InMemoryTemplates = field(default_factory=InMemoryTemplates)
     policies: InMemoryTemplates = field(default_factory=InMemoryTemplates)
-    client_secret: str = "secret"
     lists: InMemoryLists = field(init=False)
     queue: InMemoryQueue = field(init=False)
     search: InMemorySearch = field(init=False)
@@ -43,21 +42,18 @@ class InMemoryPlatform:
 
     def secret(self, oauth: object) -> Secret:
         """The secret of the OAuth client."""
-        return FixedSecret(self.client_secret)
+        return FixedSecret()
 
     def impatient(self) -> "InMemoryPlatform":
         """The same records."""
         return self
 
 
-@dataclass
 class FixedSecret:
     """A secret that does not change."""
 
-    text: str
-
     def __call__(self) -> str:
-        return self.text
+        return "secret"
 
     def forget(self) -> None:
         """Read it again next time: it is the same."""

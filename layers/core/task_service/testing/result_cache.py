@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from task_service.domain.call import CallRefused
+from task_service.ports import ResultCache
 
 
 @dataclass
-class InMemoryCache:
+class InMemoryCache(ResultCache):
     """The cache service."""
 
     entries: dict[str, tuple[str, str, str]] = field(default_factory=dict)
@@ -21,7 +22,6 @@ class InMemoryCache:
     """Happens while a write is under way."""
 
     def write(self, key: str, text: str, *, namespace: str, scope: str, deadline: datetime) -> None:
-        """Write a JSON text under a key."""
         self.during()
         if self.refuses:
             self.refuses -= 1

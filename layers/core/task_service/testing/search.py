@@ -3,30 +3,27 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from task_service.domain.paging import sort_key
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import State, Task, place_of
-from task_service.domain.task_list import TaskList
+from task_service.ports import Search
 from task_service.testing.task_lists import InMemoryLists
 
-T = TypeVar("T")
+T = TypeVar("T", Task, ListSummary)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry(Generic[T]):
+class Entry(NamedTuple, Generic[T]):
     """A record as a search sees it."""
 
-    name: str
-    state: State
-    created_at: datetime
-    expires_at: datetime
     record: T
+    state: State
+    expires_at: datetime
 
 
 @dataclass
-class InMemorySearch:
+class InMemorySearch(Search):
     """The search of a table, over its tasks and lists."""
 
     records: InMemoryLists
@@ -36,11 +33,9 @@ class InMemorySearch:
     """Happens between finding records and reading them."""
 
     def tasks(self, wanted: Filter, *, limit: int, before: str | None, now: datetime) -> Found[Task]:
-        """Up to `limit` tasks that are in no list."""
         return self._find(self._tasks, wanted, limit, before, now)
 
     def lists(self, wanted: Filter, *, limit: int, before: str | None, now: datetime) -> Found[ListSummary]:
-        """Up to `limit` task lists."""
         return self._find(self._lists, wanted, limit, before, now)
 
     def _find(
@@ -65,40 +60,25 @@ class InMemorySearch:
 
     def _tasks(self) -> dict[str, Entry[Task]]:
         return {
-            sort_key(task.created_at, task.id): Entry(
-                name=task.name,
-                state=task.shown_state,
-                created_at=task.created_at,
-                expires_at=task.expires_at,
-                record=task,
-            )
+            sort_key(task.created_at, task.id): Entry(task, task.shown_state, task.expires_at)
             for task in self.records.tasks.records.values()
             if place_of(task.id) is None
         }
 
     def _lists(self) -> dict[str, Entry[ListSummary]]:
-        return {
-            sort_key(task_list.created_at, task_list.id): self._list_entry(task_list)
-            for task_list in self.records.lists.values()
-        }
-
-    def _list_entry(self, task_list: TaskList) -> Entry[ListSummary]:
-        has_started = any(list_id == task_list.id for list_id, _ in self.records.groups)
-        summary = ListSummary.of(task_list, has_started=has_started)
-        return Entry(
-            name=summary.name,
-            state=summary.state,
-            created_at=summary.created_at,
-            expires_at=task_list.expires_at,
-            record=summary,
-        )
+        started = {list_id for list_id, _ in self.records.groups}
+        entries: dict[str, Entry[ListSummary]] = {}
+        for task_list in self.records.lists.values():
+            summary = ListSummary.of(task_list, has_started=task_list.id in started)
+            entries[sort_key(summary.created_at, summary.id)] = Entry(summary, summary.state, task_list.expires_at)
+        return entries
 
 
 def _is_wanted(entry: Entry[T], wanted: Filter) -> bool:
-    since, until = wanted.since, wanted.until
+    since, until, created_at = wanted.since, wanted.until, entry.record.created_at
     return (
-        wanted.name in (None, entry.name)
+        wanted.name in (None, entry.record.name)
         and wanted.state in (None, entry.state)
-        and (since is None or entry.created_at >= since)
-        and (until is None or entry.created_at < until)
+        and (since is None or created_at >= since)
+        and (until is None or created_at < until)
     )

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import TypeVar
 
 from task_service.domain.task import Body, Place, State, Task, place_of
-from task_service.domain.task_list import CHUNK, GroupState, TaskList
-from task_service.ports import ListRecords
-from task_service.testing.faults import Faults
+from task_service.domain.task_list import CHUNK, GroupState, ListRecords, TaskList
+from task_service.ports import TaskLists
+from task_service.testing.faults import Faults, faulty
 from task_service.testing.tasks import InMemoryTasks
 
 T = TypeVar("T")
@@ -16,7 +16,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 @dataclass
-class InMemoryLists:
+class InMemoryLists(TaskLists):
     """The task lists of a table, beside the tasks of one."""
 
     tasks: InMemoryTasks
@@ -26,58 +26,47 @@ class InMemoryLists:
     faults: Faults = field(default_factory=Faults)
     writes: int = 0
 
+    @faulty
     def add(self, task_list: TaskList) -> TaskList | None:
-        """Write a list unless there is one of its id, which is returned."""
+        present = self.lists.get(task_list.id)
+        if present is None:
+            self._put(self.lists, task_list.id, task_list)
+        return present
 
-        def add() -> TaskList | None:
-            present = self.lists.get(task_list.id)
-            if present is None:
-                self._put(self.lists, task_list.id, task_list)
-            return present
-
-        return self.faults.around(add)
-
+    @faulty
     def remove(self, list_id: str) -> None:
-        """Take a list back."""
-        self.faults.around(lambda: self.lists.pop(list_id, None))
+        self.lists.pop(list_id, None)
 
+    @faulty
     def get(self, list_id: str) -> TaskList | None:
-        """The list."""
-        return self.faults.around(lambda: self.lists.get(list_id))
+        return self.lists.get(list_id)
 
+    @faulty
     def start_group(self, task_list: TaskList, index: int, *, parallel: int, failed_before: bool) -> GroupState:
-        """Write a group's record, with `parallel` outstanding tasks; the one that is there, where there is one."""
+        parts = range(parallel)
+        if parallel > CHUNK:
+            parts = range(-(-parallel // CHUNK))
+            for chunk in parts:
+                positions = range(chunk * CHUNK, min((chunk + 1) * CHUNK, parallel))
+                whole = _group(task_list, chunk, positions)
+                self._start_part(self.chunks, (task_list.id, index, chunk), whole)
+        group = _group(task_list, index, parts, failed_before=failed_before)
+        return self._start_part(self.groups, (task_list.id, index), group)
 
-        def start() -> GroupState:
-            parts = range(parallel)
-            if parallel > CHUNK:
-                parts = range(-(-parallel // CHUNK))
-                for chunk in parts:
-                    positions = range(chunk * CHUNK, min((chunk + 1) * CHUNK, parallel))
-                    whole = _group(task_list, chunk, positions)
-                    self._start_part(self.chunks, (task_list.id, index, chunk), whole)
-            group = _group(task_list, index, parts, failed_before=failed_before)
-            return self._start_part(self.groups, (task_list.id, index), group)
-
-        return self.faults.around(start)
-
+    @faulty
     def end_task(
         self, task_list: TaskList, index: int, position: int, *, well: bool, parallel: int
     ) -> GroupState | None:
-        """Take a task of a parallel group off the outstanding ones; None while others of its chunk are."""
+        number, ended_well = position, well
+        if parallel > CHUNK:
+            number = position // CHUNK
+            chunk = self._take_off(task_list, self.chunks, (task_list.id, index, number), position, well=well)
+            if chunk.outstanding:
+                return None
+            ended_well = not chunk.failed
+        return self._take_off(task_list, self.groups, (task_list.id, index), number, well=ended_well)
 
-        def end() -> GroupState | None:
-            number, ended_well = position, well
-            if parallel > CHUNK:
-                number = position // CHUNK
-                chunk = self._take_off(task_list, self.chunks, (task_list.id, index, number), position, well=well)
-                if chunk.outstanding:
-                    return None
-                ended_well = not chunk.failed
-            return self._take_off(task_list, self.groups, (task_list.id, index), number, well=ended_well)
-
-        return self.faults.around(end)
-
+    @faulty
     def close_group(
         self,
         task_list: TaskList,
@@ -88,77 +77,47 @@ class InMemoryLists:
         result: Body | None = None,
         error: str | None = None,
     ) -> GroupState:
-        """Write how a group ends, unless that is written; returns what is written then."""
+        group = self.groups[task_list.id, index]
+        if group.state.is_final or group.replay != task_list.replay:
+            return group
+        state = State.DONE if well else State.FAILED
+        closed = replace(group, state=state, stopped_at=stopped_at, result=result, error=error)
+        return self._put(self.groups, (task_list.id, index), closed)
 
-        def close() -> GroupState:
-            group = self.groups[task_list.id, index]
-            if group.state.is_final or group.replay != task_list.replay:
-                return group
-            state = State.DONE if well else State.FAILED
-            closed = replace(group, state=state, stopped_at=stopped_at, result=result, error=error)
-            return self._put(self.groups, (task_list.id, index), closed)
-
-        return self.faults.around(close)
-
+    @faulty
     def end(self, task_list: TaskList, *, well: bool, now: datetime) -> None:
-        """Write how a list ends, unless that is written."""
+        record = self.lists[task_list.id]
+        if not record.state.is_final and record.replay == task_list.replay:
+            state = State.DONE if well else State.FAILED
+            self._put(self.lists, task_list.id, replace(record, state=state, finished_at=now))
 
-        def end() -> None:
-            record = self.lists[task_list.id]
-            if not record.state.is_final and record.replay == task_list.replay:
-                state = State.DONE if well else State.FAILED
-                self._put(self.lists, task_list.id, replace(record, state=state, finished_at=now))
-
-        self.faults.around(end)
-
+    @faulty
     def cancel(self, task_list: TaskList, *, now: datetime, by: str | None = None) -> TaskList | None:
-        """Write that a list is cancelled, unless it has ended; returns what is written then."""
+        record = self.lists.get(task_list.id)
+        if record is None or record.state.is_final or record.replay != task_list.replay:
+            return record
+        cancelled = replace(record, state=State.CANCELLED, finished_at=now, cancelled_by=by)
+        return self._put(self.lists, task_list.id, cancelled)
 
-        def cancel() -> TaskList | None:
-            record = self.lists.get(task_list.id)
-            if record is None or record.state.is_final or record.replay != task_list.replay:
-                return record
-            cancelled = replace(record, state=State.CANCELLED, finished_at=now, cancelled_by=by)
-            return self._put(self.lists, task_list.id, cancelled)
-
-        return self.faults.around(cancel)
-
+    @faulty
     def cancel_group(self, task_list: TaskList, index: int) -> GroupState:
-        """Close a group as cancelled, started or not, unless it has ended; returns what is written then."""
+        group = self.groups.get((task_list.id, index)) or _group(task_list, index, ())
+        waits = group.state is State.FAILED and group.replay < task_list.replay
+        if (group.state.is_final and not waits) or group.replay > task_list.replay:
+            return group
+        cancelled = replace(group, state=State.CANCELLED, replay=task_list.replay)
+        return self._put(self.groups, (task_list.id, index), cancelled)
 
-        def cancel() -> GroupState:
-            group = self.groups.get((task_list.id, index)) or _group(task_list, index, ())
-            waits = group.state is State.FAILED and group.replay < task_list.replay
-            if (group.state.is_final and not waits) or group.replay > task_list.replay:
-                return group
-            cancelled = replace(group, state=State.CANCELLED, replay=task_list.replay)
-            return self._put(self.groups, (task_list.id, index), cancelled)
-
-        return self.faults.around(cancel)
-
+    @faulty
     def replay(self, list_id: str, *, number: int, by: str | None = None) -> TaskList | None:
-        """Open a failed list for that replay, unless that was done before; returns what is written then."""
+        record = self.lists.get(list_id)
+        if record is None or record.state is not State.FAILED or record.replay >= number:
+            return record
+        opened = replace(record, state=State.CREATED, replay=number, finished_at=None, replayed_by=by)
+        return self._put(self.lists, list_id, opened)
 
-        def again() -> TaskList | None:
-            record = self.lists.get(list_id)
-            if record is None or record.state is not State.FAILED or record.replay >= number:
-                return record
-            opened = replace(record, state=State.CREATED, replay=number, finished_at=None, replayed_by=by)
-            return self._put(self.lists, list_id, opened)
-
-        return self.faults.around(again)
-
+    @faulty
     def records(self, list_id: str) -> ListRecords | None:
-        """The records that a list's status shows."""
-        return self.faults.around(lambda: self._records(list_id))
-
-    def results(self, list_id: str, index: int) -> Iterator[Body]:
-        """The results of a group's tasks that are done, in order."""
-        tasks = [(place, task) for place, task in self._tasks(list_id) if place.group == index]
-        ordered = sorted(tasks, key=lambda item: item[0].position)
-        return self.faults.around(lambda: iter([task.result for _, task in ordered if task.result is not None]))
-
-    def _records(self, list_id: str) -> ListRecords | None:
         if list_id not in self.lists:
             return None
         groups = {index: group for (owner, index), group in self.groups.items() if owner == list_id}
@@ -176,6 +135,12 @@ class InMemoryLists:
             },
             failed={index: group.failed for index, group in groups.items()} | failed,
         )
+
+    @faulty
+    def results(self, list_id: str, index: int) -> Iterator[Body]:
+        tasks = [(place, task) for place, task in self._tasks(list_id) if place.group == index]
+        ordered = sorted(tasks, key=lambda item: item[0].position)
+        return iter([task.result for _, task in ordered if task.result is not None])
 
     def _tasks(self, list_id: str) -> list[tuple[Place, Task]]:
         places = ((place_of(task_id), task) for task_id, task in self.tasks.records.items())

@@ -9,9 +9,9 @@ from typing import Final
 
 from task_service.domain.errors import Unavailable
 from task_service.domain.messages import QueueMessage, Received, TaskMessage
-from task_service.ports import Clock
+from task_service.ports import Clock, TaskQueue, UnreadableMessages
 from task_service.testing.clock import FakeClock
-from task_service.testing.faults import Faults
+from task_service.testing.faults import Faults, faulty
 
 LONGEST_DELAY: Final = 900
 """Seconds, as of SQS."""
@@ -26,7 +26,7 @@ class Sent:
 
 
 @dataclass
-class InMemoryQueue:
+class InMemoryQueue(TaskQueue):
     """A queue that, like SQS, delays by whole seconds and no longer than a quarter of an hour at once."""
 
     clock: Clock = field(default_factory=FakeClock)
@@ -37,19 +37,16 @@ class InMemoryQueue:
     """Receipts."""
     faults: Faults = field(default_factory=Faults)
 
+    @faulty
     def send(self, message: QueueMessage, *, due_at: datetime | None = None) -> None:
-        """Put a message into the queue."""
-        delay = self._delay(due_at)
-        self.faults.around(lambda: self.sent.append(Sent(message=message, delay_seconds=delay)))
+        self.sent.append(Sent(message=message, delay_seconds=self._delay(due_at)))
 
     def send_all(self, messages: Sequence[TaskMessage]) -> None:
-        """Put messages into the queue."""
         for start in range(0, len(messages), 10):
             batch = messages[start : start + 10]
             self.faults.around(partial(self.sent.extend, [Sent(message=message, delay_seconds=0) for message in batch]))
 
     def send_each(self, messages: Sequence[TaskMessage]) -> Sequence[TaskMessage]:
-        """Put messages into the queue; returns those that may not be in it, of which some may be."""
         left: list[TaskMessage] = []
         for start in range(0, len(messages), 10):
             some = messages[start : start + 10]
@@ -60,22 +57,18 @@ class InMemoryQueue:
                 left += some
         return left
 
+    @faulty
     def postpone(self, receipt: str, *, until: datetime) -> None:
-        """Hide a received message until then."""
-        self.faults.around(lambda: self.postponed.append((receipt, self._seconds_until(until))))
+        self.postponed.append((receipt, self._seconds_until(until)))
 
+    @faulty
     def give_back(self, received: Sequence[Received]) -> None:
-        """Put received messages back as new ones."""
+        self.sent += [Sent(message=one.message, delay_seconds=0) for one in received]
+        self.given_back += [one.receipt for one in received]
 
-        def give_back() -> None:
-            self.sent += [Sent(message=one.message, delay_seconds=0) for one in received]
-            self.given_back += [one.receipt for one in received]
-
-        self.faults.around(give_back)
-
+    @faulty
     def ping(self) -> None:
         """Return where the queue answers."""
-        self.faults.around(lambda: None)
 
     def _delay(self, due_at: datetime | None) -> int:
         seconds = self._seconds_until(due_at) if due_at else 0
@@ -86,13 +79,13 @@ class InMemoryQueue:
 
 
 @dataclass
-class InMemoryUnreadable:
+class InMemoryUnreadable(UnreadableMessages):
     """The unreadable messages in memory."""
 
     kept: list[tuple[str, str, str]] = field(default_factory=list)
     """Text, message id and reason of each."""
     faults: Faults = field(default_factory=Faults)
 
+    @faulty
     def keep(self, text: str, *, message_id: str, reason: str) -> None:
-        """Keep a text."""
-        self.faults.around(lambda: self.kept.append((text, message_id, reason)))
+        self.kept.append((text, message_id, reason))

@@ -1,103 +1,83 @@
 """The tasks in memory."""
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
-from typing import TypeVar
 
 from task_service.domain.errors import Unavailable
 from task_service.domain.messages import TaskMessage
 from task_service.domain.retry import Done, Failed, Retry
 from task_service.domain.task import Body, State, Task
-from task_service.ports import Claim
-from task_service.testing.faults import Faults
-
-T = TypeVar("T")
+from task_service.ports import Claim, Tasks
+from task_service.testing.faults import Faults, faulty
 
 
 @dataclass
-class InMemoryTasks:
+class InMemoryTasks(Tasks):
     """The tasks of a table."""
 
     records: dict[str, Task] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     writes: int = 0
-    _lock: threading.RLock = field(default_factory=threading.RLock)
 
+    @faulty
     def add(self, task: Task) -> Task | None:
-        """Write a task unless there is one of its id, which is returned."""
-
-        def change() -> Task | None:
-            present = self.records.get(task.id)
-            if present is None:
-                self._put(task)
-            return present
-
-        return self._change(change)
+        present = self.records.get(task.id)
+        if present is None:
+            self._put(task)
+        return present
 
     def add_all(self, tasks: Sequence[Task]) -> Sequence[Task]:
-        """Write tasks with new ids; returns those that may not be written, of which some may be."""
-
-        def change(some: Sequence[Task]) -> None:
-            for task in some:
-                self._put(task)
-
         left: list[Task] = []
         for start in range(0, len(tasks), 25):
             some = tasks[start : start + 25]
             try:
-                self._change(partial(change, some))
+                self._add_new(some)
             except Unavailable:
                 left += some
         return left
 
+    @faulty
+    def _add_new(self, tasks: Sequence[Task]) -> None:
+        for task in tasks:
+            self._put(task)
+
+    @faulty
     def remove(self, task_id: str) -> None:
-        """Take a task back."""
-        self.faults.around(lambda: self.records.pop(task_id, None))
+        self.records.pop(task_id, None)
 
+    @faulty
     def get(self, task_id: str) -> Task | None:
-        """The task."""
-        return self.faults.around(lambda: self.records.get(task_id))
+        return self.records.get(task_id)
 
+    @faulty
     def ping(self) -> None:
         """Return where the table answers."""
-        self.faults.around(lambda: None)
 
+    @faulty
     def claim(
         self, message: TaskMessage, *, now: datetime, lease_until: datetime, holder: str, birth: Task | None = None
     ) -> Claim:
-        """Take the lease, if the message's attempt is due or the lease of a crashed holder has ended."""
-
-        def change() -> Claim:
-            task = self.records.get(message.task_id, birth)
-            if task is None or (task is birth and message.attempt != birth.attempt):
-                return Claim(won=False, task=None)
-            due = task.state is State.CREATED and _is_the_attempt(task, message)
-            has_crashed = task.lease_has_ended(now)
-            if not (due or has_crashed):
-                return Claim(won=task.state is State.PENDING and task.holder == holder, task=task)
-            return Claim(
-                won=True,
-                task=self._put(
-                    replace(
-                        task,
-                        state=State.PENDING,
-                        lease_until=lease_until,
-                        holder=holder,
-                        started_at=task.started_at or now,
-                        attempt_started_at=now if has_crashed or message.attempt > 1 else None,
-                        not_before=None,
-                        earlier=task.history_after_crash() if has_crashed else task.earlier,
-                    )
-                ),
-            )
-
-        return self._change(change)
+        task = self.records.get(message.task_id, birth)
+        if task is None or (task is birth and message.attempt != birth.attempt):
+            return Claim(won=False, task=None)
+        due = task.state is State.CREATED and _is_the_attempt(task, message)
+        has_crashed = task.lease_has_ended(now)
+        if not (due or has_crashed):
+            return Claim(won=task.state is State.PENDING and task.holder == holder, task=task)
+        claimed = replace(
+            task,
+            state=State.PENDING,
+            lease_until=lease_until,
+            holder=holder,
+            started_at=task.started_at or now,
+            attempt_started_at=now if has_crashed or message.attempt > 1 else None,
+            not_before=None,
+            earlier=task.history_after_crash() if has_crashed else task.earlier,
+        )
+        return Claim(won=True, task=self._put(claimed))
 
     def finish(self, task: Task, end: Done | Failed, *, result: Body | None, now: datetime) -> bool:
-        """End a claimed task."""
         done = isinstance(end, Done)
         return self._change_claimed(
             task,
@@ -115,7 +95,6 @@ class InMemoryTasks:
         )
 
     def retry(self, task: Task, decision: Retry, *, not_before: datetime) -> bool:
-        """Give a claimed task back for its next attempt."""
         return self._change_claimed(
             task,
             lambda record: replace(
@@ -134,89 +113,58 @@ class InMemoryTasks:
             ),
         )
 
+    @faulty
     def abandon(self, message: TaskMessage, *, error: str, now: datetime) -> Claim:
-        """Fail a task whose current attempt is the message's, if the lease of its executor has ended."""
+        task = self.records.get(message.task_id)
+        if task is None or not task.lease_has_ended(now) or not _is_the_attempt(task, message):
+            return Claim(won=False, task=task)
+        failed = replace(task, state=State.FAILED, error=error, finished_at=now, lease_until=None, holder=None)
+        return Claim(won=True, task=self._put(failed))
 
-        def change() -> Claim:
-            task = self.records.get(message.task_id)
-            if task is None or not task.lease_has_ended(now) or not _is_the_attempt(task, message):
-                return Claim(won=False, task=task)
-            failed = replace(
-                task,
-                state=State.FAILED,
-                error=error,
-                finished_at=now,
-                lease_until=None,
-                holder=None,
-            )
-            return Claim(won=True, task=self._put(failed))
-
-        return self._change(change)
-
+    @faulty
     def cancel(
         self, task_id: str, *, reason: str, now: datetime, birth: Task | None = None, by: str | None = None
     ) -> Claim:
-        """Cancel a task that has not ended; an executor that works on it loses its lease."""
+        task = self.records.get(task_id, birth)
+        waits = task and birth and task.state is State.FAILED and task.replay < birth.replay
+        if task is None or (task.state.is_final and not waits):
+            return Claim(won=False, task=task)
+        cancelled = replace(
+            task, state=State.CANCELLED, cancelled_by=by, error=reason, finished_at=now, lease_until=None, holder=None
+        )
+        return Claim(won=True, task=self._put(cancelled))
 
-        def change() -> Claim:
-            task = self.records.get(task_id, birth)
-            waits = task and birth and task.state is State.FAILED and task.replay < birth.replay
-            if task is None or (task.state.is_final and not waits):
-                return Claim(won=False, task=task)
-            cancelled = replace(
-                task,
-                state=State.CANCELLED,
-                cancelled_by=by,
-                error=reason,
-                finished_at=now,
-                lease_until=None,
-                holder=None,
-            )
-            return Claim(won=True, task=self._put(cancelled))
-
-        return self._change(change)
-
+    @faulty
     def replay(self, task_id: str, *, number: int, by: str | None = None) -> Claim:
-        """Give a failed task back for the first attempt of that replay, unless that was done before."""
+        task = self.records.get(task_id)
+        if task is None or not task.waits_for_replay(number):
+            return Claim(won=False, task=task)
+        again = replace(
+            task,
+            state=State.CREATED,
+            attempt=1,
+            replay=number,
+            replayed_by=by,
+            not_before=None,
+            started_at=None,
+            attempt_started_at=None,
+            finished_at=None,
+            earlier=task.history,
+            response_code=None,
+            redirects=0,
+            final_origin=None,
+            error=None,
+        )
+        return Claim(won=True, task=self._put(again))
 
-        def change() -> Claim:
-            task = self.records.get(task_id)
-            if task is None or not task.waits_for_replay(number):
-                return Claim(won=False, task=task)
-            again = replace(
-                task,
-                state=State.CREATED,
-                attempt=1,
-                replay=number,
-                replayed_by=by,
-                not_before=None,
-                started_at=None,
-                attempt_started_at=None,
-                finished_at=None,
-                earlier=task.history,
-                response_code=None,
-                redirects=0,
-                final_origin=None,
-                error=None,
-            )
-            return Claim(won=True, task=self._put(again))
-
-        return self._change(change)
-
-    def _change(self, change: Callable[[], T]) -> T:
-        with self._lock:
-            return self.faults.around(change)
-
+    @faulty
     def _change_claimed(self, task: Task, changed: Callable[[Task], Task]) -> bool:
-        def change() -> bool:
-            record = self.records.get(task.id)
-            if record is None or record.holder != task.holder:
-                return False
-            if record.state is State.PENDING:
-                self._put(changed(record))
-            return True
-
-        return self._change(change)
+        record = self.records.get(task.id)
+        if record is None or record.holder != task.holder:
+            return False
+        if record.state is State.PENDING:
+            self._put(changed(record))
+        return True
 
     def _put(self, task: Task) -> Task:
         self.writes += 1

@@ -18,9 +18,9 @@ from task_service.domain.advance import outstanding_positions
 from task_service.domain.errors import Conflict, NotFound, Unavailable
 from task_service.domain.messages import ListCancel
 from task_service.domain.task import Place, State, Task, place_of
-from task_service.domain.task_list import CANCELLED, Execution, GroupState, Plan, TaskList
+from task_service.domain.task_list import CANCELLED, Execution, GroupState, ListRecords, Plan, TaskList
 from task_service.domain.trace import work_in
-from task_service.ports import Bodies, Clock, ListRecords, TaskLists, TaskQueue, Tasks
+from task_service.ports import Bodies, Clock, TaskLists, TaskQueue, Tasks
 from task_service.usecases.notify_failure import FailureNotifier
 from task_service.usecases.read_task import TaskReader
 

@@ -7,7 +7,7 @@ Where records and queue are in one database all of it is one transaction. Elsewh
 is removed again, unless it has an idempotency key: then the client's next request with the key completes it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from uuid import uuid4
@@ -16,8 +16,6 @@ from task_service.domain.errors import TaskServiceError, Unavailable
 from task_service.domain.messages import TaskMessage, message_of
 from task_service.domain.order import Order
 from task_service.domain.task import Task
-from task_service.domain.template import TaskTemplate
-from task_service.ports import CachedTemplates
 from task_service.usecases.create_once import KeyedCreator
 from task_service.usecases.create_task import TaskCreator
 
@@ -39,7 +37,7 @@ class Created(NamedTuple):
 
 
 Result = Created | TaskServiceError
-"""What an item came to."""
+"""The result of an item."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -54,8 +52,8 @@ class BatchCreator:
 
         A task that is created is in the table, and its message in the queue. Raises Unavailable where none was written.
         """
-        templates = _Templates(self.creator.templates)
-        templates.look_up(item.order.name for item in items)
+        # Each is read once, also one that there is not.
+        templates = {name: self.creator.templates.get(name) for name in {item.order.name for item in items}}
         batch = _Batch(items=items, creator=replace(self.creator, templates=templates), keyed=self.keyed)
         try:
             with self.creator.unit_of_work():
@@ -64,7 +62,7 @@ class BatchCreator:
                 batch.send()
         except Unavailable as reason:
             batch.give_up(reason)
-        self.creator.withdrawals.withdraw_all(batch.without_message)
+        self.creator.withdrawals.withdraw(batch.without_message)
         if any(isinstance(result, Created) for result in batch.results.values()):
             self.creator.withdrawals.go_on()
         return [batch.results[index] for index in range(len(items))]
@@ -101,7 +99,8 @@ class _Batch:
             if task.id in left:
                 self.results[index] = Unavailable("the task was not written")
             else:
-                self._is_written(index, Created(task.id, is_new=True), message_of(task))
+                self.results[index] = Created(task.id, is_new=True)
+                self.messages[index] = message_of(task)
 
     def write_keyed(self) -> None:
         """Write the keys and the records of the items with a key."""
@@ -120,8 +119,9 @@ class _Batch:
             except TaskServiceError as refusal:
                 self.results[index] = refusal
             else:
-                message = written.message if isinstance(written.message, TaskMessage) else None
-                self._is_written(index, Created(written.id, written.is_new), message)
+                self.results[index] = Created(written.id, written.is_new)
+                if isinstance(written.message, TaskMessage):
+                    self.messages[index] = written.message
 
     def send(self) -> None:
         """Send the messages of the records that are written."""
@@ -141,32 +141,3 @@ class _Batch:
     def without_message(self) -> list[str]:
         """The ids of new records that may be there, and whose messages may not."""
         return [task.id for index, task in self.new.items() if not isinstance(self.results[index], Created)]
-
-    def _is_written(self, index: int, created: Created, message: TaskMessage | None) -> None:
-        self.results[index] = created
-        if message is not None:
-            self.messages[index] = message
-
-
-class _Templates:
-    """The templates of a batch, each read once, also one that there is not."""
-
-    def __init__(self, templates: CachedTemplates[TaskTemplate]) -> None:
-        self._templates = templates
-        self._found: dict[str, TaskTemplate | None] = {}
-
-    def look_up(self, names: Iterable[str]) -> None:
-        """Read the templates of these names. Raises Unavailable."""
-        for name in names:
-            self.get(name)
-
-    def get(self, name: str) -> TaskTemplate | None:
-        """The template of that name."""
-        if name not in self._found:
-            self._found[name] = self._templates.get(name)
-        return self._found[name]
-
-    def forget(self, name: str) -> None:
-        """Read it anew next time."""
-        self._found.pop(name, None)
-        self._templates.forget(name)

@@ -27,7 +27,6 @@ class ListCreator(Creator[TaskList]):
 
     @property
     def records(self) -> TaskLists:
-        """The lists."""
         return self.lists
 
     def draft(self, order: Order) -> Callable[[str], TaskList]:
@@ -60,14 +59,12 @@ class ListCreator(Creator[TaskList]):
         return task_list
 
     def has_started(self, task_list: TaskList) -> bool:
-        """Whether an executor has handled the first message of a list that was found."""
         if task_list.state is not State.CREATED:
             return True
         records = self.lists.records(task_list.id)
         return records is not None and bool(records.groups)
 
     def first_message(self, task_list: TaskList) -> GroupStart:
-        """The message that makes a list start."""
         return GroupStart(list_id=task_list.id, not_before=task_list.not_before, queue_group=task_list.turn)
 
     def _plan(self, name: str) -> Plan:

@@ -11,7 +11,7 @@ from task_service.domain.start import body_prefix
 from task_service.domain.task import State, Task
 from task_service.domain.template import TaskTemplate, TemplateKind
 from task_service.domain.trace import work_in
-from task_service.ports import CachedTemplates, Tasks
+from task_service.ports import KnownTemplates, Tasks
 from task_service.usecases.creator import Creator
 
 
@@ -19,12 +19,11 @@ from task_service.usecases.creator import Creator
 class TaskCreator(Creator[Task]):
     """Creates tasks."""
 
-    templates: CachedTemplates[TaskTemplate]
+    templates: KnownTemplates[TaskTemplate]
     tasks: Tasks
 
     @property
     def records(self) -> Tasks:
-        """The tasks."""
         return self.tasks
 
     def write_once(self, task_id: str, order: Order) -> tuple[TaskMessage, bool]:
@@ -69,9 +68,7 @@ class TaskCreator(Creator[Task]):
         return task
 
     def has_started(self, task: Task) -> bool:
-        """Whether an executor has handled the first message of a task that was found."""
         return task.shown_state is not State.CREATED
 
     def first_message(self, task: Task) -> TaskMessage:
-        """The message that makes a task start."""
         return message_of(task)

@@ -3,36 +3,22 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import uuid4
 
-from task_service.domain.context import Context
 from task_service.domain.errors import Unavailable
 from task_service.domain.messages import GroupStart, TaskMessage
 from task_service.domain.order import Order
 from task_service.ports import Bodies, Clock, TaskQueue, UnitOfWork
 from task_service.usecases.withdraw import Records, Withdrawals
 
+if TYPE_CHECKING:
+    from task_service.domain.task import Task
+    from task_service.domain.task_list import TaskList
 
-class Created(Protocol):
-    """The record of a task or a list."""
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-
-    @property
-    def not_before(self) -> datetime | None:
-        """When it is due to start; None: at once."""
-
-    @property
-    def context(self) -> Context:
-        """Where it comes from."""
-
-
-R = TypeVar("R", bound=Created)
+R = TypeVar("R", "Task", "TaskList")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -64,7 +50,7 @@ class Creator(ABC, Generic[R]):
                 self.records.add(record)
                 self.queue.send(self.first_message(record), due_at=record.not_before)
         except Unavailable:
-            self.withdrawals.withdraw(record.id)
+            self.withdrawals.withdraw([record.id])
             raise
         self.withdrawals.go_on()
         return record.id

@@ -1,12 +1,10 @@
-"""Writing and reading event tasks: templates whose name is the cache entry that they wait for."""
+"""Writing event tasks: templates whose name is the cache entry that they wait for."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from task_service.domain.limits import check_payload
-from task_service.domain.paging import PageRequest
 from task_service.domain.template import StoredTemplate
-from task_service.ports import Page
 from task_service.usecases.edit_templates import TemplateEditor
 
 Identify = Callable[[str], str]
@@ -15,7 +13,7 @@ Identify = Callable[[str], str]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class EventTaskEditor:
-    """Writes, lists and deletes event tasks."""
+    """Writes and deletes event tasks; they are listed as other templates."""
 
     templates: TemplateEditor
     identify: Identify
@@ -39,10 +37,6 @@ class EventTaskEditor:
         name = self._name(payload)
         self.templates.delete(name, if_match=if_match)
         return name
-
-    def page(self, wanted: PageRequest) -> Page:
-        """Read a page of event tasks, in the order of their names."""
-        return self.templates.page(wanted)
 
     def _name(self, payload: str) -> str:
         self.templates.check_writes()

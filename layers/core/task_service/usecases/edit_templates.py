@@ -59,8 +59,10 @@ class TemplateEditor:
         return stored, is_new
 
     def delete(self, name: str, *, if_match: Sequence[str] | None = None) -> None:
-        """Delete a template; with `if_match` a version of these tags only. Raises NotFound, PreconditionFailed,
-        TurnedOff."""
+        """Delete a template; with `if_match` a version of these tags only.
+
+        Raises NotFound, PreconditionFailed, TurnedOff.
+        """
         self.check_writes()
         found = self.templates.delete(name, if_match=self._tag(name, if_match))
         if found is None:

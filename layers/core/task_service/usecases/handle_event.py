@@ -101,8 +101,7 @@ class EventHandler:
             return _unmatched(event, _NO_TEMPLATE, event_task)
         if not template.request_policy:
             return _unmatched(event, "the event task's task template has no requestPolicy", event_task)
-        context = Context(trace=event.trace)
-        order = Order(name=event_task.task_name, payload=event_task.request(), context=context)
+        order = Order(name=event_task.task_name, payload=event_task.request(), context=Context(trace=event.trace))
         try:
             message, is_new = self.creator.write_once(event_task.task_id(event), order)
         except NotFound:

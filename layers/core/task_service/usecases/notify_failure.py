@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from task_service.domain.errors import BadRequest, NotFound
 from task_service.domain.messages import message_of
-from task_service.domain.notice import Notice, notice_context, notice_id, notice_request
+from task_service.domain.notice import Notice, notice_id, notice_request
 from task_service.domain.order import Order
 from task_service.domain.task import State
 from task_service.domain.template import TaskTemplate
@@ -39,7 +39,8 @@ class FailureNotifier:
         if task is None or task.state is not State.FAILED or task.context.is_notice:
             return None
         notice = Notice(task_id=task.id, name=template.failure_task, notice_id=notice_id(task))
-        order = Order(name=notice.name, payload=notice_request(task), context=notice_context(task))
+        context = replace(task.context, is_notice=True)
+        order = Order(name=notice.name, payload=notice_request(task), context=context)
         try:
             draft = self.creator.draft(order)
         except (NotFound, BadRequest) as refusal:

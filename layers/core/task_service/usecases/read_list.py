@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from task_service.domain import json_text
-from task_service.domain.context import about
 from task_service.domain.errors import NotFound
+from task_service.domain.status import about, timestamp
 from task_service.domain.task import Place, State, Task
 from task_service.domain.task_list import CANCELLED, SKIPPED, Overview, Plan, TaskList
-from task_service.domain.timestamp import timestamp
 from task_service.domain.trace import work_in
 from task_service.ports import Bodies, Clock, TaskLists
 
@@ -94,9 +93,7 @@ class ListReader:
     def unstarted(self, place: Place) -> Task | None:
         """A list's task that has no record because it has not started; None: there is no such task."""
         overview = self.find(place.list_id)
-        if overview is None:
-            return None
-        if not overview.plan.has(place):
+        if overview is None or not overview.plan.has(place):
             return None
         state = overview.task_states(place.group)[place.position]
         return replace(

@@ -208,7 +208,10 @@ class ListRunner:
             return None
         group, well = walk.plan.groups[walk.group], ended is State.DONE
         if not well:
-            self._tell(walk, walk.place(position))
+            place = walk.place(position)
+            notice = self.notifier.tell(place.task_id, walk.plan.task_template(place))
+            if notice is not None:
+                walk.notices.append(notice)
         if group.execution is Execution.SEQUENTIAL:
             # The tasks' own records say how far the group is; the group's record is only needed at its end.
             state: GroupState | None = GroupState(index=walk.group, state=State.PENDING, replay=walk.replay)
@@ -218,19 +221,10 @@ class ListRunner:
             )
         return _advance(walk, state, TaskEnded(position, well)) if state is not None else None
 
-    def _tell(self, walk: Walk, place: Place) -> None:
-        notice = self.notifier.tell(place.task_id, walk.plan.task_template(place))
-        if notice is not None:
-            walk.notices.append(notice)
-
     def _close_group(self, walk: Walk, move: CloseGroup) -> Move | None:
-        well = move.well
         policy = walk.plan.groups[walk.group].final_policy
-        result: Body | None = None
-        error: str | None = None
-        if well and policy:
-            result, error = self._evaluate(walk, policy)
-            well = error is None
+        result, error = self._evaluate(walk, policy) if move.well and policy else (None, None)
+        well = move.well and error is None
         state = self.lists.close_group(
             walk.known.task_list, walk.group, well=well, stopped_at=move.stopped_at, result=result, error=error
         )

@@ -23,7 +23,7 @@ from task_service.domain.call import Answered, CallRefused, HttpCall
 from task_service.domain.errors import Unavailable
 from task_service.domain.messages import QueueMessage, TaskMessage, message_of
 from task_service.domain.outcome import Attempt, Handled, Outcome, Step
-from task_service.domain.retry import Decision, Done, Failed, Retry, decide, is_accepted
+from task_service.domain.retry import Done, Failed, Retry, decide, is_accepted
 from task_service.domain.task import Body, State, Task
 from task_service.domain.template import TaskTemplate
 from task_service.domain.trace import trace_headers, work_in
@@ -46,7 +46,7 @@ _BODYLESS_METHODS: Final = frozenset({"GET", "HEAD"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListTask:
-    """What a list says of one of its tasks; the task's own record does not have it."""
+    """The parts of a list's task that its list has; its own record does not have them."""
 
     template: TaskTemplate
     request: Callable[[], str]
@@ -159,7 +159,11 @@ class TaskRunner:
             now=now,
             draw=self.draw(),
         )
-        outcome, result = self._write_down(task, decision, now, deadline)
+        result: Body | None = None
+        if isinstance(decision, Retry):
+            outcome = self._retry(task, decision, now, deadline)
+        else:
+            outcome, result = self._finish(task, decision, now, deadline)
         attempt = Attempt(outcome=outcome, task=task, decision=decision, ended_at=now)
         return TaskStep(handled=Handled.DELETE, outcome=outcome, task=task, attempt=attempt, result=result)
 
@@ -205,13 +209,6 @@ class TaskRunner:
 
     # -- writing down how it ended
 
-    def _write_down(
-        self, task: Task, decision: Decision, now: datetime, deadline: datetime
-    ) -> tuple[Outcome, Body | None]:
-        if isinstance(decision, Retry):
-            return self._retry(task, decision, now, deadline), None
-        return self._finish(task, decision, now, deadline)
-
     def _finish(self, task: Task, end: Done | Failed, now: datetime, deadline: datetime) -> tuple[Outcome, Body | None]:
         result: Body | None = None
         if isinstance(end, Done):
@@ -225,15 +222,7 @@ class TaskRunner:
         not_before = now + decision.delay
         if not self._insist(lambda: self.tasks.retry(task, decision, not_before=not_before), deadline):
             return Outcome.LOST
-        self._send(
-            TaskMessage(
-                task_id=task.id,
-                attempt=task.attempt + 1,
-                not_before=not_before,
-                replay=task.replay,
-                queue_group=task.turn,
-            )
-        )
+        self._send(message_of(replace(task, attempt=task.attempt + 1, not_before=not_before)))
         return Outcome.RETRIED
 
     def _send(self, message: TaskMessage) -> None:

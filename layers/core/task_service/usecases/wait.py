@@ -3,12 +3,11 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, Protocol, TypeVar
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
 
-from task_service.domain import polling as waiting
 from task_service.domain.errors import Unavailable
-from task_service.domain.task import State, Task
+from task_service.domain.task import Task
 from task_service.domain.task_list import TaskList
 from task_service.ports import Clock, Pause
 from task_service.usecases.read_list import ListReader
@@ -17,15 +16,16 @@ from task_service.usecases.read_task import TaskReader
 log: Final = logging.getLogger("task")
 
 
-class Ending(Protocol):
-    """A task or a list."""
+MAX_WAIT: Final = timedelta(seconds=25)
+"""The longest wait; API Gateway gives up on a function after 29 seconds."""
 
-    @property
-    def state(self) -> State:
-        """Its state."""
+SHORTEST_PAUSE: Final = timedelta(milliseconds=50)
+LONGEST_PAUSE: Final = timedelta(seconds=2)
 
+_SHARE: Final = 4
+"""A pause is a quarter of the time that has passed, so a task's end is seen at most a quarter later than it happens."""
 
-E = TypeVar("E", bound=Ending)
+E = TypeVar("E", Task, TaskList)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -48,20 +48,21 @@ class Waiter:
     def _ended(self, look: Callable[[], E], until: datetime) -> E:
         started = self.clock()
         while True:
-            found, failure = _seen(look)
+            failure: Unavailable | None = None
+            try:
+                found = look()
+            except Unavailable as error:
+                log.warning(str(error), extra={"action": "wait"})
+                failure = error
             now = self.clock()
-            if found is not None and (found.state.is_final or now >= until):
+            if failure is None and (found.state.is_final or now >= until):
                 return found
             if failure is not None and now >= until:
                 raise failure
             # The last read comes at the very end.
-            self.pause(min(waiting.pause(now - started), until - now).total_seconds())
+            self.pause(min(pause(now - started), until - now).total_seconds())
 
 
-def _seen(look: Callable[[], E]) -> tuple[E | None, Unavailable | None]:
-    """The record that was read, or the failure of the read."""
-    try:
-        return look(), None
-    except Unavailable as error:
-        log.warning(str(error), extra={"action": "wait"})
-        return None, error
+def pause(passed: timedelta) -> timedelta:
+    """The pause before the next read, after a wait of `passed`: some 30 reads in MAX_WAIT."""
+    return min(max(passed / _SHARE, SHORTEST_PAUSE), LONGEST_PAUSE)

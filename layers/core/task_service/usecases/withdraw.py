@@ -49,11 +49,7 @@ class Withdrawals(Generic[R]):
     _left: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED), init=False)
     _lock: Lock = field(default_factory=Lock, init=False)
 
-    def withdraw(self, record_id: str) -> None:
-        """Remove a record, now or later."""
-        self.withdraw_all([record_id])
-
-    def withdraw_all(self, record_ids: Sequence[str]) -> None:
+    def withdraw(self, record_ids: Sequence[str]) -> None:
         """Remove records, now or later."""
         for position, record_id in enumerate(record_ids):
             try:

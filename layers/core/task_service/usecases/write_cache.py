@@ -45,7 +45,7 @@ class CacheWriter:
     clock: Clock
     draw: Draw
     _rests_until: datetime | None = field(default=None, init=False)
-    """Until when the cache service is left alone; None: it is not."""
+    """The end of the time in which the cache service is left alone; None: it is not."""
     _lock: Lock = field(default_factory=Lock, init=False)
 
     def task_done(self, task_id: str, result: Body | None, *, namespace: str, scope: str, deadline: datetime) -> None:
@@ -54,23 +54,17 @@ class CacheWriter:
         Also for a task that was found done: the executor that ended it may have stopped before this write.
         """
         message = CacheWrite(key=task_id, is_list=False, namespace=namespace, scope=scope)
-        if self.cache is None:
-            return
-        text = self.bodies.load(result) if result is not None else self._text(message)
-        if text is not None:
-            self._write(self.cache, message, text, deadline)
+        if result is None:
+            self.handle(message, deadline=deadline)
+        elif self.cache is not None:
+            self._write(self.cache, message, self.bodies.load(result), deadline)
 
     def list_ended(self, task_list: TaskList, *, deadline: datetime) -> None:
         """Write the status of a list that has ended, at once or, if the cache service refuses, later.
 
         Raises Unavailable.
         """
-        message = _list_write(task_list)
-        if self.cache is None:
-            return
-        text = self._text(message)
-        if text is not None:
-            self._write(self.cache, message, text, deadline)
+        self.handle(_list_write(task_list), deadline=deadline)
 
     def list_ended_unwatched(self, task_list: TaskList) -> None:
         """Let an executor write the status of a list that has ended. Raises Unavailable."""
@@ -79,11 +73,8 @@ class CacheWriter:
 
     def handle(self, message: CacheWrite, *, deadline: datetime) -> Step:
         """Make the write that `message` asks for, or send it again. Raises Unavailable."""
-        if self.cache is None:
-            return Step(handled=Handled.DELETE, outcome=Outcome.UNKNOWN)
-        text = self._text(message)
-        if text is None:
-            # Its retention has ended, or it was replayed.
+        if self.cache is None or (text := self._text(message)) is None:
+            # There is no cache service; or its retention has ended, or it was replayed.
             return Step(handled=Handled.DELETE, outcome=Outcome.UNKNOWN)
         return Step(handled=Handled.DELETE, outcome=self._write(self.cache, message, text, deadline))
 

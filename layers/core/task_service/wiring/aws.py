@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from task_service.adapters.aws.credentials import Credentials
+from task_service.adapters.aws.dynamodb.table import Table
 from task_service.adapters.aws.dynamodb.tasks import DynamoDbTasks
 from task_service.adapters.aws.dynamodb.templates import (
     EVENT_TASK,
@@ -49,28 +50,28 @@ class AwsPlatform:
     @cached_property
     def tasks(self) -> DynamoDbTasks:
         """The tasks."""
-        return DynamoDbTasks(client=self._dynamodb, table=self.table)
+        return DynamoDbTasks(table=self._table)
 
     @cached_property
     def lists(self) -> DynamoDbTaskLists:
         """The task lists."""
         from task_service.adapters.aws.dynamodb.lists import DynamoDbTaskLists
 
-        return DynamoDbTaskLists(client=self._dynamodb, table=self.table)
+        return DynamoDbTaskLists(table=self._table)
 
     @cached_property
     def search(self) -> DynamoDbSearch:
         """Finds tasks and lists."""
         from task_service.adapters.aws.dynamodb.search import DynamoDbSearch
 
-        return DynamoDbSearch(client=self._dynamodb, table=self.table)
+        return DynamoDbSearch(table=self._table)
 
     @cached_property
     def keys(self) -> DynamoDbIdempotencyKeys:
         """The idempotency keys."""
         from task_service.adapters.aws.dynamodb.idempotency_keys import DynamoDbIdempotencyKeys
 
-        return DynamoDbIdempotencyKeys(client=self._dynamodb, table=self.table)
+        return DynamoDbIdempotencyKeys(table=self._table)
 
     @cached_property
     def queue(self) -> SqsTaskQueue:
@@ -122,15 +123,15 @@ class AwsPlatform:
         return replace(self, patience=IMPATIENT)
 
     def _templates(self, kind: str) -> DynamoDbTemplates:
-        return DynamoDbTemplates(client=self._dynamodb, table=self.table, kind=kind)
+        return DynamoDbTemplates(table=self._table, kind=kind)
 
     def client(self, service: str) -> Client:
         """A client of DynamoDB or SQS."""
         return connect(service, credentials=self.credentials, patience=self.patience)
 
     @cached_property
-    def _dynamodb(self) -> Client:
-        return self.client("dynamodb")
+    def _table(self) -> Table:
+        return Table(client=self.client("dynamodb"), name=self.table)
 
     def _botocore_client(self, service: str) -> Any:
         from task_service.adapters.aws import client as aws

@@ -22,7 +22,6 @@ from task_service.adapters.postgres.queue import (
     EVENTS,
     TASKS,
     UNREADABLE,
-    PostgresQueue,
     PostgresTaskQueue,
     PostgresUnreadableMessages,
 )
@@ -92,17 +91,12 @@ class PostgresPlatform:
     @cached_property
     def queue(self) -> PostgresTaskQueue:
         """The task queue."""
-        return PostgresTaskQueue(queue=self._queue(TASKS))
+        return PostgresTaskQueue(database=self.database, notifier=self.notifier)
 
     @cached_property
     def unreadable(self) -> PostgresUnreadableMessages:
         """The texts of the task queue that are no message."""
         return PostgresUnreadableMessages(database=self.database)
-
-    @cached_property
-    def events(self) -> PostgresQueue:
-        """The event queue, for the bridge."""
-        return self._queue(EVENTS)
 
     @cached_property
     def bodies(self) -> PostgresBodies:
@@ -177,9 +171,6 @@ class PostgresPlatform:
         self.listener.stop()
         self.notifier.stop()
         self.database.close()
-
-    def _queue(self, name: str) -> PostgresQueue:
-        return PostgresQueue(database=self.database, name=name, notifier=self.notifier)
 
     def _reader(self, queue: str, dead_letters: str | None = None, most_receives: int = 0) -> QueueReader:
         return QueueReader(

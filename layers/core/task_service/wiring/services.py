@@ -9,7 +9,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -135,12 +135,19 @@ class Services:
     @cached_property
     def task_reader(self) -> TaskReader:
         """Reads tasks."""
-        return self._task_reader(self.platform, lambda: self.list_reader)
+        return TaskReader(
+            tasks=self.platform.tasks,
+            lists=lambda: self.list_reader,
+            bodies=self.platform.bodies,
+            clock=self.clock,
+        )
 
     @cached_property
     def list_reader(self) -> ListReader:
         """Reads task lists."""
-        return self._list_reader(self.platform)
+        from task_service.usecases.read_list import ListReader
+
+        return ListReader(lists=self.platform.lists, bodies=self.platform.bodies, clock=self.clock)
 
     @cached_property
     def waiter(self) -> Waiter:
@@ -148,8 +155,8 @@ class Services:
         from task_service.usecases.wait import Waiter
 
         platform = self.platform.impatient()
-        lists = self._list_reader(platform)
-        tasks = self._task_reader(platform, lambda: lists)
+        lists = replace(self.list_reader, lists=platform.lists, bodies=platform.bodies)
+        tasks = replace(self.task_reader, tasks=platform.tasks, lists=lambda: lists, bodies=platform.bodies)
         return Waiter(tasks=tasks, lists=lists, clock=self.clock, pause=self.pause)
 
     @cached_property
@@ -397,14 +404,6 @@ class Services:
         return RealOutside(
             settings=self.settings, platform=self.platform, stored_policies=lambda: self._policies, clock=self.clock
         )
-
-    def _task_reader(self, platform: Platform, lists: Callable[[], ListReader]) -> TaskReader:
-        return TaskReader(tasks=platform.tasks, lists=lists, bodies=platform.bodies, clock=self.clock)
-
-    def _list_reader(self, platform: Platform) -> ListReader:
-        from task_service.usecases.read_list import ListReader
-
-        return ListReader(lists=platform.lists, bodies=platform.bodies, clock=self.clock)
 
     def _editor(
         self, noun: str, templates: Templates, cached: TemplateCache[Any], validate: Validate

@@ -60,7 +60,10 @@ class Settings:
     @property
     def database_pool_size(self) -> int:
         """The most connections of a process to the database."""
-        return _count(self.variables, "DATABASE_POOL_SIZE", default=10)
+        text = self.variables.get("DATABASE_POOL_SIZE", "10")
+        if not (text.isascii() and text.isdigit() and int(text)):
+            raise ValueError(f"DATABASE_POOL_SIZE is {text!r}, a whole number from 1 is expected")
+        return int(text)
 
     @property
     def client_secret(self) -> str:
@@ -70,7 +73,7 @@ class Settings:
     @property
     def template_writes(self) -> bool:
         """Whether the API writes and deletes templates and policies."""
-        return _switch(self.variables, "TEMPLATE_WRITES", default=False)
+        return _switch(self.variables, "TEMPLATE_WRITES")
 
     @property
     def template_cache(self) -> timedelta:
@@ -85,12 +88,16 @@ class Settings:
     @property
     def idempotency(self) -> timedelta:
         """How long an idempotency key is kept; never longer than what it stands for."""
-        return timedelta(hours=_hours(self.variables, "IDEMPOTENCY_HOURS", default=24, most=168))
+        hours = _number(self.variables, "IDEMPOTENCY_HOURS", default=24)
+        if not 1 <= hours <= 168:
+            text = self.variables["IDEMPOTENCY_HOURS"]
+            raise ValueError(f"IDEMPOTENCY_HOURS is {text!r}, a number from 1 to 168 is expected")
+        return timedelta(hours=hours)
 
     @property
     def trace_new(self) -> bool:
         """Whether a task or a list that is created in no trace gets a new one."""
-        return _switch(self.variables, "TRACE_NEW", default=False)
+        return _switch(self.variables, "TRACE_NEW")
 
     @property
     def max_task_retries(self) -> int:
@@ -143,7 +150,7 @@ class Settings:
     @property
     def _auth_enabled(self) -> bool:
         """Whether tokens are used, for both directions as in the first generation."""
-        return _switch(self.variables, "AUTH_ENABLED", default=False)
+        return _switch(self.variables, "AUTH_ENABLED")
 
 
 def _number(variables: Mapping[str, str], name: str, *, default: float) -> float:
@@ -157,20 +164,6 @@ def _number(variables: Mapping[str, str], name: str, *, default: float) -> float
     return number
 
 
-def _count(variables: Mapping[str, str], name: str, *, default: int) -> int:
-    text = variables.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise ValueError(f"{name} is {text!r}, a whole number from 1 is expected")
-    return int(text)
-
-
-def _hours(variables: Mapping[str, str], name: str, *, default: float, most: float) -> float:
-    hours = _number(variables, name, default=default)
-    if not 1 <= hours <= most:
-        raise ValueError(f"{name} is {variables[name]!r}, a number from 1 to {most:.0f} is expected")
-    return hours
-
-
 def _address(variables: Mapping[str, str], name: str) -> str:
     """An HTTP address without a slash at its end; empty where there is none."""
     address = variables.get(name, "").rstrip("/")
@@ -179,8 +172,8 @@ def _address(variables: Mapping[str, str], name: str) -> str:
     return address
 
 
-def _switch(variables: Mapping[str, str], name: str, *, default: bool) -> bool:
-    text = variables.get(name, "on" if default else "off")
+def _switch(variables: Mapping[str, str], name: str) -> bool:
+    text = variables.get(name, "off")
     if text.lower() not in ("on", "off", "true", "false"):
         raise ValueError(f"{name} is {text!r}, on or off is expected")
     return text.lower() in ("on", "true")

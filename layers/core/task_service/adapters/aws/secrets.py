@@ -1,7 +1,7 @@
 """Secrets in Secrets Manager, or in the Parameter Store of Systems Manager."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from task_service.adapters.aws import client as aws
 from task_service.domain.errors import Unavailable
@@ -15,7 +15,6 @@ class AwsSecret:
 
     def __init__(self, store: str, name: str, client: ClientOf) -> None:
         """`store` is secretsmanager or ssm."""
-        self._read = _READERS[store]
         self._store = store
         self._name = name
         self._client = client
@@ -24,26 +23,18 @@ class AwsSecret:
     def __call__(self) -> str:
         """The secret. Raises Unavailable."""
         if self._value is None:
-            self._value = self._read(self._client(self._store), self._name)
+            self._value = self._read(self._client(self._store))
         return self._value
 
     def forget(self) -> None:
         """Read the secret again at the next call, because it may have changed."""
         self._value = None
 
-
-def _from_secrets_manager(client: Any, name: str) -> str:
-    answer = aws.request(client.get_secret_value, SecretId=name)
-    if "SecretString" not in answer:
-        raise Unavailable("secretsmanager: the secret is no text")
-    return str(answer["SecretString"])
-
-
-def _from_parameter_store(client: Any, name: str) -> str:
-    return str(aws.request(client.get_parameter, Name=name, WithDecryption=True)["Parameter"]["Value"])
-
-
-_READERS: Final[dict[str, Callable[[Any, str], str]]] = {
-    "secretsmanager": _from_secrets_manager,
-    "ssm": _from_parameter_store,
-}
+    def _read(self, client: Any) -> str:
+        if self._store == "ssm":
+            answer = aws.request(client.get_parameter, Name=self._name, WithDecryption=True)
+            return str(answer["Parameter"]["Value"])
+        answer = aws.request(client.get_secret_value, SecretId=self._name)
+        if "SecretString" not in answer:
+            raise Unavailable("secretsmanager: the secret is no text")
+        return str(answer["SecretString"])

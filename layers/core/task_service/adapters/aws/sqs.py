@@ -119,13 +119,13 @@ class SqsUnreadableMessages:
 
     def keep(self, text: str, *, message_id: str, reason: str) -> None:
         """Put a text into the queue, with its message's id and the reason as attributes; returns once it is durable."""
-        attributes = {"messageId": message_id, "reason": reason}
         answer = self.client.call(
             "SendMessage",
             QueueUrl=self.url,
             MessageBody=text[:LONGEST_UNREADABLE],
             MessageAttributes={
-                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+                "messageId": {"DataType": "String", "StringValue": message_id},
+                "reason": {"DataType": "String", "StringValue": reason},
             },
         )
         _check_sent(answer)

@@ -15,7 +15,7 @@ _DISCARD_SECONDS: Final = 0.2
 
 
 class Answer:
-    """The answer to a request. As a context manager it closes the connection unless that was kept."""
+    """The answer to a request. As a context manager it closes the connection unless that is kept."""
 
     def __init__(self, head: Head, method: str, stream: Stream, *, keep: Callable[[], None]) -> None:
         self.head = head
@@ -73,7 +73,7 @@ def _limited(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
 
 
 def _persists(head: Head, framing: Framing) -> bool:
-    """Whether the connection can be used again after the answer (RFC 9112, 6.1, 6.3 and 9.3)."""
+    """Tell if the connection can be used again after the answer (RFC 9112, 6.1, 6.3 and 9.3)."""
     if framing.ends_with_the_connection:
         return False
     if framing.is_chunked and (head.minor == 0 or head.first("content-length") is not None):

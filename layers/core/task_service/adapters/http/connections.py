@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from task_service.adapters.http.answer import Answer
 from task_service.adapters.http.budget import Budget
-from task_service.adapters.http.head import Head, read_head
+from task_service.adapters.http.head import read_head
 from task_service.adapters.http.request import Request
 from task_service.adapters.http.stream import Stream
 from task_service.adapters.http.trust import tls_context
@@ -40,7 +40,7 @@ Resolve = Callable[[str, int], Sequence[Address]]
 """The addresses of a host and port. Raises OSError."""
 
 Permits = Callable[[str, str], bool]
-"""Whether a host's address, the two as texts, may be connected to."""
+"""Tells if the client may connect to an address of a host, both as texts: first the host, then the address."""
 
 
 # -- opening
@@ -151,7 +151,7 @@ class Connections:
             try:
                 return self._exchange(stream, request, budget)
             except (OSError, CallRefused) as error:
-                self._forget(origin)
+                self.close(origin)
                 if stream.received or isinstance(error, TimeoutError) or request.method not in _IDEMPOTENT:
                     raise
         return self._exchange(self._dialler.open(request.url, budget), request, budget)
@@ -160,7 +160,7 @@ class Connections:
         stream.begin(budget)
         try:
             stream.send(request.to_bytes())
-            head = _head(stream)
+            head = read_head(stream)
         except BaseException:
             stream.close()
             raise
@@ -185,25 +185,10 @@ class Connections:
         for kept in surplus:
             kept.stream.close()
 
-    def _forget(self, origin: str) -> None:
-        """Close the connections that are kept to an origin."""
+    def close(self, origin: str | None = None) -> None:
+        """Close the connections that are kept to an origin, by default to every one."""
         with self._lock:
-            forgotten = [kept for kept in self._kept if kept.origin == origin]
-            self._kept = [kept for kept in self._kept if kept.origin != origin]
-        for kept in forgotten:
+            closed = [kept for kept in self._kept if origin in (None, kept.origin)]
+            self._kept = [kept for kept in self._kept if kept not in closed]
+        for kept in closed:
             kept.stream.close()
-
-    def close(self) -> None:
-        """Close all connections that are kept."""
-        with self._lock:
-            kept, self._kept = self._kept, []
-        for each in kept:
-            each.stream.close()
-
-
-def _head(stream: Stream) -> Head:
-    try:
-        return read_head(stream)
-    except ConnectionAbortedError:
-        # Why it could not be sent says more.
-        raise (stream.cut_off or ConnectionAbortedError("the connection ended before the answer")) from None

@@ -3,6 +3,7 @@
 from email.message import Message
 from http.client import HTTPResponse
 from http.cookiejar import CookieJar
+from types import SimpleNamespace
 from typing import cast
 from urllib.request import Request as UrllibRequest
 
@@ -18,7 +19,12 @@ class Cookies:
 
     def take(self, url: Url, head: Head) -> None:
         """Take what an answer of `url` sets."""
-        self._jar.extract_cookies(cast(HTTPResponse, _Answer(head)), _request(url))
+        headers = Message()
+        for value in head.all("set-cookie"):
+            headers["Set-Cookie"] = value
+        # All that http.cookiejar looks at.
+        answer = SimpleNamespace(info=lambda: headers)
+        self._jar.extract_cookies(cast(HTTPResponse, answer), _request(url))
 
     def header(self, url: Url, own: str | None) -> str | None:
         """The Cookie header for `url`: the call's own, and what was set for it since; that replaces its own."""
@@ -26,18 +32,6 @@ class Cookies:
         self._jar.add_cookie_header(request)
         cookies = _pairs(own) | _pairs(request.get_header("Cookie"))
         return "; ".join(cookies.values()) or None
-
-
-class _Answer:
-    """An answer as http.cookiejar sees it."""
-
-    def __init__(self, head: Head) -> None:
-        self._headers = Message()
-        for value in head.all("set-cookie"):
-            self._headers["Set-Cookie"] = value
-
-    def info(self) -> Message:
-        return self._headers
 
 
 def _request(url: Url) -> UrllibRequest:

@@ -33,7 +33,14 @@ def decoded(chunks: Iterable[bytes], codings: list[str]) -> Iterator[bytes]:
             # The reason is shown to clients, so the name is printable ASCII and short.
             name = ascii(coding[:40])
             raise CallRefused(f"the target's answer has the coding {name}, which cannot be decoded", can_retry=False)
-    return iter(chunks)
+    return _checked(chunks)
+
+
+def _checked(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except zlib.error as error:
+        raise CallRefused(BROKEN, can_retry=True) from error
 
 
 def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -48,7 +55,7 @@ def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 if not rest:
                     break
                 decoder = zlib.decompressobj(_GZIP)
-            yield _unpacked(decoder, rest)
+            yield decoder.decompress(rest, _PIECE)
             ended = decoder.eof
             rest = decoder.unused_data if ended else decoder.unconsumed_tail
             decoder = None if ended else decoder
@@ -71,7 +78,7 @@ def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
             decoder = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
             start = b""
         while rest:
-            yield _unpacked(decoder, rest)
+            yield decoder.decompress(rest, _PIECE)
             if decoder.unused_data:
                 raise CallRefused(BROKEN, can_retry=True)
             rest = decoder.unconsumed_tail
@@ -81,19 +88,9 @@ def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield _end(decoder)
 
 
-def _unpacked(decoder: "zlib._Decompress", data: bytes) -> bytes:
-    try:
-        return decoder.decompress(data, _PIECE)
-    except zlib.error as error:
-        raise CallRefused(BROKEN, can_retry=True) from error
-
-
 def _end(decoder: "zlib._Decompress") -> bytes:
     """Take the rest out of a decoder; that is little. Raises CallRefused where the data is not complete."""
-    try:
-        rest = decoder.flush()
-    except zlib.error as error:
-        raise CallRefused(BROKEN, can_retry=True) from error
+    rest = decoder.flush()
     if not decoder.eof:
         raise CallRefused(BROKEN, can_retry=True)
     return rest

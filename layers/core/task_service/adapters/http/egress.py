@@ -101,14 +101,14 @@ class Egress:
     def permits(self, host: str, address: str) -> bool:
         """Tell if the client may connect to an address of a host; `host` in the form of `ascii_host`."""
         try:
-            ip = ip_address(address)
+            ip = _unmapped(ip_address(address))
         except ValueError:
             # The system would look up a text that is no address once more.
             return False
-        return is_public(ip) or self._is_open(host.lower().removesuffix("."), _unmapped(ip))
-
-    def _is_open(self, host: str, ip: IpAddress) -> bool:
-        return any(ip in network for network in self.networks) or host in self.hosts or host.endswith(self.domains)
+        name = host.lower().removesuffix(".")
+        if name in self.hosts or name.endswith(self.domains):
+            return True
+        return is_public(ip) or any(ip in network for network in self.networks)
 
 
 _NAME: Final = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")

@@ -18,25 +18,21 @@ class EndpointFailed(Exception):
     """The endpoint gave no complete answer."""
 
 
-class HttpEndpoint:
-    """Asks one URL. It is a setting, so it may be at any address; redirects are not followed."""
+def ask_endpoint(
+    url: str, method: str, *, seconds: float, headers: Mapping[str, str] | None = None, body: bytes | None = None
+) -> tuple[int, bytes]:
+    """Status and body of the answer, which comes within so many seconds. Raises EndpointFailed.
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def ask(
-        self, method: str, *, seconds: float, headers: Mapping[str, str] | None = None, body: bytes | None = None
-    ) -> tuple[int, bytes]:
-        """Status and body of the answer, which comes within so many seconds. Raises EndpointFailed."""
-        # Asked once in a long while: a connection would not be there any more.
-        with closing(Connections(Dialler(permits=anywhere))) as connections:
-            try:
-                url = Url.parse(self._url)
-                sent = {"Accept": "application/json", "Connection": "close", **(headers or {})}
-                request = Request(method=method, url=url, headers=sent, body=body)
-                with connections.send(request, Budget(seconds)) as answer:
-                    return answer.head.status, answer.read(MAX_BYTES)
-            except CallRefused as refused:
-                raise EndpointFailed(refused.reason) from refused
-            except (OSError, ValueError) as error:
-                raise EndpointFailed(type(error).__name__) from error
+    The URL is a setting, so it may be at any address; redirects are not followed.
+    """
+    # Asked once in a long while: a connection would not be there any more.
+    with closing(Connections(Dialler(permits=anywhere))) as connections:
+        try:
+            sent = {"Accept": "application/json", "Connection": "close", **(headers or {})}
+            request = Request(method=method, url=Url.parse(url), headers=sent, body=body)
+            with connections.send(request, Budget(seconds)) as answer:
+                return answer.head.status, answer.read(MAX_BYTES)
+        except CallRefused as refused:
+            raise EndpointFailed(refused.reason) from refused
+        except (OSError, ValueError) as error:
+            raise EndpointFailed(type(error).__name__) from error

@@ -61,7 +61,8 @@ def _read_one(stream: Stream) -> Head:
     line = stream.read_line(MAX_BYTES)
     found = _STATUS_LINE.fullmatch(line)
     if not line:
-        raise ConnectionAbortedError("the connection ended before the answer")
+        # Why the request could not be sent says more.
+        raise stream.cut_off or ConnectionAbortedError("the connection ended before the answer")
     if found is None:
         raise _too_large(0) if len(line) == MAX_BYTES else CallRefused(BROKEN, can_retry=True)
     status = int(found[2])

@@ -24,7 +24,7 @@ _OF_EVERY_CLIENT: Final = frozenset({"accept", "user-agent"})
 
 
 def location_of(head: Head) -> str | None:
-    """Where an answer redirects to; None: it is none that redirects. Raises CallRefused."""
+    """The URL that an answer redirects to; None: it does not redirect. Raises CallRefused."""
     if head.status not in _STATUSES:
         return None
     locations = set(head.all("location"))

@@ -43,7 +43,7 @@ class Stream:
         self.received = False
 
     def send(self, data: bytes) -> None:
-        """Send `data`, or stop where the target has answered or gone: reading tells what became of the call."""
+        """Send `data`, or stop where the target has answered or gone: its answer, or the lack of one, counts then."""
         rest = memoryview(data)
         moved = time.monotonic()
         while rest:
@@ -141,7 +141,7 @@ class Stream:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether the target has said nothing unasked and has not closed the connection."""
+        """The target has sent nothing unasked and has not closed the connection."""
         return not self._unread and not self._poll(select.POLLIN, 0)
 
     def close(self) -> None:

@@ -8,22 +8,8 @@ can reach both its own network and the internet.
 import os
 import ssl
 from functools import lru_cache
-from typing import Final
 
 from task_service.domain.call import CallRefused
-
-_REASONS: Final = {
-    9: "it is not valid yet",
-    10: "it has expired",
-    18: "it is self-signed",
-    19: "its issuer is not trusted",
-    20: "its issuer is not trusted",
-    21: "its issuer is not trusted",
-    23: "it has been revoked",
-    62: "it is for another host",
-    64: "it is for another host",
-}
-"""What OpenSSL's codes mean (X509_V_ERR_…), without the names and addresses that its own messages have."""
 
 
 def tls_context() -> ssl.SSLContext:
@@ -46,8 +32,3 @@ def _context(ca_file: str) -> ssl.SSLContext:
             reason = "SSL_CERT_FILE names no file with certificates in PEM"
             raise CallRefused(reason, can_retry=True) from error
     return context
-
-
-def certificate_fault(error: ssl.SSLCertVerificationError) -> str:
-    """Why a certificate is refused, for people; it names no address."""
-    return _REASONS.get(error.verify_code, f"OpenSSL's verification error {error.verify_code}")

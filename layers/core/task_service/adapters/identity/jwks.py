@@ -9,9 +9,10 @@ from itertools import islice
 from typing import Any, Final
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from jwt.algorithms import get_default_algorithms
 
-from task_service.adapters.http.endpoint import EndpointFailed, HttpEndpoint
+from task_service.adapters.http.endpoint import EndpointFailed, ask_endpoint
 from task_service.domain import strict_json
 from task_service.domain.errors import Unavailable
 from task_service.ports import Clock
@@ -106,10 +107,9 @@ class Jwks:
 
 def fetch_from(url: str) -> Callable[[], bytes]:
     """A function that fetches a key set from a URL; it raises EndpointFailed."""
-    endpoint = HttpEndpoint(url)
 
     def fetch() -> bytes:
-        status, body = endpoint.ask("GET", seconds=FETCH_SECONDS)
+        status, body = ask_endpoint(url, "GET", seconds=FETCH_SECONDS)
         if status != 200:
             raise EndpointFailed(f"status {status}")
         return body
@@ -144,7 +144,7 @@ def _key(member: Mapping[str, Any]) -> Key | None:
     public = {name: member[name] for name in ("kty", "crv", "n", "e", "x", "y") if name in member}
     try:
         key = get_default_algorithms()[min(algorithms)].from_jwk(public)
-    except (jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
+    except (jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, KeyError) as error:
         log.warning(
             "a key cannot be understood", extra={"action": "fetch_keys", "reason": type(error).__name__, "kty": kind}
         )

@@ -12,12 +12,12 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote_plus, urlencode
 
-from task_service.adapters.http.endpoint import EndpointFailed, HttpEndpoint
+from task_service.adapters.http.endpoint import EndpointFailed, ask_endpoint
 from task_service.domain import strict_json
 from task_service.domain.call import CallRefused
 from task_service.domain.errors import Unavailable
@@ -48,36 +48,27 @@ class _Declined(Exception):
     """The endpoint does not accept the credentials or the request."""
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class ClientCredentials:
     """Gets a token for this client, and keeps it."""
 
-    def __init__(
-        self,
-        *,
-        token_url: str,
-        client_id: str,
-        secret: Secret,
-        clock: Clock,
-        draw: Draw = random.random,
-        pause: Pause = time.sleep,
-    ) -> None:
-        self._endpoint = HttpEndpoint(token_url)
-        self._client_id = client_id
-        self._secret = secret
-        self._clock = clock
-        self._draw = draw
-        self._pause = pause
-        self._lock = threading.Lock()
-        self._token: _Token | None = None
-        self._under_way: Future[_Token] | None = None
-        self._in_body = False
-        """How the endpoint wants the credentials; found out by trying."""
+    token_url: str
+    client_id: str
+    secret: Secret
+    clock: Clock
+    draw: Draw = random.random
+    pause: Pause = time.sleep
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _token: _Token | None = field(default=None, init=False)
+    _under_way: Future[_Token] | None = field(default=None, init=False)
+    _in_body: bool = field(default=False, init=False)
+    """How the endpoint wants the credentials; found out by trying."""
 
     def __call__(self, deadline: datetime) -> str:
         """A token to be used now. Raises CallRefused where there is none before `deadline`."""
         while True:
             with self._lock:
-                if self._token is not None and self._clock() < self._token.use_until:
+                if self._token is not None and self.clock() < self._token.use_until:
                     return self._token.text
                 under_way, mine = self._under_way, self._under_way is None
                 if under_way is None:
@@ -116,12 +107,11 @@ class ClientCredentials:
     def _fetch(self, deadline: datetime) -> _Token:
         for attempt in range(ATTEMPTS):
             if attempt:
-                self._pause(min(self._left(deadline), PAUSE_SECONDS * 2 ** (attempt - 1) * (0.5 + self._draw() / 2)))
+                self.pause(min(self._left(deadline), PAUSE_SECONDS * 2 ** (attempt - 1) * (0.5 + self.draw() / 2)))
             try:
                 token = self._ask_either_way(deadline)
             except (EndpointFailed, Unavailable) as error:
-                reason = str(error)
-                log.warning("no token, once more", extra={"action": "fetch_token", "reason": reason})
+                log.warning("no token, once more", extra={"action": "fetch_token", "reason": str(error)})
             except _Declined as error:
                 log.error("no token for these credentials", extra={"action": "fetch_token", "reason": str(error)})
                 # The operator can mend the credentials, so a later attempt may succeed.
@@ -133,7 +123,7 @@ class ClientCredentials:
 
     def _ask_either_way(self, deadline: datetime) -> _Token:
         """A token, with credentials where the endpoint wants them, and once more with a secret that has changed."""
-        secret = self._secret()
+        secret = self.secret()
         try:
             return self._ask(secret, deadline, in_body=self._in_body)
         except _Declined:
@@ -141,8 +131,8 @@ class ClientCredentials:
         try:
             token = self._ask(secret, deadline, in_body=not self._in_body)
         except _Declined:
-            self._secret.forget()
-            if (changed := self._secret()) == secret:
+            self.secret.forget()
+            if (changed := self.secret()) == secret:
                 raise
             return self._ask(changed, deadline, in_body=self._in_body)
         self._in_body = not self._in_body
@@ -152,14 +142,15 @@ class ClientCredentials:
         form = {"grant_type": "client_credentials"}
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         if in_body:
-            form |= {"client_id": self._client_id, "client_secret": secret}
+            form |= {"client_id": self.client_id, "client_secret": secret}
         else:
             # Encoded before they are joined (RFC 6749, 2.3.1).
-            pair = f"{quote_plus(self._client_id)}:{quote_plus(secret)}".encode()
+            pair = f"{quote_plus(self.client_id)}:{quote_plus(secret)}".encode()
             headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         seconds = min(self._left(deadline), ATTEMPT_SECONDS)
-        asked_at = self._clock()
-        status, body = self._endpoint.ask("POST", seconds=seconds, headers=headers, body=urlencode(form).encode())
+        asked_at = self.clock()
+        encoded = urlencode(form).encode()
+        status, body = ask_endpoint(self.token_url, "POST", seconds=seconds, headers=headers, body=encoded)
         if status in (400, 401, 403):
             raise _Declined(f"status {status}")
         if status != 200:
@@ -167,7 +158,7 @@ class ClientCredentials:
         return _token(body, asked_at)
 
     def _left(self, deadline: datetime) -> float:
-        left = (deadline - self._clock()).total_seconds()
+        left = (deadline - self.clock()).total_seconds()
         if left <= 0:
             raise _OutOfTime
         return left

@@ -6,12 +6,12 @@ evaluates one has a process for it, kept for the next; what a policy does to its
 
 import logging
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 from task_service.adapters.http.budget import Budget
-from task_service.adapters.policies.process import CannotStart, PolicyProcess
+from task_service.adapters.policies.process import PolicyProcess
 from task_service.domain import json_text
 from task_service.domain.call import CallRefused
 from task_service.domain.errors import BadRequest, Unavailable
@@ -43,11 +43,10 @@ class EmbeddedPolicies:
         if known is None:
             raise CallRefused(f"policy {policy!r} is not known", can_retry=False)
         kind, answer = self._ask(policy, known, input_text, deadline)
-        if kind == "fault":
-            raise CallRefused(f"policy {policy!r} cannot be evaluated: {answer}", can_retry=False)
-        if not json_text.is_valid(answer):
-            raise CallRefused(f"policy {policy!r} cannot be evaluated: its result is not JSON", can_retry=False)
-        return answer
+        if kind != "fault" and json_text.is_valid(answer):
+            return answer
+        reason = answer if kind == "fault" else "its result is not JSON"
+        raise CallRefused(f"policy {policy!r} cannot be evaluated: {reason}", can_retry=False)
 
     def check(self, name: str, policy: Policy) -> None:
         """Compile a policy that is to be written. Raises BadRequest and Unavailable."""
@@ -63,8 +62,10 @@ class EmbeddedPolicies:
     def close(self) -> None:
         """End the processes that wait for the next policy."""
         for idle in list(self._idle.values()):
-            while idle:
-                idle.pop().kill()
+            # Other threads take from these, too, so only popping tells whether there is one.
+            with suppress(IndexError):
+                while True:
+                    idle.pop().kill()
 
     def _ask(self, name: str, policy: Policy, input_text: str | None, deadline: datetime) -> tuple[str, str]:
         """Compile, and evaluate where there is an input; what that came to, and its text."""
@@ -98,7 +99,7 @@ class EmbeddedPolicies:
             pass
         try:
             process = PolicyProcess(policy_seconds=self._seconds, seconds=self._left(deadline), with_tokens=with_tokens)
-        except CannotStart as error:
+        except OSError as error:
             log.error("no process for policies", extra={"action": "start policies", "reason": str(error)})
             raise CallRefused("the process that evaluates policies does not start", can_retry=True) from error
         return process, True
@@ -115,24 +116,13 @@ class EmbeddedPolicies:
 
 def _work(process: PolicyProcess, policy: Policy, input_text: str | None, budget: Budget) -> tuple[str, str]:
     """Let a process do it; it compiles what it does not know yet."""
-    compiling: Sequence[bytes] = (
-        b"compile",
-        policy.key,
-        _bytes(policy.package),
-        _bytes(policy.source),
-        _bytes(policy.data),
-    )
-    if input_text is None:
-        return _read(process.ask(compiling, budget))
-    evaluating = (b"evaluate", policy.key, _bytes(input_text))
-    answer = process.ask(evaluating, budget)
+    evaluating = (b"evaluate", policy.key, _bytes(input_text)) if input_text is not None else None
+    answer = process.ask(evaluating, budget) if evaluating else [b"unknown"]
     if answer[0] == b"unknown":
-        compiled = process.ask(compiling, budget)
-        answer = compiled if compiled[0] == b"fault" else process.ask(evaluating, budget)
-    return _read(answer)
-
-
-def _read(answer: Sequence[bytes]) -> tuple[str, str]:
+        source = (_bytes(policy.package), _bytes(policy.source), _bytes(policy.data))
+        answer = process.ask((b"compile", policy.key, *source), budget)
+        if evaluating and answer[0] == b"ok":
+            answer = process.ask(evaluating, budget)
     return answer[0].decode(), b"".join(answer[1:]).decode("utf-8", "replace")
 
 

@@ -2,48 +2,40 @@
 
 Of the interpreters of Rego that can be installed for Lambda's Pythons and processors it is the one whose evaluation
 follows OPA's: comparisons, unification, comprehensions, `with` and both syntaxes. Its functions and numbers do not
-always. So it is held to what was compared with OPA: functions are available by name only (`functions`), numbers are
-reckoned as OPA does (`numbers`), and what is not sure to be the same is refused, with its place where the source shows
-it. OPA itself exists for Python on one processor and for versions that Lambda has not.
+always. So policies have only what was compared with OPA: functions are available by name (`functions`), calculations
+are OPA's (`numbers`), and what may differ is refused, with its place where the source shows it. OPA itself exists for
+Python on one processor only, and for versions that Lambda does not have.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import regorus
 
 from task_service.adapters.policies import source
-from task_service.adapters.policies.functions import OF_THE_ENGINE, own, refuse
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Fault, Refused
+from task_service.adapters.policies.functions import OF_THE_ENGINE, Functions, own, refuse
 from task_service.adapters.policies.negation import CALLED, with_calls_first
 from task_service.adapters.policies.numbers import OPERATORS, Numbers
-from task_service.adapters.policies.source import ARITHMETIC, Fault
+from task_service.adapters.policies.source import ARITHMETIC
 
 MAX_RESULT_BYTES: Final = 8_000_000
 
-# What is called inside the functions of our own, and with how many arguments.
 _CALLED: Final = {
-    "json.match_schema": 2,
-    "json.unmarshal": 1,
-    "json.verify_schema": 1,
-    "object.subset": 2,
-    "regex.find_all_string_submatch_n": 3,
-    "regex.find_n": 3,
-    "regex.is_valid": 1,
-    "regex.match": 2,
-    "regex.replace": 3,
-    "regex.split": 2,
-    "time.format": 1,
-    "time.parse_ns": 2,
-    "time.parse_rfc3339_ns": 1,
-    "uuid.parse": 1,
+    "json": "match_schema unmarshal verify_schema",
+    "object": "subset",
+    "regex": "find_all_string_submatch_n find_n is_valid match replace split",
+    "time": "format parse_ns parse_rfc3339_ns",
+    "uuid": "parse",
 }
+"""The engine's functions that functions of our own call; these have the same names and numbers of arguments."""
 _LENGTHS: Final = {"max_col": 1_000_000, "max_file_bytes": 2_000_000, "max_lines": 1_000_000}
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _ESCAPED_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_LONG_INTEGER: Final = re.compile(r"[0-9]{19}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,9 +56,9 @@ class Engine:
 
     def __init__(self, *, with_tokens: bool) -> None:
         self._numbers = Numbers()
-        self._native = regorus.Engine()
-        self._native.add_policy("native", _native_rules())
         functions = own(lambda: self._numbers, self._call_native, with_tokens=with_tokens)
+        self._native = regorus.Engine()
+        self._native.add_policy("native", _native_rules(functions))
         self.arguments: Final[Mapping[str, int | None]] = {
             **dict.fromkeys(OF_THE_ENGINE),
             **{name: count for name, (count, _) in functions.items()},
@@ -76,15 +68,15 @@ class Engine:
 
     def compile(self, package: str, text: str, data: str) -> Compiled:
         """A policy of a package, with its data as JSON text. Raises Fault, which says what is wrong and where."""
-        try:
-            tree, uses_v0 = _parsed(text)
-            module = source.read(text, tree, self.arguments)
-            made = _with_calls_first(text, tree)
-            if made != text:
-                tree, uses_v0 = _parsed(made)
-                module = source.read(made, tree, self.arguments, is_made=True)
-        except NoPackage:
-            raise _other_package(package, "none") from None
+        tree, uses_v0 = _parsed(text, package)
+        module = source.read(text, tree, self.arguments)
+        made = text
+        # The calls inside negations are made before them, then those of inner negations.
+        while (again := with_calls_first(made, tree, made.count(CALLED))) != made:
+            made = again
+            tree, uses_v0 = _parsed(made, package)
+        if made != text:
+            module = source.read(made, tree, self.arguments, is_made=True)
         if module.package != package:
             raise _other_package(package, module.package)
         numbers = Numbers(module.numbers)
@@ -94,12 +86,12 @@ class Engine:
         try:
             engine.add_data_json(_readable(data, numbers))
             engine.add_policy("policy", module.text)
+            # The engine prepares the policy now, so that its author is told what it finds then.
+            engine.clone().eval_query_as_json("true")
         except RuntimeError as error:
             raise Fault(source.explain(str(error), text, module.text)) from error
         query = "data" + "".join(f"[{json.dumps(part)}]" for part in package.split("."))
-        compiled = Compiled(engine=engine, query=query, text=text, module=module, numbers=numbers)
-        _refuse_unknown(compiled)
-        return compiled
+        return Compiled(engine=engine, query=query, text=text, module=module, numbers=numbers)
 
     def evaluate(self, compiled: Compiled, text: str) -> str:
         """The policy's result for an input, both JSON texts. Raises Fault."""
@@ -109,8 +101,6 @@ class Engine:
             answer = json.loads(compiled.engine.eval_query_as_json(compiled.query), parse_float=numbers.written)
         except RuntimeError as error:
             raise Fault(source.explain(str(error), compiled.text, compiled.module.text)) from error
-        except Refused as refused:
-            raise Fault(str(refused)) from refused
         results = answer["result"]
         if not results:
             raise Fault("its result is undefined")
@@ -136,10 +126,6 @@ class Engine:
             raise Refused(source.explain(str(error), "", "").rpartition(": ")[2]) from None
 
 
-class NoPackage(Exception):
-    """A source names no package."""
-
-
 def _other_package(package: str, found: str) -> Fault:
     return Fault(f"its package has to be {package}, group and name of the policy, and is {found}")
 
@@ -151,7 +137,7 @@ def engine_functions() -> frozenset[str]:
     return frozenset(engine.eval_rule("data.p.names"))
 
 
-def _restricted(functions: Mapping[str, tuple[int, Callable[..., Any]]], available: frozenset[str]) -> Any:
+def _restricted(functions: Functions, available: frozenset[str]) -> Any:
     """An engine that has the available functions only."""
     engine = regorus.Engine()
     for name, (arguments, function) in functions.items():
@@ -166,16 +152,18 @@ def _restricted(functions: Mapping[str, tuple[int, Callable[..., Any]]], availab
 _ARGUMENTS: Final = {"opa.runtime": 0, "json.marshal_with_options": 2}
 
 
-def _native_rules() -> str:
+def _native_rules(functions: Functions) -> str:
+    """A rule for each function of the engine that is called from here, with its arguments as input."""
     rules = ["package native\n"]
-    for name, arguments in _CALLED.items():
-        values = ", ".join(f"input[{place}]" for place in range(arguments))
-        rules.append(f"{name.replace('.', '_')} := {name}({values})\n")
+    for group, names in _CALLED.items():
+        for name in names.split():
+            values = ", ".join(f"input[{place}]" for place in range(functions[f"{group}.{name}"][0]))
+            rules.append(f"{group}_{name} := {group}.{name}({values})\n")
     return "\n".join(rules)
 
 
-def _parsed(text: str) -> tuple[Mapping[str, Any], bool]:
-    """The syntax tree of a source, and whether it is one of v0. Raises Fault and NoPackage."""
+def _parsed(text: str, package: str) -> tuple[Mapping[str, Any], bool]:
+    """The syntax tree of a source of a package, and whether it is one of v0. Raises Fault."""
     errors = list[str]()
     for is_v0 in (False, True):
         engine = regorus.Engine()
@@ -185,7 +173,7 @@ def _parsed(text: str) -> tuple[Mapping[str, Any], bool]:
             engine.add_policy("policy", text)
         except RuntimeError as error:
             if "Missing package declaration" in str(error):
-                raise NoPackage from None
+                raise _other_package(package, "none") from None
             errors.append(source.explain(str(error), text, text))
             continue
         tree: Mapping[str, Any] = json.loads(engine.get_ast_as_json())[0]["ast"]
@@ -194,27 +182,13 @@ def _parsed(text: str) -> tuple[Mapping[str, Any], bool]:
     raise Fault(errors["`if` keyword is required" in errors[0]])
 
 
-def _with_calls_first(text: str, tree: Mapping[str, Any]) -> str:
-    """A source in which the calls inside negations are before them, those of inner negations too. Raises Fault."""
-    made = text
-    while True:
-        try:
-            again = with_calls_first(made, tree, made.count(CALLED))
-        except Refused as refused:
-            raise Fault(str(refused)) from refused
-        if again == made:
-            return made
-        made = again
-        tree, _ = _parsed(made)
-
-
 def _readable(text: str, numbers: Numbers) -> str:
     """A JSON text that the engine reads as OPA would. Raises Fault."""
     try:
         value = json.loads(
             text,
             parse_float=numbers.read,
-            parse_int=numbers.read_integer if _has_long_integer(text) else None,
+            parse_int=numbers.read_integer if _LONG_INTEGER.search(text) else None,
             parse_constant=numbers.read,
         )
     except (ValueError, Refused) as error:
@@ -225,15 +199,3 @@ def _readable(text: str, numbers: Numbers) -> str:
         # OPA has the replacement character for half of a surrogate pair.
         return _HALF.sub("\ufffd", json.dumps(value, ensure_ascii=False))
     return text
-
-
-def _has_long_integer(text: str) -> bool:
-    return re.search(r"[0-9]{19}", text) is not None
-
-
-def _refuse_unknown(compiled: Compiled) -> None:
-    """Have the engine prepare the policy now, so that what it finds then is said when the policy is written."""
-    try:
-        compiled.engine.clone().eval_query_as_json("true")
-    except RuntimeError as error:
-        raise Fault(source.explain(str(error), compiled.text, compiled.module.text)) from error

@@ -9,10 +9,10 @@ negation. To the engine it is true. So the calls inside become statements of the
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Refused
 
 CALLED: Final = "called__"
-"""What the names of the results start with."""
+"""The beginning of the names of the results."""
 
 Node = Mapping[str, Any]
 
@@ -45,7 +45,7 @@ def with_calls_first(source: str, tree: Node, first_number: int) -> str:
 
 
 def extent(node: Any) -> tuple[int, int]:
-    """Where an expression starts and ends, with the quotes of its strings."""
+    """Start and end of an expression, with the quotes of its strings."""
     starts, ends = list[int](), list[int]()
     for span, quotes in _spans(node, 0):
         starts.append(span["start"] - quotes)
@@ -54,7 +54,7 @@ def extent(node: Any) -> tuple[int, int]:
 
 
 def edited(source: bytes, edits: Sequence[tuple[int, int, bytes]]) -> bytes:
-    """A source with parts exchanged; of insertions at one place, what closes an expression comes first."""
+    """The source with its parts exchanged; of insertions at one place, the end of an expression comes first."""
     parts, position = list[bytes](), 0
     for start, end, text in sorted(edits, key=lambda edit: (edit[0], edit[1] != edit[0] or edit[2] != b")")):
         parts += [source[position:start], text]
@@ -83,9 +83,8 @@ def _negations(value: Any, is_whole_body: bool = False) -> Iterator[tuple[Node, 
 def _inner(expression: Node) -> Iterator[Node]:
     """The outermost calls inside an expression."""
     (kind, node) = next(iter(expression.items()))
-    if kind in _OWN_SCOPE:
-        return
-    yield from _calls_in([member for name, member in node.items() if name not in ("span", "fcn")])
+    if kind not in _OWN_SCOPE:
+        yield from _calls_in(list(node.values()))
 
 
 def _calls_in(value: Any) -> Iterator[Node]:
@@ -114,7 +113,7 @@ def _spans(value: Any, quotes: int) -> Iterator[tuple[Node, int]]:
 
 
 def _conditions(text: bytes, replaced: Sequence[Node]) -> bytes:
-    """The `with` that follows a statement."""
+    """The `with` of a statement, on one line."""
     if not replaced:
         return b""
     return b" " + _on_one_line(text[replaced[0]["span"]["start"] : extent(list(replaced))[1]])

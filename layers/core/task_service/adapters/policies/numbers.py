@@ -1,6 +1,6 @@
-"""Numbers as OPA reckons them, carried by an engine that keeps 64-bit integers and doubles.
+"""Numbers as OPA calculates with them, in an engine that has 64-bit integers and doubles.
 
-OPA reckons with integers of any length and, as soon as a fraction is among them, with mantissas of 64 bits; it keeps
+OPA calculates with integers of any length and, as soon as a fraction is among them, with mantissas of 64 bits; it keeps
 the shortest decimal that says the same. The engine's doubles have 53 bits: 0.1 + 0.2 is not 0.3 to them. So each
 double stands for exactly one number of an evaluation, and its exact value is kept beside it. Where two numbers would
 need the same double, or an integer is too long, the evaluation fails instead of going on with a wrong number.
@@ -9,17 +9,18 @@ need the same double, or an integer is too long, the evaluation fails instead of
 import re
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
+from functools import partial
 from math import ceil, floor, prod
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Refused
 
 Number = int | float
 
 SMALLEST: Final = -(2**63)
 BEYOND: Final = 2**64
 OPERATORS: Final = frozenset({"plus", "minus", "mul", "div", "rem"})
-"""What the operators + - * / % are called as functions."""
+"""The names of the functions for + - * / %."""
 
 _MANTISSA: Final = 64
 _DOUBLE: Final = 53
@@ -39,7 +40,7 @@ class Numbers:
         """A number of a source or a JSON text, if the engine can keep it. Raises Refused."""
         if not _WRITTEN.fullmatch(text):
             raise Refused(f"the number {_short(text)} is not one that JSON knows")
-        value = Fraction(text)
+        value = _fraction(text)
         number = self._stand_in(value, text)
         if not text.lstrip("-").isdigit() and ("e" in text.lower() or value.denominator == 1):
             self.unusual.add(number)
@@ -48,7 +49,7 @@ class Numbers:
     def read_integer(self, text: str) -> int:
         """An integer of a JSON text; the engine has a double for one that is too long. Raises Refused."""
         if len(text) > 18:
-            self._stand_in(Fraction(text), text)
+            self._stand_in(_fraction(text), text)
         return int(text)
 
     def written(self, text: str) -> Number:
@@ -95,7 +96,7 @@ class Numbers:
 
 
 def arithmetic(numbers: Callable[[], Numbers]) -> Mapping[str, Callable[..., Any]]:
-    """What the operators + - * / % mean, and sum and product, by their names in OPA."""
+    """The functions for + - * / %, and sum and product, by their names in OPA."""
 
     def of(name: str, left: Any, right: Any) -> Any:
         if name == "minus" and isinstance(left, set) and isinstance(right, set):
@@ -126,8 +127,7 @@ def arithmetic(numbers: Callable[[], Numbers]) -> Mapping[str, Callable[..., Any
             result = _binary(result * _binary(known.exact(value)), _DOUBLE)
         return known.result(Fraction(repr(float(result))))
 
-    operators = {name: _named(of, name) for name in OPERATORS}
-    return {**operators, "sum": total, "product": product}
+    return {**{name: partial(of, name) for name in OPERATORS}, "sum": total, "product": product}
 
 
 def rounding(numbers: Callable[[], Numbers]) -> Mapping[str, Callable[[Any], Number]]:
@@ -137,22 +137,22 @@ def rounding(numbers: Callable[[], Numbers]) -> Mapping[str, Callable[[Any], Num
         _expect_numbers(name, (number,))
         exact = numbers().exact(number)
         if abs(exact) >= 2**63:
-            raise Refused(f"{name}: an integer of more than 63 bits cannot be used here")
+            raise Refused("an integer of more than 63 bits cannot be used here")
         return numbers().result(_ROUNDING[name](exact))
 
-    return {name: lambda number, name=name: of(name, number) for name in _ROUNDING}  # type: ignore[misc]
+    return {name: partial(of, name) for name in _ROUNDING}
 
 
-def _named(of: Callable[[str, Any, Any], Any], name: str) -> Callable[[Any, Any], Any]:
-    return lambda left, right: of(name, left, right)
+def is_number(value: object) -> TypeGuard[Number]:
+    """Tell a number from true and false, which Python takes for integers."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _expect_numbers(name: str, values: Iterable[Any]) -> None:
     if isinstance(values, str | dict) or not isinstance(values, Iterable):
         raise Refused(f"{name} needs an array or a set of numbers")
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Refused(f"{name} needs numbers")
+    if not all(map(is_number, values)):
+        raise Refused(f"{name} needs numbers")
 
 
 def _in_order(values: Iterable[Number]) -> Iterable[Number]:
@@ -216,8 +216,6 @@ _WITH_FRACTIONS: Final[Mapping[str, Callable[[Fraction, Fraction], Fraction]]] =
     "div": _quotient,
     "rem": _no_remainder,
 }
-
-
 _ROUNDING: Final[Mapping[str, Callable[[Fraction], Fraction]]] = {
     "abs": abs,
     "ceil": lambda value: Fraction(ceil(value)),
@@ -225,6 +223,14 @@ _ROUNDING: Final[Mapping[str, Callable[[Fraction], Fraction]]] = {
     # Halves go away from zero.
     "round": lambda value: Fraction(floor(value + Fraction(1, 2)) if value > 0 else ceil(value - Fraction(1, 2))),
 }
+
+
+def _fraction(text: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except ValueError:
+        # Python reads no more than 4,300 digits.
+        raise Refused(f"the number {_short(text)} has more digits than are kept") from None
 
 
 def _short(text: str) -> str:

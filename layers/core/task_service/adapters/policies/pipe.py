@@ -1,4 +1,4 @@
-"""What passes between the service and the process that evaluates its policies: messages of several parts."""
+"""The messages between the service and the process that evaluates its policies, each of several parts."""
 
 import socket
 import struct

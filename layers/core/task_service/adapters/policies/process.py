@@ -13,7 +13,7 @@ from task_service.adapters.http.budget import Budget
 from task_service.adapters.policies import pipe
 
 MEMORY_BYTES: Final = 192 * 1024 * 1024
-"""What a policy, its data, its input and its result may take together."""
+"""The most memory for a policy, its data, its input and its result together."""
 
 _PROGRAM: Final = """\
 import sys
@@ -25,16 +25,15 @@ main(float(sys.argv[1]), int(sys.argv[2]), with_tokens=sys.argv[3] == "tokens")
 _PASSED_ON: Final = ("LD_LIBRARY_PATH",)
 
 
-class CannotStart(Exception):
-    """The process does not start; the message says why, for the log."""
-
-
 class PolicyProcess:
     """A running process. It is used by one thread at a time."""
 
-    def __init__(self, *, policy_seconds: float, seconds: float, with_tokens: bool = False) -> None:
-        """Start it, ready within `seconds`; with tokens, it has the functions for those. Raises CannotStart."""
-        ours, theirs = socket.socketpair()
+    def __init__(self, *, policy_seconds: float, seconds: float, with_tokens: bool) -> None:
+        """Start it, ready within `seconds`; with tokens, it has the functions for those.
+
+        Raises OSError where it does not start; the message says why, for the log.
+        """
+        self._connection, theirs = socket.socketpair()
         kind = "tokens" if with_tokens else "plain"
         try:
             with theirs:
@@ -49,30 +48,26 @@ class PolicyProcess:
                     env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
                     cwd="/",
                 )
-        except OSError as error:
-            ours.close()
-            raise CannotStart(str(error)) from error
-        self._connection = ours
+        except OSError:
+            self._connection.close()
+            raise
         try:
-            self._receive(Budget(seconds))
+            pipe.receive(self._connection, Budget(seconds).left)
         except (EOFError, OSError) as error:
-            raise CannotStart(self._last_words() or repr(error)) from error
-        self._close_errors()
+            raise OSError(self._last_words() or repr(error)) from error
+        if self._process.stderr is not None:
+            self._process.stderr.close()
 
     def ask(self, request: Sequence[bytes], budget: Budget) -> list[bytes]:
         """The answer. Raises TimeoutError, and EOFError or another OSError where the process has ended."""
         pipe.send(self._connection, request, budget.left)
-        return self._receive(budget)
+        return pipe.receive(self._connection, budget.left)
 
     def kill(self) -> None:
         """End it, whatever it is doing."""
         self._connection.close()
-        self._close_errors()
         self._process.kill()
         self._process.wait()
-
-    def _receive(self, budget: Budget) -> list[bytes]:
-        return pipe.receive(self._connection, budget.left)
 
     def _last_words(self) -> str:
         """The text that it wrote before it ended."""
@@ -82,13 +77,9 @@ class PolicyProcess:
         lines = said.decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else ""
 
-    def _close_errors(self) -> None:
-        if self._process.stderr is not None:
-            self._process.stderr.close()
-
 
 def _folders() -> list[str]:
-    """Where the process finds this package and its libraries, which this process never loads itself."""
+    """The folders of this package and of its libraries, which this process never loads itself."""
     folders = [str(Path(__file__).parents[3])]
     found = importlib.util.find_spec("regorus")
     if found is not None and found.origin is not None:

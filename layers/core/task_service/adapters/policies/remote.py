@@ -21,14 +21,7 @@ _EXCERPT: Final = 200
 class RemotePolicies:
     """Evaluates policies at `address`; with `token`, each call carries one."""
 
-    def __init__(
-        self,
-        *,
-        address: str,
-        user_agent: str,
-        clock: Clock,
-        token: BearerToken | None = None,
-    ) -> None:
+    def __init__(self, *, address: str, user_agent: str, clock: Clock, token: BearerToken | None = None) -> None:
         """`clock` is the one of the deadlines."""
         self._address = address
         self._user_agent = user_agent
@@ -76,8 +69,7 @@ class RemotePolicies:
 
 
 def _bearing(token: str, call: HttpCall) -> HttpCall:
-    headers = {**call.headers, "Authorization": f"Bearer {token}"}
-    return replace(call, headers=headers)
+    return replace(call, headers={**call.headers, "Authorization": f"Bearer {token}"})
 
 
 def _path(policy: str) -> str:

@@ -1,17 +1,16 @@
 """A Rego source as the engine reads it: its package, what it calls, and its text with OPA's arithmetic.
 
-The engine tells the syntax tree of what it has read, so nothing here reads Rego. What a policy may not do is refused
-with its line and column when it is written. The operators + - * / % become calls of functions, which reckon as OPA
-does; see `numbers`.
+The engine gives the syntax tree of a source, so nothing here parses Rego. A policy that does what it may not is
+refused when it is written, with the line and the column. The operators + - * / % become calls of functions that
+calculate as OPA does; see `numbers`.
 """
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Fault, Refused
 from task_service.adapters.policies.negation import CALLED, edited, extent
 from task_service.adapters.policies.numbers import Numbers
 
@@ -33,27 +32,22 @@ _AT: Final = re.compile(r"at policy:(\d+):\d+")
 Node = Mapping[str, Any]
 
 
-class Fault(Exception):
-    """The policy cannot be compiled or evaluated; the message says why."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Module:
-    """A source that policies may have."""
+    """A source that the engine may have."""
 
     package: str
     text: str
-    """The source, with its operators as calls; on the same lines."""
+    """The source, with calls for its operators; its lines are the same."""
     numbers: Numbers
     """The numbers that are written in it."""
 
 
 def read(source: str, tree: Node, arguments: Mapping[str, int | None], *, is_made: bool = False) -> Module:
-    """The module in a source and its syntax tree, for functions with so many arguments, where that has to be known.
+    """Read a source with its syntax tree. Raises Fault, which names what is refused and its place.
 
-    One that is made of a policy's source may have the names that are made with it.
-
-    Raises Fault, which names what is refused and its place.
+    `arguments` has the available functions, with the numbers of arguments of those that are done here. A source that
+    `is_made` from a policy's source may use names that only such sources have.
     """
     reader = _Reader(source, tree, arguments, is_made)
     reader.read(tree)
@@ -95,10 +89,9 @@ class _Reader:
         self._source = source.encode()
         self._arguments = arguments
         self._is_made = is_made
-        self._rules = {name for rule in tree["rules"] for name in _head_names(rule)}
-        self._own = (
-            self._rules | {"data", "input"} | {name for imported in tree["imports"] for name in _given(imported)}
-        )
+        imports = [(_dotted(imported["refr"]) or "").split(".") for imported in tree["imports"]]
+        given = (names[-1] for names in imports if names[0] in ("data", "input"))
+        self._own = {"data", "input", *map(_head_name, tree["rules"]), *given}
         self._package = _dotted(tree["package"]["refr"]) or ""
         self._calls: dict[str, set[str]] = {}
         self._rule = ""
@@ -130,29 +123,24 @@ class _Reader:
 
     def _read_rules(self, rules: Sequence[Node]) -> None:
         for rule in rules:
-            self._rule = next(iter(_head_names(rule)), "")
+            self._rule = _head_name(rule)
             self.read(rule)
 
     def _read_Call(self, node: Node) -> None:
-        self._check_function(node["fcn"], node["span"])
-        name = _dotted(node["fcn"])
+        name = self._function(node["fcn"])
         if name == "walk" and len(node["params"]) != 2:
             # The engine gives nothing for it.
-            raise self._fault(
-                _first(node["fcn"]), "walk is called with a value and what it gives: walk(x, [path, value])"
-            )
-        self._calls.setdefault(self._rule, set()).add((name or "").removeprefix(f"data.{self._package}."))
-        expected = self._arguments.get(name or "")
-        if (
-            expected is not None
-            and len(node["params"]) == expected + 1
-            and (name or "").partition(".")[0] not in self._own
-        ):
+            span = _first(node["fcn"])["span"]
+            raise self._fault(span, "walk is called with a value and what it gives: walk(x, [path, value])")
+        self._calls.setdefault(self._rule, set()).add(name.removeprefix(f"data.{self._package}."))
+        expected = self._arguments.get(name)
+        is_own = name.partition(".")[0] in self._own
+        if expected is not None and len(node["params"]) == expected + 1 and not is_own:
             self._put_result_first(node)
         self.read(node["params"])
 
     def _put_result_first(self, node: Node) -> None:
-        """Make f(x, y) y = f(x): for functions that are done here, the engine knows the second form only."""
+        """Make f(x, y) y = f(x), the only form that the engine has for functions that are done here."""
         start, end = node["span"]["start"], node["span"]["end"]
         spans = [_whole(param) for param in node["params"]]
         before = spans[-2]["end"] if len(spans) > 1 else self._source.index(b"(", _span(node["fcn"])["end"]) + 1
@@ -172,22 +160,22 @@ class _Reader:
         for node in replaced:
             for path in (node["refr"], node["as"]):
                 if next(iter(path)) in ("Var", "RefDot", "RefBrack") and not self._is_variable(path):
-                    self._check_function(path, _span(path))
+                    self._function(path)
             self.read(node["as"])
 
     def _is_variable(self, path: Node) -> bool:
-        """Whether a path is of a value: functions have dots, or are known."""
+        """Tell if a path names a value: the names of functions have dots, or are known."""
         name = _dotted(path)
         return name is None or ("." not in name and name not in self._arguments) or name.startswith(("data.", "input."))
 
-    def _check_function(self, path: Node, span: Node) -> None:
-        name = _dotted(path)
+    def _function(self, path: Node) -> str:
+        """The name of a function that is called. Raises Fault where it is not available."""
+        name, span = _dotted(path), _first(path)["span"]
         if name is None:
-            raise self._fault(_first(path), "a function is named by a path without variables")
-        if name.partition(".")[0] in self._own:
-            return
-        if name not in self._arguments:
-            raise self._fault(_first(path), f"the function {name} is not known or not available to policies")
+            raise self._fault(span, "a function is named by a path without variables")
+        if name.partition(".")[0] not in self._own and name not in self._arguments:
+            raise self._fault(span, f"the function {name} is not known or not available to policies")
+        return name
 
     def _read_ArithExpr(self, node: Node) -> None:
         sign, name = _OPERATORS.get(node["op"], _REMAINDER)
@@ -201,7 +189,7 @@ class _Reader:
         self.read(list(operands))
 
     def _operator(self, node: Node, sign: str) -> int:
-        """Where the operator between two operands is."""
+        """The position of the operator between two operands."""
         start, end = _whole(node["lhs"])["end"], _whole(node["rhs"])["start"]
         between = _COMMENT.sub(lambda match: b" " * len(match.group()), self._source[start:end])
         place: int = between.find(sign.encode())
@@ -261,9 +249,9 @@ def _character(line: str, column: int) -> int:
 
 
 def _first(path: Node) -> Node:
-    """The place of a path's first name."""
+    """The node of a path's first name."""
     (kind, node) = next(iter(path.items()))
-    return _first(node["refr"]) if kind in ("RefDot", "RefBrack") else _span(path)
+    return _first(node["refr"]) if kind in ("RefDot", "RefBrack") else node
 
 
 def _span(expression: Node) -> Node:
@@ -272,7 +260,7 @@ def _span(expression: Node) -> Node:
 
 
 def _kind(expression: Node) -> str:
-    """Whether an expression gives an object, a set, something else, or is not sure to."""
+    """What an expression gives: an object, a set or something other; empty where that is not sure."""
     (kind, node) = next(iter(expression.items()))
     if kind == "Call":
         name = _dotted(node["fcn"]) or ""
@@ -292,20 +280,8 @@ def _whole(expression: Node) -> Node:
     return span
 
 
-def _head_names(rule: Node) -> Iterator[str]:
-    """The first names of a rule's head."""
+def _head_name(rule: Node) -> str:
+    """The first name of a rule's head."""
     (kind, node) = next(iter(rule.items()))
     path = node["refr"] if kind == "Default" else next(iter(node["head"].values()))["refr"]
-    yield json.dumps(None) if path is None else _root(path)
-
-
-def _root(path: Node) -> str:
-    (kind, node) = next(iter(path.items()))
-    return str(node["value"]) if kind == "Var" else _root(node["refr"])
-
-
-def _given(imported: Node) -> Iterator[str]:
-    """The name that an import gives."""
-    path = _dotted(imported["refr"])
-    if path and path.partition(".")[0] in ("data", "input"):
-        yield path.rpartition(".")[2]
+    return str(_first(path)["value"])

@@ -1,4 +1,4 @@
-"""The process that evaluates policies, one at a time: a program of its own, see `adapters.policy_process`.
+"""The process that evaluates policies, one at a time: a program of its own, see `process`.
 
 Policies are not trusted. What they could do is taken from this process before it sees the first one: it can open no
 file and no connection, start no program, has no environment, and only so much memory. It ends when the service does.
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from task_service.adapters.policies.engine import Compiled, Engine
+from task_service.adapters.policies.faults import Fault
 from task_service.adapters.policies.pipe import receive, send
-from task_service.adapters.policies.source import Fault
 
 MAX_COMPILED: Final = 200
 
@@ -37,7 +37,10 @@ class Worker:
         try:
             if request[0] == b"compile":
                 _, key, package, source, data = request
-                self._compile(key, package.decode(), source.decode(), data.decode())
+                compiled = self._engine.compile(package.decode(), source.decode(), data.decode())
+                if len(self._known) >= MAX_COMPILED:
+                    self._known.clear()
+                self._known[key] = compiled
                 return [b"ok"]
             _, key, value = request
             if key not in self._known:
@@ -56,12 +59,6 @@ class Worker:
             self._known.clear()
             return [b"fault", f"the engine cannot evaluate it: {error}"[:500].encode("utf-8", "replace")]
 
-    def _compile(self, key: bytes, package: str, source: str, data: str) -> None:
-        compiled = self._engine.compile(package, source, data)
-        if len(self._known) >= MAX_COMPILED:
-            self._known.clear()
-        self._known[key] = compiled
-
 
 # -- the process
 
@@ -76,9 +73,8 @@ def confine(memory_bytes: int) -> None:
     # The interpreter's allocator reserves addresses by the hundred gigabytes, so the limit is on what comes on top.
     reserved = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (reserved + memory_bytes,) * 2)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    for limit in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC):
+        resource.setrlimit(limit, (0, 0))
     # Files and connections that are open are numbered 0, 1 and 2.
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
 

@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from task_service.adapters.postgres.database import Database
@@ -65,7 +65,7 @@ class DatabaseClock:
     def observe(self, moment: datetime, *, asked: float, answered: float) -> None:
         """Take the difference from a time that the database has told between two counts, if it told it fast."""
         if answered - asked <= EXACT or self._reference is None:
-            self._reference = moment.astimezone(UTC), (asked + answered) / 2
+            self._reference = moment, (asked + answered) / 2
             self._due = answered + MEASURED_AGAIN
 
     def _measured(self) -> tuple[datetime, float]:
@@ -93,5 +93,5 @@ class DatabaseClock:
             if answered - asked <= EXACT:
                 break
         took, answered, moment = min(answers)
-        self._reference = moment.astimezone(UTC), answered - took / 2
+        self._reference = moment, answered - took / 2
         self._due = answered + MEASURED_AGAIN

@@ -1,13 +1,14 @@
 """A connection: how libpq connects, and how long an answer may take."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, Self, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.rows import dict_row
+from psycopg.rows import RowMaker, dict_row
 
 T = TypeVar("T")
 
@@ -30,9 +31,20 @@ CONNECTING: Final[dict[str, Any]] = {
 }
 """What libpq connects with, unless DATABASE_URL says something else."""
 
+
+def rows_in_utc(cursor: psycopg.Cursor[Any]) -> RowMaker[Row]:
+    """Makes rows whose times are in UTC, whatever the session's time zone is."""
+    make = dict_row(cursor)
+
+    def make_in_utc(values: Sequence[Any]) -> Row:
+        return make([value.astimezone(UTC) if isinstance(value, datetime) else value for value in values])
+
+    return make_in_utc
+
+
 SETTINGS: Final[dict[str, Any]] = {
     "autocommit": True,
-    "row_factory": dict_row,
+    "row_factory": rows_in_utc,
     # A transaction's limits and its first statement go in one message, which prepared statements cannot.
     "cursor_factory": psycopg.ClientCursor,
     "prepare_threshold": None,

@@ -72,6 +72,8 @@ IMPATIENT: Final = Patience(connection=1, statement=1, lock=1, tries=1)
 class _Unit:
     """A transaction of several statements; its connection is taken for the first of them."""
 
+    patience: Patience
+    """Of the database that has opened it: a clock that measures in it is less patient."""
     connection: Connection | None = None
     deferred: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     """Writes that go to the server with the next statement, or with the end."""
@@ -119,11 +121,12 @@ class Database:
         self, statement: str, parameters: Mapping[str, Any] | None, unit: _Unit | None, *, durable: bool
     ) -> list[Row]:
         """Execute a statement in a transaction of its own, or as the first one of a unit of work."""
-        limits = self.patience.limits(durable=durable)
+        patience = self.patience if unit is None else unit.patience
+        limits = patience.limits(durable=durable)
         if unit is not None:
-            limits = self.patience.begin + limits
-        for further in reversed(range(self.patience.tries)):
-            connection = self._take()
+            limits = patience.begin + limits
+        for further in reversed(range(patience.tries)):
+            connection = self._take(patience)
             keep = False
             try:
                 rows = _execute(connection, [(limits + connection.corrections + statement, parameters)])
@@ -164,7 +167,7 @@ class Database:
         if self._shared.unit.get() is not None:
             yield
             return
-        unit = _Unit()
+        unit = _Unit(patience=self.patience)
         token = self._shared.unit.set(unit)
         try:
             yield
@@ -204,15 +207,15 @@ class Database:
     def _pool(self) -> "ConnectionPool[Connection]":
         return self._shared.pool(self.conninfo, self.pool_size)
 
-    def _take(self) -> Connection:
+    def _take(self, patience: Patience) -> Connection:
         try:
-            connection = self._pool.getconn(timeout=self.patience.connection)
+            connection = self._pool.getconn(timeout=patience.connection)
         except psycopg.Error as error:
             stats = self._pool.get_stats()
             used = stats.get("pool_size", 0) - stats.get("pool_available", 0)
             why = "all connections are in use" if used >= self.pool_size else "the server accepts no connection"
-            raise Unavailable(f"postgresql: {why}, for {self.patience.connection:g} s") from error
-        connection.answer_within = self.patience.statement + HANGS
+            raise Unavailable(f"postgresql: {why}, for {patience.connection:g} s") from error
+        connection.answer_within = patience.statement + HANGS
         return connection
 
     def _give_back(self, connection: Connection) -> None:

@@ -35,7 +35,8 @@ def unavailable(error: psycopg.Error) -> Unavailable | None:
         # libpq's own: the network, or a server that has gone.
         return Unavailable("postgresql: the connection is lost")
     if isinstance(error, _PASSING) or (error.sqlstate or "").startswith(_PASSING_CLASSES):
-        return Unavailable(f"postgresql: {_name(error)}")
+        # The class has the name of the SQLSTATE, as in DiskFull.
+        return Unavailable(f"postgresql: {type(error).__name__}")
     return None
 
 
@@ -45,8 +46,3 @@ def is_worth_repeating(error: BaseException | None) -> bool:
         return False
     state = error.sqlstate
     return state is None or state.startswith(("08", "40")) or state in ("57P01", "57P02", "57P03", "57P05")
-
-
-def _name(error: psycopg.Error) -> str:
-    """The name of the SQLSTATE, as in DiskFull."""
-    return type(error).__name__

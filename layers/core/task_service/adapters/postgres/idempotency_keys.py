@@ -9,9 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 
-from task_service.adapters.postgres.connection import Row
 from task_service.adapters.postgres.database import Database
-from task_service.adapters.postgres.values import read_time
 from task_service.domain.idempotency import KeyUse
 
 COLUMNS: Final = "key_hash, id, fingerprint, expires_at"
@@ -41,7 +39,7 @@ class PostgresIdempotencyKeys:
         while True:
             row = self.database.row(self.PUT, {**asdict(use), "now": now})
             if row is not None:
-                return _from_row(row)
+                return KeyUse(**row)
             # One that is removed between the two statements is written by the next round.
             used = self.get(use.key_hash, now=now)
             if used is not None:
@@ -52,14 +50,5 @@ class PostgresIdempotencyKeys:
     def get(self, key_hash: str, *, now: datetime) -> KeyUse | None:
         """The use of a key at that time; None: it is free."""
         row = self.database.row(self.GET, {"key_hash": key_hash})
-        use = _from_row(row) if row else None
+        use = KeyUse(**row) if row else None
         return use if use is not None and use.expires_at > now else None
-
-
-def _from_row(row: Row) -> KeyUse:
-    return KeyUse(
-        key_hash=row["key_hash"],
-        id=row["id"],
-        fingerprint=row["fingerprint"],
-        expires_at=read_time(row, "expires_at"),
-    )

@@ -16,20 +16,19 @@ from task_service.adapters.postgres.database import Database
 from task_service.adapters.postgres.values import (
     body_values,
     is_possible,
+    member_values,
     read_body,
-    read_optional_time,
-    read_time,
+    read_members,
     storable,
 )
-from task_service.domain.context import Context
 from task_service.domain.task import Body, State, place_of
-from task_service.domain.task_list import CHUNK, GroupState, TaskList
-from task_service.ports import ListRecords
+from task_service.domain.task_list import CHUNK, GroupState, ListRecords, TaskList, chunks_of
 
-COLUMNS: Final = (
-    "id, name, plan, plan_key, request, request_key, cache_namespace, cache_scope, state, replay, created_at, "
-    "expires_at, not_before, finished_at, context, cancelled_by, replayed_by, queue_group"
+_MEMBERS: Final = (
+    *("id", "name", "cache_namespace", "cache_scope", "state", "replay", "created_at", "expires_at", "not_before"),
+    *("finished_at", "context", "cancelled_by", "replayed_by", "queue_group"),
 )
+COLUMNS: Final = ", ".join((*_MEMBERS, "plan", "plan_key", "request", "request_key"))
 PARAMETERS: Final = ", ".join(f"%({name})s" for name in COLUMNS.split(", "))
 
 IS_OPEN: Final = "state = 'created' AND replay = %(replay)s"
@@ -74,13 +73,11 @@ class PostgresTaskLists:
 
     def start_group(self, task_list: TaskList, index: int, *, parallel: int, failed_before: bool) -> GroupState:
         """Write a group's record, with `parallel` outstanding tasks; the one that is there, where there is one."""
-        parts = range(parallel)
+        chunks = chunks_of(parallel)
+        parts = range(len(chunks) or parallel)
         with self.database.unit_of_work():
-            if parallel > CHUNK:
-                parts = range(-(-parallel // CHUNK))
-                for chunk in parts:
-                    positions = range(chunk * CHUNK, min((chunk + 1) * CHUNK, parallel))
-                    self._start_part(task_list, index, chunk, positions, failed_before=False)
+            for chunk, positions in enumerate(chunks):
+                self._start_part(task_list, index, chunk, positions, failed_before=False)
             group = self._start_part(task_list, index, groups.GROUP, parts, failed_before=failed_before)
             self.database.rows(self.HAS_STARTED, {"list_id": task_list.id})
         return group
@@ -241,43 +238,13 @@ def _group_range(list_id: str, index: int) -> dict[str, str]:
 
 def _to_values(task_list: TaskList) -> dict[str, Any]:
     return {
-        "id": task_list.id,
-        "name": task_list.name,
+        **member_values(task_list, _MEMBERS),
         **body_values("plan", task_list.plan),
         **body_values("request", task_list.request),
-        "cache_namespace": task_list.cache_namespace,
-        "cache_scope": task_list.cache_scope,
-        "state": task_list.state.value,
-        "replay": task_list.replay,
-        "created_at": task_list.created_at,
-        "expires_at": task_list.expires_at,
-        "not_before": task_list.not_before,
-        "finished_at": task_list.finished_at,
-        "context": task_list.context.to_text(),
-        "cancelled_by": task_list.cancelled_by,
-        "replayed_by": task_list.replayed_by,
-        "queue_group": task_list.queue_group,
     }
 
 
 def _from_row(row: Row) -> TaskList:
     plan, request = read_body(row, "plan"), read_body(row, "request")
     assert plan is not None and request is not None
-    return TaskList(
-        id=row["id"],
-        name=row["name"],
-        plan=plan,
-        request=request,
-        cache_namespace=row["cache_namespace"],
-        cache_scope=row["cache_scope"],
-        state=State(row["state"]),
-        created_at=read_time(row, "created_at"),
-        expires_at=read_time(row, "expires_at"),
-        not_before=read_optional_time(row, "not_before"),
-        finished_at=read_optional_time(row, "finished_at"),
-        replay=row["replay"],
-        context=Context.from_text(row["context"]),
-        cancelled_by=row["cancelled_by"],
-        replayed_by=row["replayed_by"],
-        queue_group=row["queue_group"],
-    )
+    return TaskList(**read_members(row, _MEMBERS), plan=plan, request=request)

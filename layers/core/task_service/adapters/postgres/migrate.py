@@ -38,12 +38,12 @@ CREATE TABLE IF NOT EXISTS task_service.migrations (
     name text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-SELECT COALESCE(max(number), 0) AS number FROM task_service.migrations;
+-- PGMQ is there already as an extension, or because another program has brought it.
+SELECT COALESCE(max(number), 0) AS number, to_regprocedure('pgmq.create(text)') IS NOT NULL AS has_pgmq
+FROM task_service.migrations;
 """
 
 _RECORD: Final = "INSERT INTO task_service.migrations (number, name) VALUES (%(number)s, %(name)s)"
-
-_HAS_PGMQ: Final = "SELECT to_regprocedure('pgmq.create(text)') IS NOT NULL AS is_there"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,14 +103,8 @@ def _apply_next(connection: Connection) -> Migration | None:
     if migration is None:
         connection.execute("ROLLBACK")
         return None
-    if migration.number > 1 or not _has_pgmq(connection):
+    if migration.number > 1 or not row["has_pgmq"]:
         connection.execute(migration.sql)
     connection.execute(_RECORD, {"number": migration.number, "name": migration.name})
     connection.execute("COMMIT")
     return migration
-
-
-def _has_pgmq(connection: Connection) -> bool:
-    """Whether PGMQ is there already, as an extension or because another program has brought it."""
-    [row] = connection.execute(_HAS_PGMQ).fetchall()
-    return bool(row["is_there"])

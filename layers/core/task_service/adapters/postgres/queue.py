@@ -7,7 +7,7 @@ they lock one row a queue until the transaction is durable, or leave messages ou
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from task_service.adapters.postgres.database import Database
 from task_service.adapters.postgres.notifications import Notifier
@@ -29,26 +29,16 @@ def table_of(queue: str) -> str:
     return f"pgmq.q_{queue}"
 
 
-class Text(NamedTuple):
-    """A text to be sent."""
-
-    body: str
-    due_at: datetime | None = None
-    """When it is to be delivered; None: at once."""
-    group: str = ""
-    """The group in whose turn it is delivered; empty: it is in none."""
-
-
 @dataclass(kw_only=True, eq=False, repr=False)
-class PostgresQueue:
-    """One queue of texts."""
+class PostgresTaskQueue:
+    """The task queue. It delays a message for as long as it is asked to."""
 
     database: Database
-    name: str
     notifier: Notifier
+    name: str = TASKS
 
-    def send(self, body: str, *, due_at: datetime | None = None, group: str = "") -> None:
-        """Put a text into the queue, to be delivered at `due_at`; durable on return, or with the unit of work."""
+    def send(self, message: QueueMessage, *, due_at: datetime | None = None) -> None:
+        """Put a message into the queue, to be delivered at `due_at`; durable on return, or with the unit of work."""
         # As pgmq.send does it, but planned and executed in half the time.
         statement = f"""
             INSERT INTO {table_of(self.name)} (vt, message, headers)
@@ -57,35 +47,37 @@ class PostgresQueue:
                 jsonb_build_object(%(of_group)s, NULLIF(%(group)s, ''))
             )
         """
-        self.database.write(statement, {"body": body, "due_at": due_at, "of_group": GROUP, "group": group})
-        self.database.after_commit(lambda: self.notifier.notify(self.name))
+        values = {"body": to_text(message), "due_at": due_at, "of_group": GROUP, "group": message.queue_group}
+        self.database.write(statement, values)
+        self._notify()
 
-    def send_all(self, texts: Sequence[Text]) -> None:
-        """Put texts into the queue in one transaction."""
-        if not texts:
-            return
-        statement = f"""
-            INSERT INTO {table_of(self.name)} (vt, message, headers)
-            SELECT COALESCE(due_at, clock_timestamp()), to_jsonb(body),
-                jsonb_build_object(%(of_group)s, NULLIF(group_name, ''))
-            FROM unnest(%(bodies)s::text[], %(due_at)s::timestamptz[], %(groups)s::text[])
-                AS given (body, due_at, group_name)
+    def send_all(self, messages: Sequence[TaskMessage]) -> None:
+        """Put messages into the queue, to be delivered at once; all are durable on return."""
+        self._send_many(messages, [None] * len(messages))
+
+    def send_each(self, messages: Sequence[TaskMessage]) -> Sequence[TaskMessage]:
+        """Put messages into the queue, each to be delivered at its own time; none is left out."""
+        self._send_many(messages, [message.not_before for message in messages])
+        return ()
+
+    def ping(self) -> None:
+        """Return where the queue answers."""
+        self.database.rows(f"SELECT 1 FROM {table_of(self.name)} LIMIT 1")
+
+    def postpone(self, receipt: str, *, until: datetime) -> None:
+        """Hide a received message, which will not be deleted, until then, if it has not been received again since."""
+        message_id, receives = read_receipt(receipt)
+        self.database.rows(
+            f"UPDATE {table_of(self.name)} SET vt = %(until)s WHERE msg_id = %(id)s AND read_ct = %(receives)s",
+            {"until": until, "id": message_id, "receives": receives},
+        )
+
+    def give_back(self, received: Sequence[Received]) -> None:
+        """Put received messages back as new ones, and delete the received ones; both or neither.
+
+        A message that has been received again since stays, and no new one is sent for it.
         """
-        values = {
-            "bodies": [text.body for text in texts],
-            "due_at": [text.due_at for text in texts],
-            "of_group": GROUP,
-            "groups": [text.group for text in texts],
-        }
-        self.database.rows(statement, values)
-        self.database.after_commit(lambda: self.notifier.notify(self.name))
-
-    def replace(self, given: Sequence[tuple[str, str]]) -> None:
-        """Put texts into the queue instead of received messages, which are named by their receipts.
-
-        A message that has been received again since stays, and its text is not sent.
-        """
-        receipts = [read_receipt(receipt) for receipt, _ in given]
+        receipts = [read_receipt(one.receipt) for one in received]
         statement = f"""
             WITH
             given AS (
@@ -103,54 +95,33 @@ class PostgresQueue:
         values = {
             "ids": [message_id for message_id, _ in receipts],
             "receives": [receives for _, receives in receipts],
-            "bodies": [body for _, body in given],
+            "bodies": [to_text(one.message) for one in received],
         }
         self.database.rows(statement, values)
+        self._notify()
+
+    def _send_many(self, messages: Sequence[TaskMessage], due_at: list[datetime | None]) -> None:
+        """Put messages into the queue in one transaction."""
+        if not messages:
+            return
+        statement = f"""
+            INSERT INTO {table_of(self.name)} (vt, message, headers)
+            SELECT COALESCE(due_at, clock_timestamp()), to_jsonb(body),
+                jsonb_build_object(%(of_group)s, NULLIF(group_name, ''))
+            FROM unnest(%(bodies)s::text[], %(due_at)s::timestamptz[], %(groups)s::text[])
+                AS given (body, due_at, group_name)
+        """
+        values = {
+            "bodies": [to_text(message) for message in messages],
+            "due_at": due_at,
+            "of_group": GROUP,
+            "groups": [message.queue_group for message in messages],
+        }
+        self.database.rows(statement, values)
+        self._notify()
+
+    def _notify(self) -> None:
         self.database.after_commit(lambda: self.notifier.notify(self.name))
-
-    def ping(self) -> None:
-        """Return where the queue answers."""
-        self.database.rows(f"SELECT 1 FROM {table_of(self.name)} LIMIT 1")
-
-    def hide(self, receipt: str, *, until: datetime) -> None:
-        """Hide a received message until then, if it has not been received again since."""
-        message_id, receives = read_receipt(receipt)
-        self.database.rows(
-            f"UPDATE {table_of(self.name)} SET vt = %(until)s WHERE msg_id = %(id)s AND read_ct = %(receives)s",
-            {"until": until, "id": message_id, "receives": receives},
-        )
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class PostgresTaskQueue:
-    """The task queue. It delays a message for as long as it is asked to."""
-
-    queue: PostgresQueue
-
-    def send(self, message: QueueMessage, *, due_at: datetime | None = None) -> None:
-        """Put a message into the queue; durable on return, or with the unit of work."""
-        self.queue.send(to_text(message), due_at=due_at, group=message.queue_group)
-
-    def send_all(self, messages: Sequence[TaskMessage]) -> None:
-        """Put messages into the queue; all are durable on return."""
-        self.queue.send_all([Text(to_text(message), group=message.queue_group) for message in messages])
-
-    def send_each(self, messages: Sequence[TaskMessage]) -> Sequence[TaskMessage]:
-        """Put messages into the queue, each to be delivered at its own time; none is left out."""
-        self.queue.send_all([Text(to_text(it), due_at=it.not_before, group=it.queue_group) for it in messages])
-        return ()
-
-    def ping(self) -> None:
-        """Return where the queue answers."""
-        self.queue.ping()
-
-    def postpone(self, receipt: str, *, until: datetime) -> None:
-        """Hide a received message, which will not be deleted, until then."""
-        self.queue.hide(receipt, until=until)
-
-    def give_back(self, received: Sequence[Received]) -> None:
-        """Put received messages back as new ones, and delete the received ones; both or neither."""
-        self.queue.replace([(one.receipt, to_text(one.message)) for one in received])
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -25,7 +25,6 @@ from task_service.adapters.postgres.database import Database
 from task_service.adapters.postgres.listener import Listener
 from task_service.adapters.postgres.notifications import Notifier
 from task_service.adapters.postgres.queue import read_receipt, receipt_of, table_of
-from task_service.adapters.postgres.values import read_optional_time, read_time
 
 LOOK_AGAIN: Final = 0.05
 """Seconds after a look that took all there was until the next one, unless a notification comes before."""
@@ -126,7 +125,7 @@ class QueueReader:
                 # service, and is set aside as any other text that is none.
                 body="null" if row["body"] is None else row["body"],
                 receives=row["read_ct"],
-                sent_at=read_time(row, "enqueued_at"),
+                sent_at=row["enqueued_at"],
             )
             for row in rows
         ]
@@ -192,9 +191,8 @@ class QueueReader:
     def _seconds_until_due(self, otherwise: float) -> float:
         """Seconds until the next hidden message is due, as far as is known now."""
         row = self.database.row(f"SELECT vt, clock_timestamp() AS now FROM {table_of(self.queue)} ORDER BY vt LIMIT 1")
-        due = read_optional_time(row, "vt") if row else None
         # PGMQ compares with microseconds; a wait that ends a moment early would be repeated.
-        return max(0.0, (due - read_time(row, "now")).total_seconds()) + 0.001 if row and due else otherwise
+        return max(0.0, (row["vt"] - row["now"]).total_seconds()) + 0.001 if row else otherwise
 
     def _change(self, statement: str, receipts: Iterable[str], **values: Any) -> list[dict[str, Any]]:
         """Change the messages of these receipts, of those that are still good."""

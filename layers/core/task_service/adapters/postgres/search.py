@@ -14,8 +14,7 @@ from typing import Any, Final, TypeVar
 from task_service.adapters.postgres.connection import Row
 from task_service.adapters.postgres.database import Database
 from task_service.adapters.postgres.task_rows import SUMMARY, from_summary
-from task_service.adapters.postgres.values import in_utc, is_possible, read_optional_time, read_time
-from task_service.domain.context import Context
+from task_service.adapters.postgres.values import in_utc, is_possible, read_members
 from task_service.domain.paging import id_of, milliseconds_of, sort_key
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import State, Task
@@ -54,8 +53,8 @@ class PostgresSearch:
 
     def lists(self, wanted: Filter, *, limit: int, before: str | None, now: datetime) -> Found[ListSummary]:
         """Up to `limit` task lists, created before the place `before`."""
-        columns = "id, name, shown_state, created_at, finished_at, context, cancelled_by, replayed_by"
-        return self._find("lists", columns, [], wanted, limit, before, now, _summary)
+        columns = "id, name, shown_state AS state, created_at, finished_at, context, cancelled_by, replayed_by"
+        return self._find("lists", columns, [], wanted, limit, before, now, _read_list)
 
     def _find(
         self,
@@ -74,18 +73,15 @@ class PostgresSearch:
             "states": [state.value for state in State] if wanted.state is None else [wanted.state.value],
             "more": limit + 1,
             "now": now,
+            "name": wanted.name,
         }
-        conditions = [*conditions, IS_KEPT]
-        if wanted.name is None:
-            conditions.append(IS_OF_ANY_NAME)
-        for condition, name, value in (
-            (IS_OF_NAME, "name", wanted.name),
-            (IS_SINCE, "since", in_utc(wanted.since) if wanted.since else None),
-            (IS_UNTIL, "until", in_utc(wanted.until) if wanted.until else None),
-        ):
-            if value is not None:
-                conditions.append(condition)
-                values[name] = value
+        conditions = [*conditions, IS_KEPT, IS_OF_ANY_NAME if wanted.name is None else IS_OF_NAME]
+        if wanted.since is not None:
+            conditions.append(IS_SINCE)
+            values["since"] = in_utc(wanted.since)
+        if wanted.until is not None:
+            conditions.append(IS_UNTIL)
+            values["until"] = in_utc(wanted.until)
         if before is not None:
             conditions.append(IS_OLDER)
             values |= {"before": milliseconds_of(before), "before_id": id_of(before).partition("\0")[0]}
@@ -110,14 +106,5 @@ def _page(table: str, columns: str, conditions: list[str]) -> str:
     """
 
 
-def _summary(row: Row) -> ListSummary:
-    return ListSummary(
-        id=row["id"],
-        name=row["name"],
-        state=State(row["shown_state"]),
-        created_at=read_time(row, "created_at"),
-        finished_at=read_optional_time(row, "finished_at"),
-        context=Context.from_text(row["context"]),
-        cancelled_by=row["cancelled_by"],
-        replayed_by=row["replayed_by"],
-    )
+def _read_list(row: Row) -> ListSummary:
+    return ListSummary(**read_members(row, row))

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from task_service.adapters.postgres.connection import Row
 from task_service.adapters.postgres.database import Database
 from task_service.adapters.postgres.values import is_possible
 from task_service.domain.errors import BadRequest
@@ -28,7 +27,7 @@ class PostgresTemplates:
     def get(self, name: str) -> StoredTemplate | None:
         """The template of that name."""
         row = self.database.row(self.GET, {"kind": self.kind.value, "name": name}) if is_possible(name) else None
-        return _from_row(row) if row else None
+        return StoredTemplate(**row) if row else None
 
     INSERT = """
         INSERT INTO task_service.templates (kind, name, document, etag, changed_by)
@@ -79,14 +78,10 @@ class PostgresTemplates:
         """Up to `limit` templates with names greater than `after`."""
         values = {"kind": self.kind.value, "after": (after or "").partition("\0")[0], "more": limit + 1}
         rows = self.database.rows(self.PAGE, values)
-        items = [_from_row(row) for row in rows[:limit]]
+        items = [StoredTemplate(**row) for row in rows[:limit]]
         return Page(items=items, next=items[-1].name if len(rows) > limit else None)
 
 
 def _can_match(if_match: str | None) -> bool:
     """Whether there can be a version that meets a condition, which may be any text that a client sends."""
     return if_match is None or is_possible(if_match)
-
-
-def _from_row(row: Row) -> StoredTemplate:
-    return StoredTemplate(name=row["name"], document=row["document"], etag=row["etag"], changed_by=row["changed_by"])

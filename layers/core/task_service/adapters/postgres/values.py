@@ -1,19 +1,22 @@
 """The forms that values have in the database."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from task_service.adapters.postgres.connection import Row
-from task_service.domain.task import Body
+from task_service.domain.context import Context
+from task_service.domain.task import Body, State, Task
+from task_service.domain.task_list import TaskList
 
 
 def is_possible(text: str) -> bool:
     """Whether a column can hold a text at all; clients may ask for any id or name."""
     try:
-        return ("\0" not in text and bool(text.encode("utf-8"))) or text == ""
+        text.encode("utf-8")
     except UnicodeEncodeError:
         return False
+    return "\0" not in text
 
 
 def storable(text: str) -> str:
@@ -41,12 +44,13 @@ def in_utc(moment: datetime) -> datetime:
         return moment.replace(tzinfo=UTC)
 
 
-def read_time(row: Mapping[str, Any], name: str) -> datetime:
-    """A time, in UTC whatever the connection's time zone is."""
-    moment: datetime = row[name]
-    return moment.astimezone(UTC)
+def member_values(record: Task | TaskList, names: Iterable[str]) -> dict[str, Any]:
+    """The columns that are called like a record's members."""
+    values = {name: getattr(record, name) for name in names}
+    return values | {"state": record.state.value, "context": record.context.to_text()}
 
 
-def read_optional_time(row: Mapping[str, Any], name: str) -> datetime | None:
-    """The same of a column that may be empty."""
-    return read_time(row, name) if row[name] is not None else None
+def read_members(row: Row, names: Iterable[str]) -> dict[str, Any]:
+    """The members of a record that are called like columns."""
+    members = {name: row[name] for name in names}
+    return members | {"state": State(row["state"]), "context": Context.from_text(row["context"])}

@@ -43,8 +43,7 @@ class Api:
             self._metrics.add_metric(name, MetricUnit.Count, count)
         fields = {"action": "answer", "method": request.method, "route": request.resource, "status": response.status}
         audited = {"audit": response.audit} if response.audit is not None else {}
-        write = _record if "sub" in response.log_fields else _log
-        write({**fields, **audited, **response.log_fields})
+        _log({**fields, **audited, **response.log_fields})
         return response.with_defaults(_HEADERS | _VARY.get(request.resource, {})).to_gateway(
             is_http_api=request.is_http_api
         )
@@ -74,9 +73,8 @@ class Api:
 
 
 def _log(fields: dict[str, Any]) -> None:
-    log.info("answered", extra=fields)
-
-
-def _record(fields: dict[str, Any]) -> None:
-    """Write an audit line that names a caller: a level that leaves out what goes well does not leave it out."""
-    log.handle(log.makeRecord(log.name, logging.INFO, __file__, 0, "answered", (), None, extra=fields))
+    """Write a request's line. No level leaves out an audit line that names a caller, though it tells what goes well."""
+    if "sub" in fields:
+        log.handle(log.makeRecord(log.name, logging.INFO, __file__, 0, "answered", (), None, extra=fields))
+    else:
+        log.info("answered", extra=fields)

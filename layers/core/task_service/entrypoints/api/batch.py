@@ -21,9 +21,7 @@ _KEY: Final = "idempotencyKey"
 
 OF_ITEMS: Final = {
     "Idempotency-Key": _KEY,
-    later.HEADERS.delay: later.MEMBERS.delay,
-    later.HEADERS.not_before: later.MEMBERS.not_before,
-    later.HEADERS.group: later.MEMBERS.group,
+    **dict(zip(later.HEADERS, later.MEMBERS, strict=True)),
     "x-cache-namespace": "cacheNamespace",
     "x-cache-scope": "cacheScope",
 }
@@ -35,22 +33,20 @@ def create_tasks(request: Request, services: "Services") -> Response:
     from task_service.schemas.batch import read_orders
 
     refuse_headers(request)
-    results: list[Result | None] = []
+    results: dict[int, Result] = {}
     items: dict[int, Item] = {}
     for index, text in enumerate(read_orders(request.payload())):
         try:
             if isinstance(text, BadRequest):
                 raise text
             items[index] = _item(text, request, services)
-            results.append(None)
         except BadRequest as refusal:
-            results.append(refusal)
+            results[index] = refusal
     created = services.batch_creator.create(list(items.values())) if items else []
     # What follows is about all of them.
     work_in(context_of(request).trace)
-    for index, result in zip(items, created, strict=True):
-        results[index] = result
-    return _response([result for result in results if result is not None])
+    results.update(zip(items, created, strict=True))
+    return _response([results[index] for index in sorted(results)])
 
 
 def refuse_headers(request: Request) -> None:

@@ -1,6 +1,5 @@
 """The routes that cancel and replay."""
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -75,13 +74,13 @@ def replay_many(request: Request, services: "Services") -> Response:
 
 def _task(metric: str, task: Task) -> Response:
     about = {"task_id": task.id, "task": task.name}
-    return _json(task_status(task)).adding(log_fields=about, counts={metric: 1}, audit=_AUDIT[metric])
+    return Response.json(task_status(task)).adding(log_fields=about, counts={metric: 1}, audit=_AUDIT[metric])
 
 
 def _list(metric: str, task_list: TaskList) -> Response:
     summary = list_summary(ListSummary.of(task_list, has_started=True))
     about = {"list_id": task_list.id, "list": task_list.name}
-    return _json(summary).adding(log_fields=about, counts={metric: 1}, audit=_AUDIT[metric])
+    return Response.json(summary).adding(log_fields=about, counts={metric: 1}, audit=_AUDIT[metric])
 
 
 def _page(collection: str, metric: str, replays: Replays[T], shown: Callable[[T], dict[str, Any]]) -> Response:
@@ -91,7 +90,7 @@ def _page(collection: str, metric: str, replays: Replays[T], shown: Callable[[T]
         "next": None if replays.next is None else encode_cursor(collection, replays.next),
     }
     # The client repeats a request that has failed half-way; what it has started until then is told of here.
-    response = _json(body) if replays.failure is None else problem(replays.failure)
+    response = Response.json(body) if replays.failure is None else problem(replays.failure)
     return response.adding(
         log_fields={
             "replayed": len(replays.items),
@@ -101,7 +100,3 @@ def _page(collection: str, metric: str, replays: Replays[T], shown: Callable[[T]
         counts={metric: len(replays.items)},
         audit=_AUDIT[metric] if replays.items else None,
     )
-
-
-def _json(body: dict[str, Any]) -> Response:
-    return Response.json(json.dumps(body, ensure_ascii=False))

@@ -1,7 +1,7 @@
 """Conditions of requests (RFC 9110, 13.1): If-Match and If-None-Match."""
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from task_service.domain.errors import BadRequest
 from task_service.entrypoints.api.request import Request
@@ -15,13 +15,6 @@ _ELEMENT: Final = rf"[ \t]*+(?:{_TAG}[ \t]*+)?+"
 _TAGS: Final = re.compile(rf"{_ELEMENT}(?:,{_ELEMENT})*+")
 
 
-class Tag(NamedTuple):
-    """An entity tag."""
-
-    is_weak: bool
-    text: str
-
-
 def if_match(request: Request) -> tuple[str, ...] | None:
     """The versions that If-Match accepts, or ANY; None: it is not sent. Raises BadRequest.
 
@@ -33,7 +26,7 @@ def if_match(request: Request) -> tuple[str, ...] | None:
     if header.strip() == ANY:
         return (ANY,)
     # Every tag of ours has digits and letters, so this one, which looks like ANY, matches nothing.
-    return tuple(tag.text for tag in _tags("If-Match", header) if not tag.is_weak and tag.text != ANY)
+    return tuple(tag[1:-1] for tag in _tags("If-Match", header) if not tag.startswith("W/") and tag != f'"{ANY}"')
 
 
 def if_new(request: Request) -> bool:
@@ -49,11 +42,11 @@ def is_known(request: Request, etag: str) -> bool:
     header = request.header("If-None-Match")
     if header is None:
         return False
-    return header.strip() == ANY or any(tag.text == etag for tag in _tags("If-None-Match", header))
+    return header.strip() == ANY or any(tag.removeprefix("W/") == f'"{etag}"' for tag in _tags("If-None-Match", header))
 
 
-def _tags(name: str, header: str) -> list[Tag]:
-    texts: list[str] = re.findall(_TAG, header)
-    if not texts or not _TAGS.fullmatch(header):
+def _tags(name: str, header: str) -> list[str]:
+    tags: list[str] = re.findall(_TAG, header)
+    if not tags or not _TAGS.fullmatch(header):
         raise BadRequest(f"{name}: tags in double quotes, as in ETag, separated by commas, or * are allowed")
-    return [Tag(is_weak=text.startswith("W/"), text=text.removeprefix("W/")[1:-1]) for text in texts]
+    return tags

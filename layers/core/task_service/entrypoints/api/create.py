@@ -39,7 +39,7 @@ def create(
 
 
 def context_of(request: Request) -> Context:
-    """Where that comes from which a request creates."""
+    """The context of what a request creates."""
     trace = Trace.of(request.header("traceparent"), request.header("tracestate"))
     return Context(trace=trace, created_by=request.caller_name)
 

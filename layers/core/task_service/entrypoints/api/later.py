@@ -1,11 +1,10 @@
 """When a task or a list is to start, and in whose turn: as headers say it, or the members of a batch's item."""
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from task_service.domain.errors import BadRequest
-from task_service.domain.start import AT_ONCE, MAX_WAIT, Start
-from task_service.domain.turns import GROUP_RULE, is_group
+from task_service.domain.start import AT_ONCE, GROUP_RULE, MAX_WAIT, Start, is_group
 from task_service.entrypoints.api.request import Request
 
 if TYPE_CHECKING:
@@ -40,42 +39,39 @@ def start_of(request: Request, services: "Services") -> Start:
     return parse_start(HEADERS, seconds, not_before, group, services.clock())
 
 
-def parse_start(names: Names, delay: Any, not_before: Any, group: Any, now: datetime) -> Start:
+def parse_start(
+    names: Names, delay: int | str | None, not_before: str | None, group: str | None, now: datetime
+) -> Start:
     """The start that a client asks for, None for a field that it has not sent. Raises BadRequest."""
     if delay is not None and not_before is not None:
         raise BadRequest(f"{names.delay} and {names.not_before}: both are given, only one of them is allowed")
-    return Start(
+    start = Start(
         delay=None if delay is None else timedelta(seconds=_seconds(names.delay, delay)),
         not_before=None if not_before is None else _moment(names.not_before, not_before, now),
-        group="" if group is None else _group(names.group, group),
+        group=group or "",
     )
+    if group is not None and not is_group(group):
+        raise BadRequest(f"{names.group}: {GROUP_RULE}")
+    return start
 
 
-def _group(name: str, value: str) -> str:
-    if not is_group(value):
-        raise BadRequest(f"{name}: {GROUP_RULE}")
-    return value
-
-
-def _seconds(name: str, value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_SECONDS:
+def _seconds(name: str, value: int | str) -> int:
+    if isinstance(value, int) and 0 <= value <= _MAX_SECONDS:
         return value
     raise BadRequest(
         f"{name}: {_shown(value)} is not a whole number of seconds from 0 to {_MAX_SECONDS} ({MAX_WAIT.days} days)"
     )
 
 
-def _moment(name: str, value: Any, now: datetime) -> datetime:
+def _moment(name: str, value: str, now: datetime) -> datetime:
     from task_service.entrypoints.api.parameters import moment
 
-    if not isinstance(value, str):
-        raise BadRequest(f"{name}: {_shown(value)} is not a text with a time as in RFC 3339")
     found = moment(name, value)
     if found - now > MAX_WAIT:
         raise BadRequest(f"{name}: {_shown(value)} is more than {MAX_WAIT.days} days ahead, the most that is allowed")
     return found
 
 
-def _shown(value: Any) -> str:
+def _shown(value: int | str) -> str:
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -1,7 +1,7 @@
 """Query parameters: the page that a client asks for, and the filter of a search."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -23,8 +23,7 @@ _SPACE_FOR_PLUS: Final = re.compile(r" (?=[0-9]{2}:[0-9]{2}\Z)")
 
 def page_request(request: Request) -> PageRequest:
     """The page of templates in `limit` and `next`. Raises BadRequest."""
-    cursor = request.query.get("next")
-    return PageRequest(limit=_limit(request), after=None if cursor is None else decode_cursor(request.resource, cursor))
+    return _page(request, decode_cursor)
 
 
 def search_request(request: Request) -> tuple[Filter, PageRequest]:
@@ -33,13 +32,11 @@ def search_request(request: Request) -> tuple[Filter, PageRequest]:
         # A misspelt filter would find everything.
         if name not in SEARCH_PARAMETERS:
             raise BadRequest(f"{name}: is not a parameter of this; {', '.join(SEARCH_PARAMETERS)} are")
-    query, cursor = request.query, request.query.get("next")
+    query = request.query
     wanted = search_filter(
         name=query.get("name"), since=_time(query, "since"), until=_time(query, "until"), state=query.get("state")
     )
-    return wanted, PageRequest(
-        limit=_limit(request), after=None if cursor is None else decode_sort_key(request.resource, cursor)
-    )
+    return wanted, _page(request, decode_sort_key)
 
 
 def search_filter(*, name: str | None, since: str | None, until: str | None, state: str | None = None) -> Filter:
@@ -59,6 +56,11 @@ def _time(query: Mapping[str, str], name: str) -> str | None:
     """The text of a time; a plus sign that is not encoded in a query arrives as a space."""
     text = query.get(name)
     return None if text is None else _SPACE_FOR_PLUS.sub("+", text)
+
+
+def _page(request: Request, decode: Callable[[str, str], str]) -> PageRequest:
+    limit, cursor = _limit(request), request.query.get("next")
+    return PageRequest(limit=limit, after=None if cursor is None else decode(request.resource, cursor))
 
 
 def _limit(request: Request) -> int:

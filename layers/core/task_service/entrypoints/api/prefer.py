@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from task_service.domain.polling import MAX_WAIT
+from task_service.usecases.wait import MAX_WAIT
 
 _LONGEST: Final = 1_000
 """Longer headers are not read: the time that open quotes take grows with the square of the length."""

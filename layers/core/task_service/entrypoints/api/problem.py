@@ -1,6 +1,5 @@
 """Errors as responses: the members of v1.1.0 and those of RFC 9457 in one JSON object."""
 
-import json
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
@@ -37,8 +36,7 @@ def problem(error: Exception) -> Response:
         extra={"action": "refuse", "error_id": error_id, "status": known.status},
         exc_info=error if is_ours else None,
     )
-    body = json.dumps(members(known, error_id), ensure_ascii=False)
-    return Response.json(body, status=known.status, headers=known.headers)
+    return Response.json(members(known, error_id), status=known.status, headers=known.headers)
 
 
 def members(error: TaskServiceError, error_id: str) -> dict[str, Any]:

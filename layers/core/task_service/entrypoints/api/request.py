@@ -7,7 +7,6 @@ API Gateway has two kinds of API, and each has its own events:
 """
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -93,7 +92,7 @@ class Request:
                 return base64.b64decode(self.body, validate=True).decode("utf-8")
             except UnicodeDecodeError as error:
                 raise BadRequest(f"payload is not valid UTF-8: at byte {error.start}") from None
-            except binascii.Error:
+            except ValueError:
                 raise BadRequest("payload is not valid UTF-8: it is not Base64") from None
         position = self.body.find(_REPLACEMENT)
         if position >= 0:

@@ -1,5 +1,6 @@
 """A response of the API, and how API Gateway is told."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -23,9 +24,12 @@ class Response:
     """The change that the request has made, or may have made: then its log line is the audit line."""
 
     @classmethod
-    def json(cls, body: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> "Response":
-        """A response with this JSON text."""
-        return cls(status=status, body=body, headers={"Content-Type": "application/json", **(headers or {})})
+    def json(
+        cls, body: str | dict[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> "Response":
+        """A response with this JSON text, or with that of an object with these members."""
+        text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+        return cls(status=status, body=text, headers={"Content-Type": "application/json", **(headers or {})})
 
     def adding(
         self,

@@ -57,9 +57,9 @@ ROUTES: Final = (
     Route("/v1/taskLists/{taskListID}/cancel", "POST", "cancel_and_replay:cancel_task_list"),
     Route("/v1/taskLists/{taskListID}/replay", "POST", "cancel_and_replay:replay_task_list"),
     Route("/v1/replays", "POST", "cancel_and_replay:replay_many"),
-    Route("/v1/eventTasks", "GET", "event_tasks:list_event_tasks"),
-    Route("/v1/eventTasks", "PUT", "event_tasks:write_event_task"),
-    Route("/v1/eventTasks", "DELETE", "event_tasks:delete_event_task"),
+    Route("/v1/eventTasks", "GET", "templates:list_event_tasks"),
+    Route("/v1/eventTasks", "PUT", "templates:write_event_task"),
+    Route("/v1/eventTasks", "DELETE", "templates:delete_event_task"),
     Route("/liveness", "GET", "health:liveness"),
     Route("/readiness", "GET", "health:readiness"),
 )

@@ -1,6 +1,5 @@
 """The routes that search for tasks and task lists."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -28,4 +27,4 @@ def search_task_lists(request: Request, services: "Services") -> Response:
 def _page(request: Request, found: Found[Any], shown: Callable[[Any], Mapping[str, Any]]) -> Response:
     following = None if found.next is None else encode_cursor(request.resource, found.next)
     body = {"items": [shown(item) for item in found.items], "next": following}
-    return Response.json(json.dumps(body, ensure_ascii=False))
+    return Response.json(body)

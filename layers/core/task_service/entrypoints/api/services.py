@@ -25,73 +25,42 @@ class Services(Protocol):
     """The use cases that the API calls, each built when a handler first asks for it."""
 
     @property
-    def authorizer(self) -> "Authorizer | None":
-        """Admits callers; None if authentication is off."""
-
-    @property
     def clock(self) -> "Clock":
         """The current time."""
 
     @property
-    def task_creator(self) -> "TaskCreator":
-        """Creates tasks."""
+    def authorizer(self) -> "Authorizer | None":
+        """Admits callers; None if authentication is off."""
 
     @property
-    def batch_creator(self) -> "BatchCreator":
-        """Creates many tasks."""
-
+    def task_creator(self) -> "TaskCreator": ...
     @property
-    def list_creator(self) -> "ListCreator":
-        """Creates task lists."""
-
+    def batch_creator(self) -> "BatchCreator": ...
     @property
-    def keyed_creator(self) -> "KeyedCreator":
-        """Creates tasks and task lists with an idempotency key."""
-
+    def list_creator(self) -> "ListCreator": ...
     @property
-    def task_reader(self) -> "TaskReader":
-        """Reads tasks."""
-
+    def keyed_creator(self) -> "KeyedCreator": ...
     @property
-    def list_reader(self) -> "ListReader":
-        """Reads task lists."""
-
+    def task_reader(self) -> "TaskReader": ...
     @property
-    def waiter(self) -> "Waiter":
-        """Waits for tasks and task lists to end."""
-
+    def list_reader(self) -> "ListReader": ...
     @property
-    def canceller(self) -> "Canceller":
-        """Cancels tasks and task lists."""
-
+    def waiter(self) -> "Waiter": ...
     @property
-    def replayer(self) -> "Replayer":
-        """Starts failed tasks and task lists again."""
-
+    def canceller(self) -> "Canceller": ...
     @property
-    def bulk_replayer(self) -> "BulkReplayer":
-        """Replays the failed tasks or lists that match a filter."""
-
+    def replayer(self) -> "Replayer": ...
     @property
-    def searcher(self) -> "Searcher":
-        """Finds tasks and task lists."""
-
+    def bulk_replayer(self) -> "BulkReplayer": ...
     @property
-    def task_templates(self) -> "TemplateEditor":
-        """Writes and reads task templates."""
-
+    def searcher(self) -> "Searcher": ...
     @property
-    def list_templates(self) -> "TemplateEditor":
-        """Writes and reads task list templates."""
-
+    def task_templates(self) -> "TemplateEditor": ...
     @property
-    def policies(self) -> "TemplateEditor":
-        """Writes and reads policies."""
-
+    def list_templates(self) -> "TemplateEditor": ...
     @property
-    def event_tasks(self) -> "EventTaskEditor":
-        """Writes and reads event tasks."""
-
+    def policies(self) -> "TemplateEditor": ...
     @property
-    def readiness(self) -> "ReadinessCheck":
-        """Checks that the service can work."""
+    def event_tasks(self) -> "EventTaskEditor": ...
+    @property
+    def readiness(self) -> "ReadinessCheck": ...

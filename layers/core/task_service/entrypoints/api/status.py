@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-from task_service.domain.context import about
+from task_service.domain.status import about, timestamp
 from task_service.domain.task import State, Task
-from task_service.domain.timestamp import timestamp
 
 if TYPE_CHECKING:
     from task_service.domain.history import PastAttempt

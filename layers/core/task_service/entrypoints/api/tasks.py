@@ -1,6 +1,5 @@
 """The routes that create and read tasks."""
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from task_service.entrypoints.api.problem import problem, response_or_problem
 from task_service.entrypoints.api.request import Request
 from task_service.entrypoints.api.response import Response
 from task_service.entrypoints.api.status import HTTP_STATUS, task_status
-from task_service.entrypoints.api.wait import Wait
+from task_service.entrypoints.api.wait import Wait, in_time
 
 if TYPE_CHECKING:
     from task_service.entrypoints.api.services import Services
@@ -21,9 +20,9 @@ def create_task(request: Request, services: "Services") -> Response:
     """Create a task; answer with its id, or with its result if the client waits and the task ends in time."""
     name, wait = request.segment("taskName"), Wait.of(request, services)
     task_id, is_new = create(request, services, services.task_creator, "task", name)
-    response = Response.json(json.dumps({"taskID": task_id}))
+    response = Response.json({"taskID": task_id})
     if wait is not None:
-        response = _result_in_time(wait, task_id) or response
+        response = in_time(lambda: _result(wait, task_id), task_id) or response
         response = response.adding(headers={**wait.headers, "x-task-id": task_id})
     response = response.adding(log_fields={"task_id": task_id, "task": name})
     return response.adding(counts={"Created": 1}, audit="created") if is_new else response
@@ -39,14 +38,15 @@ def read_task_status(request: Request, services: "Services") -> Response:
     return _read(request, services, _status)
 
 
-def _result_in_time(wait: Wait, task_id: str) -> Response | None:
+def _result(wait: Wait, task_id: str) -> Response | None:
     """The response with the result of a new task, or about its failure; None if it has not ended in time."""
+    task = wait.task(task_id)
+    if not task.state.is_final:
+        return None
     try:
-        result = wait.result_of_new(task_id)
+        result = wait.waiter.tasks.result_of(task)
     except TaskFailed as failure:
         return problem(failure)
-    if result is None:
-        return None
     return Response.json(result, headers={"Content-Location": f"../taskResult/{task_id}"})
 
 
@@ -65,4 +65,4 @@ def _read(request: Request, services: "Services", show: Callable[[Task], Respons
 
 
 def _status(task: Task) -> Response:
-    return Response.json(json.dumps(task_status(task), ensure_ascii=False), status=HTTP_STATUS[task.shown_state])
+    return Response.json(task_status(task), status=HTTP_STATUS[task.shown_state])

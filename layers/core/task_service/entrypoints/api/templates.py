@@ -1,4 +1,7 @@
-"""The routes of templates and policies: every kind is written, read, listed and deleted alike."""
+"""The routes of templates and policies: every kind is written, read, listed and deleted alike.
+
+Event tasks are templates too; the body names them, not the path.
+"""
 
 import json
 from collections.abc import Callable
@@ -7,7 +10,7 @@ from urllib.parse import quote
 
 from task_service.domain.errors import BadRequest
 from task_service.domain.paging import encode_cursor
-from task_service.domain.template import StoredTemplate
+from task_service.domain.template import StoredTemplate, TemplateKind
 from task_service.entrypoints.api import conditions
 from task_service.entrypoints.api.parameters import page_request
 from task_service.entrypoints.api.request import Request
@@ -31,7 +34,7 @@ _SAFE: Final = " !#$&'()*+,/:;=?@[]|"
 def list_templates(request: Request, services: "Services") -> Response:
     """Answer with a page of templates."""
     page = _editor(request, services).page(page_request(request))
-    return page_response(request.resource, page, shown=_shown(request, services))
+    return _page(request.resource, page, shown=_shown(request, services))
 
 
 def read_template(request: Request, services: "Services") -> Response:
@@ -55,14 +58,36 @@ def write_template(request: Request, services: "Services") -> Response:
         if_new=conditions.if_new(request),
         by=request.caller_name,
     )
-    return written_response(editor.noun, stored, is_new=is_new)
+    return _written(editor.noun, stored, is_new=is_new)
 
 
 def delete_template(request: Request, services: "Services") -> Response:
     """Delete a template."""
     editor, name = _editor(request, services), template_name(request)
     editor.delete(name, if_match=conditions.if_match(request))
-    return deleted_response(editor.noun, name)
+    return _deleted(editor.noun, name)
+
+
+def list_event_tasks(request: Request, services: "Services") -> Response:
+    """Answer with a page of event tasks."""
+    return _page(request.resource, services.event_tasks.templates.page(page_request(request)))
+
+
+def write_event_task(request: Request, services: "Services") -> Response:
+    """Write an event task, and answer with it."""
+    stored, is_new = services.event_tasks.put(
+        request.payload(),
+        if_match=conditions.if_match(request),
+        if_new=conditions.if_new(request),
+        by=request.caller_name,
+    )
+    return _written(TemplateKind.EVENT_TASK, stored, is_new=is_new)
+
+
+def delete_event_task(request: Request, services: "Services") -> Response:
+    """Delete an event task."""
+    name = services.event_tasks.delete(request.payload(), if_match=conditions.if_match(request))
+    return _deleted(TemplateKind.EVENT_TASK, name)
 
 
 def _shown(request: Request, services: "Services") -> Callable[[str], str]:
@@ -104,19 +129,19 @@ def template_name(request: Request) -> str:
     return "/".join(parts.values())
 
 
-def written_response(noun: str, stored: StoredTemplate, *, is_new: bool) -> Response:
+def _written(noun: str, stored: StoredTemplate, *, is_new: bool) -> Response:
     """The response with a template that was written."""
     response = Response.json(stored.document, status=201 if is_new else 200, headers={"ETag": f'"{stored.etag}"'})
     about = {"kind": noun, "template": stored.name, "etag": stored.etag}
     return response.adding(log_fields=about, audit="created" if is_new else "changed")
 
 
-def deleted_response(noun: str, name: str) -> Response:
+def _deleted(noun: str, name: str) -> Response:
     """The response about a template that was deleted."""
     return Response(status=204, log_fields={"kind": noun, "template": name}, audit="deleted")
 
 
-def page_response(collection: str, page: "Page", *, shown: Callable[[str], str] = str) -> Response:
+def _page(collection: str, page: "Page", *, shown: Callable[[str], str] = str) -> Response:
     """The response with a page of templates, whose documents are JSON texts already."""
     items = ",".join(shown(template.document) for template in page.items)
     following = json.dumps(None if page.next is None else encode_cursor(collection, page.next))

@@ -4,11 +4,10 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
-from task_service.domain.errors import TaskFailed
 from task_service.entrypoints.api.request import Request
-from task_service.entrypoints.api.status import HTTP_STATUS
+from task_service.entrypoints.api.response import Response
 
 if TYPE_CHECKING:
     from task_service.domain.task import Task
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from task_service.usecases.wait import Waiter
 
 log: Final = logging.getLogger("task")
-T = TypeVar("T")
 
 MARGIN: Final = timedelta(seconds=3)
 """The part of the function's time that is kept for one more look at a slow table, and for answering."""
@@ -56,33 +54,11 @@ class Wait:
         """The list, once it has ended or the time is over. Raises NotFound, Unavailable."""
         return self.waiter.task_list(list_id, until=self.until)
 
-    def result_of_new(self, task_id: str) -> str | None:
-        """The result of a task that this request created; None if there is none in time. Raises TaskFailed."""
 
-        def result() -> str | None:
-            task = self.task(task_id)
-            return self.waiter.tasks.result_of(task) if task.state.is_final else None
-
-        return _in_time(result, task_id)
-
-    def status_of_new(self, list_id: str) -> tuple[int, str] | None:
-        """HTTP status and body about a list that this request created; None if it has not ended in time."""
-
-        def status() -> tuple[int, str] | None:
-            if not self.task_list(list_id).state.is_final:
-                return None
-            overview = self.waiter.lists.overview(list_id)
-            return HTTP_STATUS[overview.state], self.waiter.lists.status_text(overview)
-
-        return _in_time(status, list_id)
-
-
-def _in_time(read: Callable[[], T | None], created: str) -> T | None:
-    """Read about a new task or list; None if that fails: it is created, so no error may deny it."""
+def in_time(read: Callable[[], Response | None], created: str) -> Response | None:
+    """The response about a new task or list; None if reading it fails: it is created, so no error may deny it."""
     try:
         return read()
-    except TaskFailed:
-        raise
     except Exception:
         log.exception("created, but not read", extra={"action": "wait", "record_id": created})
         return None

@@ -8,9 +8,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from task_service.adapters.aws.dynamodb.records import present, read
+from task_service.adapters.aws.dynamodb.table import Table, present
 from task_service.adapters.aws.dynamodb.values import Item, expiry_value, read_expiry
-from task_service.adapters.aws.wire import Client, ConditionFailed
+from task_service.adapters.aws.wire import ConditionFailed
 from task_service.domain.idempotency import KeyUse
 
 
@@ -18,8 +18,7 @@ from task_service.domain.idempotency import KeyUse
 class DynamoDbIdempotencyKeys:
     """The idempotency keys of one table."""
 
-    client: Client
-    table: str
+    table: Table
 
     def put(self, use: KeyUse, *, now: datetime) -> KeyUse:
         """Write the use of a key, unless it is in use; returns the use that the key now has."""
@@ -28,10 +27,14 @@ class DynamoDbIdempotencyKeys:
         # It has been used, but the use has expired; DynamoDB may take days to delete the record.
         has_expired = "expiresAt <= :now"
         try:
-            self.client.call(
+            self.table.call(
                 "PutItem",
-                TableName=self.table,
-                Item=_to_item(use),
+                Item={
+                    **_key(use.key_hash),
+                    "id": {"S": use.id},
+                    "fingerprint": {"S": use.fingerprint},
+                    "expiresAt": expiry_value(use.expires_at),
+                },
                 ConditionExpression=f"{is_new} OR {has_expired}",
                 ExpressionAttributeValues={":now": expiry_value(now)},
                 # If the answer to a write gets lost, the AWS client repeats the write, which then finds itself.
@@ -43,22 +46,13 @@ class DynamoDbIdempotencyKeys:
 
     def get(self, key_hash: str, *, now: datetime) -> KeyUse | None:
         """Read the use that a key has at that time, consistently; None: the key is free."""
-        item = read(self.client, self.table, _key(key_hash))
+        item = self.table.read(_key(key_hash))
         use = _from_item(item) if item else None
         return use if use is not None and use.expires_at > now else None
 
 
 def _key(key_hash: str) -> Item:
     return {"pk": {"S": f"IDEMPOTENCY#{key_hash}"}, "sk": {"S": "-"}}
-
-
-def _to_item(use: KeyUse) -> Item:
-    return {
-        **_key(use.key_hash),
-        "id": {"S": use.id},
-        "fingerprint": {"S": use.fingerprint},
-        "expiresAt": expiry_value(use.expires_at),
-    }
 
 
 def _from_item(item: Item) -> KeyUse:

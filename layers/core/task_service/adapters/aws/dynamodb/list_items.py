@@ -5,18 +5,13 @@ from typing import Final
 from task_service.adapters.aws.dynamodb.values import (
     Item,
     body_value,
-    context_attribute,
-    expiry_value,
-    listed_values,
+    listed_attributes,
     numbers_value,
     read_body,
-    read_context,
-    read_expiry,
+    read_members,
     read_number,
     read_numbers,
     read_text,
-    read_time,
-    time_value,
 )
 from task_service.domain.task import State
 from task_service.domain.task_list import GroupState, TaskList
@@ -47,52 +42,22 @@ def chunk_sort_key(index: int, chunk: int) -> str:
 
 def outstanding_attributes(numbers: range) -> Item:
     """The attributes of the outstanding tasks of a group or a chunk, or of the outstanding chunks of a group."""
-    return {"outstanding": numbers_value(frozenset(numbers))} if numbers else {}
+    return {"outstanding": numbers_value(numbers)} if numbers else {}
 
 
 def list_item(task_list: TaskList) -> Item:
     """The record of a new list."""
-    waits = {"notBefore": time_value(task_list.not_before)} if task_list.not_before is not None else {}
-    group = {"queueGroup": {"S": task_list.queue_group}} if task_list.queue_group else {}
     return {
         **list_key(task_list.id),
-        **listed_values("LIST", task_list.id, task_list.created_at),
-        "id": {"S": task_list.id},
-        "name": {"S": task_list.name},
+        **listed_attributes("LIST", task_list),
         "plan": body_value(task_list.plan),
         "request": body_value(task_list.request),
-        "cacheNamespace": {"S": task_list.cache_namespace},
-        "cacheScope": {"S": task_list.cache_scope},
-        "state": {"S": task_list.state},
-        "createdAt": time_value(task_list.created_at),
-        "expiresAt": expiry_value(task_list.expires_at),
-        **context_attribute(task_list.context),
-        **waits,
-        **group,
     }
 
 
 def read_list(item: Item) -> TaskList:
     """The list of a record."""
-    return TaskList(
-        id=item["id"]["S"],
-        # Lists that are older than the search have no name.
-        name=item["name"]["S"] if "name" in item else "",
-        plan=read_body(item["plan"]),
-        request=read_body(item["request"]),
-        cache_namespace=item["cacheNamespace"]["S"],
-        cache_scope=item["cacheScope"]["S"],
-        state=State(item["state"]["S"]),
-        created_at=read_time(item["createdAt"]),
-        expires_at=read_expiry(item["expiresAt"]),
-        not_before=read_time(item["notBefore"]) if "notBefore" in item else None,
-        finished_at=read_time(item["finishedAt"]) if "finishedAt" in item else None,
-        replay=read_number(item, "replay"),
-        context=read_context(item),
-        cancelled_by=read_text(item, "cancelledBy"),
-        replayed_by=read_text(item, "replayedBy"),
-        queue_group=item["queueGroup"]["S"] if "queueGroup" in item else "",
-    )
+    return TaskList(**read_members(item), plan=read_body(item["plan"]), request=read_body(item["request"]))
 
 
 def read_group(item: Item) -> GroupState:
@@ -107,5 +72,5 @@ def read_group(item: Item) -> GroupState:
         stopped_at=int(item["stoppedAt"]["N"]) if "stoppedAt" in item else None,
         replay=read_number(item, "replay"),
         result=read_body(item["groupResult"]) if "groupResult" in item else None,
-        error=item["error"]["S"] if "error" in item else None,
+        error=read_text(item, "error"),
     )

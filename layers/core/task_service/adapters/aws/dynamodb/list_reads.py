@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 
 from task_service.adapters.aws.dynamodb.list_items import LIST_SORT_KEY, read_group, read_list
+from task_service.adapters.aws.dynamodb.table import Table
 from task_service.adapters.aws.dynamodb.values import Item, read_body, read_number, read_numbers
-from task_service.adapters.aws.wire import Client
 from task_service.domain.task import Body, State
-from task_service.domain.task_list import GroupState, TaskList
-from task_service.ports import ListRecords
+from task_service.domain.task_list import GroupState, ListRecords, TaskList
 
 
-def read_records(client: Client, table: str, list_id: str) -> ListRecords | None:
+def read_records(table: Table, list_id: str) -> ListRecords | None:
     """Read the records of a list, consistently; None: there is no list of that id.
 
     Large lists take several pages, which are read one after the other. The list's own record comes first, because it is
@@ -19,7 +18,7 @@ def read_records(client: Client, table: str, list_id: str) -> ListRecords | None
     task_list: TaskList | None = None
     groups: dict[int, GroupState] = {}
     failed_in_chunks: dict[int, frozenset[int]] = {}
-    for item in _query(client, table, f"LIST#{list_id}", last_first=True):
+    for item in _query(table, f"LIST#{list_id}", last_first=True):
         kind, *numbers = item["sk"]["S"].split("#")
         if kind == LIST_SORT_KEY:
             task_list = read_list(item)
@@ -35,24 +34,22 @@ def read_records(client: Client, table: str, list_id: str) -> ListRecords | None
         place: state
         for group in groups.values()
         if group.state not in (State.DONE, State.FAILED)
-        for place, state in _started_tasks(client, table, task_list, group.index)
+        for place, state in _started_tasks(table, task_list, group.index)
     }
     failed = {index: failed_in_chunks.get(index, group.failed) for index, group in groups.items()}
     return ListRecords(task_list=task_list, groups=groups, tasks=tasks, failed=failed)
 
 
-def read_results(client: Client, table: str, list_id: str, index: int) -> Iterator[Body]:
+def read_results(table: Table, list_id: str, index: int) -> Iterator[Body]:
     """Read the results of the tasks of a group that are done, in the order of their positions, page by page."""
-    items = _query(client, table, f"TASKS#{list_id}", f"TASK#{index:04}#", ("result",))
+    items = _query(table, f"TASKS#{list_id}", f"TASK#{index:04}#", ("result",))
     return (read_body(item["result"]) for item in items if "result" in item)
 
 
-def _started_tasks(
-    client: Client, table: str, task_list: TaskList, index: int
-) -> Iterator[tuple[tuple[int, int], State]]:
+def _started_tasks(table: Table, task_list: TaskList, index: int) -> Iterator[tuple[tuple[int, int], State]]:
     """The place and the shown state of each task of a group that has a record."""
     attributes = ("sk", "state", "startedAt", "replay")
-    for item in _query(client, table, f"TASKS#{task_list.id}", f"TASK#{index:04}#", attributes):
+    for item in _query(table, f"TASKS#{task_list.id}", f"TASK#{index:04}#", attributes):
         state = State(item["state"]["S"])
         if task_list.will_replay(state, read_number(item, "replay")):
             state = State.CREATED
@@ -63,7 +60,7 @@ def _started_tasks(
 
 
 def _query(
-    client: Client, table: str, pk: str, prefix: str = "", attributes: tuple[str, ...] = (), *, last_first: bool = False
+    table: Table, pk: str, prefix: str = "", attributes: tuple[str, ...] = (), *, last_first: bool = False
 ) -> Iterator[Item]:
     """The records of a partition whose sort key begins with `prefix`, in order; only these attributes, if any."""
     condition, values = "pk = :pk", {":pk": {"S": pk}}
@@ -73,9 +70,8 @@ def _query(
     only: Item = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names} if names else {}
     start: Item = {}
     while True:
-        page: Item = client.call(
+        page: Item = table.call(
             "Query",
-            TableName=table,
             KeyConditionExpression=condition,
             ExpressionAttributeValues=values,
             ConsistentRead=True,

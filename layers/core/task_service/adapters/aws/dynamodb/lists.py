@@ -32,15 +32,14 @@ from task_service.adapters.aws.dynamodb.list_items import (
     read_list,
 )
 from task_service.adapters.aws.dynamodb.list_reads import read_records, read_results
-from task_service.adapters.aws.dynamodb.records import is_possible, present, put_new, read
+from task_service.adapters.aws.dynamodb.table import Table, is_possible, present
 from task_service.adapters.aws.dynamodb.updates import (
     HAS_NO_RECORD,
     IS_BEFORE_REPLAY,
+    Changes,
     Update,
     any_of,
-    caller_clauses,
     is_in_replay,
-    update,
 )
 from task_service.adapters.aws.dynamodb.values import (
     Item,
@@ -51,46 +50,42 @@ from task_service.adapters.aws.dynamodb.values import (
     read_number,
     read_numbers,
     shard_value,
+    text_value,
     time_value,
 )
-from task_service.adapters.aws.wire import Client, ConditionFailed
+from task_service.adapters.aws.wire import ConditionFailed
 from task_service.domain.task import Body, State
-from task_service.domain.task_list import CHUNK, GroupState, TaskList
-from task_service.ports import ListRecords
+from task_service.domain.task_list import CHUNK, GroupState, ListRecords, TaskList, chunks_of
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DynamoDbTaskLists:
     """The task lists of one table."""
 
-    client: Client
-    table: str
+    table: Table
 
     def add(self, task_list: TaskList) -> TaskList | None:
         """Write a new list; None: it is durable. Returns the list that already has the id, if there is one."""
-        item = put_new(self.client, self.table, list_item(task_list))
+        item = self.table.put_new(list_item(task_list))
         return read_list(item) if item else None
 
     def remove(self, list_id: str) -> None:
         """Delete a list that no client has been told about."""
-        self.client.call("DeleteItem", TableName=self.table, Key=list_key(list_id))
+        self.table.delete(list_key(list_id))
 
     def get(self, list_id: str) -> TaskList | None:
         """Read a list, consistently."""
-        item = read(self.client, self.table, list_key(list_id))
+        item = self.table.read(list_key(list_id))
         return read_list(item) if item else None
 
     def start_group(self, task_list: TaskList, index: int, *, parallel: int, failed_before: bool) -> GroupState:
         """Write a group's record, with `parallel` outstanding tasks, unless it has one; returns the record."""
-        parts = parallel
-        if parallel > CHUNK:
-            parts = -(-parallel // CHUNK)
-            for chunk in range(parts):
-                positions = range(chunk * CHUNK, min((chunk + 1) * CHUNK, parallel))
-                self._start_part(task_list, chunk_sort_key(index, chunk), outstanding_attributes(positions), {})
+        chunks = chunks_of(parallel)
+        for chunk, positions in enumerate(chunks):
+            self._start_part(task_list, chunk_sort_key(index, chunk), outstanding_attributes(positions), {})
         before: Item = {"failedBefore": {"BOOL": failed_before}}
-        attributes = {"index": number_value(index), "state": {"S": State.PENDING}}
-        attributes |= {**before, **outstanding_attributes(range(parts))}
+        outstanding = outstanding_attributes(range(len(chunks) or parallel))
+        attributes = {"index": number_value(index), "state": {"S": State.PENDING}, **before, **outstanding}
         return read_group(self._start_part(task_list, group_sort_key(index), attributes, before))
 
     def end_task(
@@ -120,50 +115,27 @@ class DynamoDbTaskLists:
         is_open = "#state = :pending"
         # An executor with a message of an earlier replay does not close a group that runs again.
         is_current = is_in_replay(task_list.replay)
-        sets = ["#state = :done" if well else "#state = :failed"]
-        values: Item = {":replay": number_value(task_list.replay)}
-        if stopped_at is not None:
-            sets.append("stoppedAt = :stopped_at")
-            values[":stopped_at"] = number_value(stopped_at)
-        if result is not None:
-            sets.append("groupResult = :result")
-            values[":result"] = body_value(result)
-        if error is not None:
-            sets.append("#error = :error")
-            values[":error"] = {"S": error}
-        change = Update(condition=f"{is_open} AND {is_current}", sets=sets, values=values)
+        change = Update(
+            condition=f"{is_open} AND {is_current}",
+            values={":replay": number_value(task_list.replay)},
+            changes={
+                "state": {"S": State.DONE if well else State.FAILED},
+                "stoppedAt": number_value(stopped_at) if stopped_at is not None else None,
+                "groupResult": body_value(result) if result is not None else None,
+                "error": text_value(error),
+            },
+        )
         return read_group(self._update(task_list.id, group_sort_key(index), change))
 
     def end(self, task_list: TaskList, *, well: bool, now: datetime) -> None:
         """Write how a list ends, unless it has ended."""
-        sets = ["#state = :done", "finishedAt = :now"]
-        if not well:
-            sets = ["#state = :failed", "finishedAt = :now", "failedShard = :shard"]
-        values = {
-            ":now": time_value(now),
-            ":replay": number_value(task_list.replay),
-            ":shard": shard_value(f"LIST#{State.FAILED}", task_list.id),
-        }
-        change = Update(condition=_is_open_in_replay(task_list), sets=sets, values=values)
-        self._update(task_list.id, LIST_SORT_KEY, change)
+        ended = _ended(task_list, State.DONE if well else State.FAILED, now)
+        self._update(task_list.id, LIST_SORT_KEY, _update_open(task_list, ended))
 
     def cancel(self, task_list: TaskList, *, now: datetime, by: str | None = None) -> TaskList | None:
         """Write that a list is cancelled, unless it has ended; returns the record."""
-        names, no_names = caller_clauses("cancelledBy", by)
-        return self._change(
-            task_list.id,
-            Update(
-                condition=_is_open_in_replay(task_list),
-                sets=["#state = :cancelled", "finishedAt = :now", "failedShard = :shard", *names],
-                removes=no_names,
-                values={
-                    ":by": {"S": by},
-                    ":now": time_value(now),
-                    ":replay": number_value(task_list.replay),
-                    ":shard": shard_value(f"LIST#{State.CANCELLED}", task_list.id),
-                },
-            ),
-        )
+        changes = {**_ended(task_list, State.CANCELLED, now), "cancelledBy": text_value(by)}
+        return self._change(task_list.id, _update_open(task_list, changes))
 
     def cancel_group(self, task_list: TaskList, index: int) -> GroupState:
         """Close a group as cancelled, started or not, unless it has ended; returns the record."""
@@ -174,22 +146,16 @@ class DynamoDbTaskLists:
         is_of_no_later_replay = "(attribute_not_exists(replay) OR replay <= :replay)"
         # A group that failed before this replay will run again, so it has not ended either.
         waits_for_replay = f"#state = :failed AND {IS_BEFORE_REPLAY}" if task_list.replay else None
-        sets = [
-            "#state = :cancelled",
-            "#index = :index",
-            "failedBefore = if_not_exists(failedBefore, :no)",
-            "expiresAt = :expires",
-            *(["replay = :replay"] if task_list.replay else []),
-        ]
         change = Update(
             condition=any_of(has_not_started, f"{is_open} AND {is_of_no_later_replay}", waits_for_replay),
-            sets=sets,
-            values={
-                ":index": number_value(index),
-                ":no": {"BOOL": False},
-                ":expires": expiry_value(task_list.expires_at),
-                ":replay": number_value(task_list.replay),
+            values={":replay": number_value(task_list.replay)},
+            changes={
+                **_replay_attribute(task_list),
+                "state": {"S": State.CANCELLED},
+                "index": number_value(index),
+                "expiresAt": expiry_value(task_list.expires_at),
             },
+            first={"failedBefore": {"BOOL": False}},
         )
         return read_group(self._update(task_list.id, group_sort_key(index), change))
 
@@ -199,30 +165,34 @@ class DynamoDbTaskLists:
         has_failed = "#state = :failed"
         # A request that arrives twice does not open a list that has failed again in this replay.
         is_new_replay = IS_BEFORE_REPLAY
-        names, no_names = caller_clauses("replayedBy", by)
         return self._change(
             list_id,
             Update(
                 condition=f"{has_failed} AND {is_new_replay}",
-                sets=["#state = :created", "replay = :replay", *names],
-                removes=["finishedAt", "failedShard", *no_names],
-                values={":replay": number_value(number), ":by": {"S": by}},
+                values={":replay": number_value(number)},
+                changes={
+                    "state": {"S": State.CREATED},
+                    "replay": number_value(number),
+                    "finishedAt": None,
+                    "failedShard": None,
+                    "replayedBy": text_value(by),
+                },
             ),
         )
 
     def records(self, list_id: str) -> ListRecords | None:
         """Read the records that a list's status shows, consistently."""
-        return read_records(self.client, self.table, list_id) if is_possible(list_key(list_id)) else None
+        return read_records(self.table, list_id) if is_possible(list_key(list_id)) else None
 
     def results(self, list_id: str, index: int) -> Iterator[Body]:
         """Read the results of the tasks of a group that are done, in order, page by page."""
-        return read_results(self.client, self.table, list_id, index)
+        return read_results(self.table, list_id, index)
 
     def _start_part(self, task_list: TaskList, sort_key: str, attributes: Item, before: Item) -> Item:
         """Write a group's or a chunk's record; one of an earlier replay is taken into this one, with `before`."""
-        replay: Item = {"replay": number_value(task_list.replay)} if task_list.replay else {}
+        replay = _replay_attribute(task_list)
         item = {**attributes, **replay, "expiresAt": expiry_value(task_list.expires_at)}
-        there = put_new(self.client, self.table, {**list_key(task_list.id, sort_key), **item})
+        there = self.table.put_new({**list_key(task_list.id, sort_key), **item})
         if there is None:
             return item
         if read_number(there, "replay") >= task_list.replay:
@@ -235,11 +205,12 @@ class DynamoDbTaskLists:
         has_record = "attribute_exists(pk)"
         # A task that ended in an earlier replay is outstanding again.
         is_current = is_in_replay(task_list.replay)
+        numbers = numbers_value([number])
         change = Update(
             condition=f"{has_record} AND {is_current}",
-            deletes=["outstanding :number"],
-            adds=[] if well else ["failed :number"],
-            values={":number": numbers_value(frozenset({number})), ":replay": number_value(task_list.replay)},
+            values={":replay": number_value(task_list.replay)},
+            deletes={"outstanding": numbers},
+            adds={} if well else {"failed": numbers},
         )
         return self._update(task_list.id, sort_key, change)
 
@@ -253,32 +224,41 @@ class DynamoDbTaskLists:
     def _update(self, list_id: str, sort_key: str, change: Update) -> Item:
         """Change a record if the condition holds; returns the record, changed or not."""
         try:
-            return update(self.client, self.table, list_key(list_id, sort_key), change)
+            return self.table.update(list_key(list_id, sort_key), change)
         except ConditionFailed as refusal:
             return present(refusal)
 
 
-def _is_open_in_replay(task_list: TaskList) -> str:
+def _update_open(task_list: TaskList, changes: Changes) -> Update:
     # The list has neither ended nor been cancelled.
     is_open = "#state = :created"
     # An executor with a message of an earlier replay does not end a list that runs again.
     is_current = is_in_replay(task_list.replay)
-    return f"{is_open} AND {is_current}"
+    values = {":replay": number_value(task_list.replay)}
+    return Update(condition=f"{is_open} AND {is_current}", values=values, changes=changes)
+
+
+def _ended(task_list: TaskList, state: State, now: datetime) -> Changes:
+    """The end of a list; one that failed or was cancelled is in the index of those."""
+    shard = {"failedShard": shard_value(f"LIST#{state}", task_list.id)} if state is not State.DONE else {}
+    return {"state": {"S": state}, "finishedAt": time_value(now), **shard}
+
+
+def _replay_attribute(task_list: TaskList) -> Item:
+    return {"replay": number_value(task_list.replay)} if task_list.replay else {}
 
 
 def _reopening(there: Item, attributes: Item) -> Update:
     """The update that takes the record of a group or a chunk into a replay, and starts again what failed in it."""
-    sets = [f"{name} = :{name}" for name in attributes]
-    removes: list[str] = []
+    changes: Changes = {**attributes}
     if there.get("state", {}).get("S") == State.FAILED:
-        sets.append("#state = :pending")
-        removes += [f"#{name}" for name in ("groupResult", "error") if name in there]
+        changes |= {"state": {"S": State.PENDING}, "groupResult": None, "error": None}
     # The tasks that failed are outstanding again; a sequential group starts where it stopped.
-    for name, source in (("outstanding", "failed"), ("startsAt", "stoppedAt")):
-        if source in there:
-            sets.append(f"{name} = {source}")
-            removes.append(source)
-    # Another executor with the same message may have done this in the meantime.
-    is_new_replay = IS_BEFORE_REPLAY
-    values = {f":{name}": value for name, value in attributes.items()}
-    return Update(condition=is_new_replay, sets=sets, removes=removes, values=values)
+    moves = {"outstanding": "failed", "startsAt": "stoppedAt"}
+    return Update(
+        # Another executor with the same message may have done this in the meantime.
+        condition=IS_BEFORE_REPLAY,
+        values={":replay": attributes["replay"]},
+        changes=changes,
+        moves={name: source for name, source in moves.items() if source in there},
+    )

@@ -26,9 +26,9 @@ from typing import Final, TypeVar
 from task_service.adapters.aws.dynamodb.batches import read_many
 from task_service.adapters.aws.dynamodb.list_items import group_key, list_key
 from task_service.adapters.aws.dynamodb.shard_merge import Merge, Shard
+from task_service.adapters.aws.dynamodb.table import Table
 from task_service.adapters.aws.dynamodb.task_items import read_task, task_key
 from task_service.adapters.aws.dynamodb.values import SHARDS, Item, read_context, read_expiry, read_text, read_time
-from task_service.adapters.aws.wire import Client
 from task_service.domain.paging import id_of, sort_key_at
 from task_service.domain.search import Filter, Found, ListSummary
 from task_service.domain.task import State, Task
@@ -116,8 +116,7 @@ class _Question:
 class DynamoDbSearch:
     """The search in one table."""
 
-    client: Client
-    table: str
+    table: Table
     pause: Pause = time.sleep
     max_rounds: int = MAX_ROUNDS
     _threads: Executor = field(default_factory=partial(ThreadPoolExecutor, SHARDS), init=False)
@@ -162,8 +161,7 @@ class DynamoDbSearch:
 
     def _query(self, question: _Question, size: int, shard: Shard) -> Item:
         parameters = question.parameters(shard)
-        answer: Item = self.client.call("Query", TableName=self.table, Limit=size, **parameters)
-        return answer
+        return self.table.call("Query", Limit=size, **parameters)
 
     def _tasks(self, ids: Sequence[str], now: datetime) -> list[Task]:
         items = self._read([task_key(task_id) for task_id in ids], _OF_TASK)
@@ -181,7 +179,7 @@ class DynamoDbSearch:
         return {item["pk"]["S"].removeprefix("LIST#") for item in items}
 
     def _read(self, keys: Sequence[Item], attributes: Sequence[str]) -> list[Item]:
-        return read_many(self.client, self.table, keys, attributes, threads=self._threads, pause=self.pause)
+        return read_many(self.table, keys, attributes, threads=self._threads, pause=self.pause)
 
 
 def _take(

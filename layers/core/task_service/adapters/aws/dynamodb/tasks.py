@@ -18,10 +18,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from task_service.adapters.aws.dynamodb.batch_writes import write_many
-from task_service.adapters.aws.dynamodb.records import is_possible, put_new, read
+from task_service.adapters.aws.dynamodb.batches import write_many
+from task_service.adapters.aws.dynamodb.table import Table, is_possible
 from task_service.adapters.aws.dynamodb.task_items import (
-    SEEN,
     birth_attributes,
     history_value,
     read_task,
@@ -32,52 +31,58 @@ from task_service.adapters.aws.dynamodb.task_items import (
 from task_service.adapters.aws.dynamodb.updates import (
     HAS_NO_RECORD,
     IS_BEFORE_REPLAY,
+    Changes,
     Update,
     any_of,
-    caller_clauses,
     is_in_replay,
-    update,
 )
-from task_service.adapters.aws.dynamodb.values import Item, body_value, number_value, shard_value, time_value
-from task_service.adapters.aws.wire import Client, ConditionFailed
+from task_service.adapters.aws.dynamodb.values import (
+    Item,
+    body_value,
+    number_value,
+    shard_value,
+    text_value,
+    time_value,
+)
+from task_service.adapters.aws.wire import ConditionFailed
 from task_service.domain.messages import TaskMessage
 from task_service.domain.retry import Decision, Done, Failed, Retry
 from task_service.domain.task import Body, State, Task, place_of
 from task_service.ports import Claim, Pause
 
-_TAKE_LEASE: Final = ("#state = :pending", "#lease = :lease_until", "holder = :holder")
+_HOLDER_HAS_CRASHED: Final = "#state = :pending AND #lease < :now"
+"""An executor ends its work before its lease ends."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DynamoDbTasks:
     """The tasks of one table."""
 
-    client: Client
-    table: str
+    table: Table
     pause: Pause = time.sleep
 
     def add(self, task: Task) -> Task | None:
         """Write a new task; None: it is durable. Returns the task that already has the id, if there is one."""
-        item = put_new(self.client, self.table, task_item(task))
+        item = self.table.put_new(task_item(task))
         return read_task(item) if item else None
 
     def add_all(self, tasks: Sequence[Task]) -> Sequence[Task]:
         """Write tasks with new ids, 25 with a request; returns those that may not be written."""
-        left = write_many(self.client, self.table, [task_item(task) for task in tasks], pause=self.pause)
+        left = write_many(self.table, [task_item(task) for task in tasks], pause=self.pause)
         return [task for task in tasks if task.id in {item["id"]["S"] for item in left}]
 
     def remove(self, task_id: str) -> None:
         """Delete a task that no client has been told about."""
-        self.client.call("DeleteItem", TableName=self.table, Key=task_key(task_id))
+        self.table.delete(task_key(task_id))
 
     def get(self, task_id: str) -> Task | None:
         """Read a task, consistently."""
-        item = read(self.client, self.table, task_key(task_id))
+        item = self.table.read(task_key(task_id))
         return read_task(item) if item else None
 
     def ping(self) -> None:
         """Return if the table answers."""
-        self.client.call("GetItem", TableName=self.table, Key=task_key("-"), ProjectionExpression="pk")
+        self.table.call("GetItem", Key=task_key("-"), ProjectionExpression="pk")
 
     def claim(
         self, message: TaskMessage, *, now: datetime, lease_until: datetime, holder: str, birth: Task | None = None
@@ -87,102 +92,79 @@ class DynamoDbTasks:
         attempt_is_due = f"#state = :created AND #attempt = :attempt AND {is_in_replay(message.replay)}"
         # A list's task has no record before its first attempt; a later attempt without one comes after the retention.
         is_unborn = HAS_NO_RECORD if birth is not None and message.attempt == birth.attempt else None
-        # A task whose first attempt ends well has one start.
-        is_first = message.attempt == 1
-        lease: Item = {":lease_until": time_value(lease_until), ":holder": {"S": holder}, ":now": time_value(now)}
+        lease: Item = {"state": {"S": State.PENDING}, "lease": time_value(lease_until), "holder": {"S": holder}}
+        started = {"attemptStartedAt": time_value(now)}
         claim = self._change(
             message.task_id,
             Update(
                 condition=any_of(attempt_is_due, is_unborn),
-                sets=[
-                    *_TAKE_LEASE,
-                    "startedAt = if_not_exists(startedAt, :now)",
-                    *([] if is_first else ["attemptStartedAt = :now"]),
-                    *_birth_sets(birth),
-                ],
-                removes=["notBefore"],
-                values={
-                    **_birth_values(birth),
-                    **lease,
-                    ":attempt": number_value(message.attempt),
-                    ":replay": number_value(message.replay),
-                },
+                values={":attempt": number_value(message.attempt), ":replay": number_value(message.replay)},
+                # A task whose first attempt ends well has one start.
+                changes={**lease, "notBefore": None, **(started if message.attempt > 1 else {})},
+                first={"startedAt": time_value(now), **_birth(birth)},
             ),
         )
         if not claim.won and claim.task is not None and claim.task.lease_has_ended(now):
-            claim = self._take_over(claim.task, lease)
+            claim = self._take_over(claim.task, {**lease, **started}, now)
         # If the answer to a claim gets lost, the AWS client repeats the claim, which then finds its own holder.
         already_ours = claim.task is not None and claim.task.state is State.PENDING and claim.task.holder == holder
         return replace(claim, won=claim.won or already_ours)
 
-    def _take_over(self, task: Task, lease: Item) -> Claim:
+    def _take_over(self, task: Task, lease: Item, now: datetime) -> Claim:
         """Take the lease of a task whose holder has crashed, and write that down."""
-        # An executor ends its work before its lease ends, so this one has crashed.
-        holder_has_crashed = "#state = :pending AND #lease < :now"
         # No other executor has taken it over: that would be another attempt to write down.
         is_as_seen = "holder = :seen"
         return self._change(
             task.id,
             Update(
-                condition=f"{holder_has_crashed} AND {is_as_seen}",
-                sets=[*_TAKE_LEASE, "attemptStartedAt = :now", "#history = :history"],
-                values={
-                    **lease,
-                    ":seen": {"S": task.holder or ""},
-                    ":history": history_value(task.history_after_crash()),
-                },
+                condition=f"{_HOLDER_HAS_CRASHED} AND {is_as_seen}",
+                values={":now": time_value(now), ":seen": {"S": task.holder or ""}},
+                changes={**lease, "history": history_value(task.history_after_crash())},
             ),
         )
 
     def finish(self, task: Task, end: Done | Failed, *, result: Body | None, now: datetime) -> bool:
         """End a claimed task. False: the lease was lost, the task belongs to another holder."""
-        values: Item = {":now": time_value(now)}
-        sets = ["finishedAt = :now"]
-        removes = ["#lease"]
+        changes: Changes = {"state": {"S": State.DONE}, "error": None, "finishedAt": time_value(now)}
         if isinstance(end, Failed):
-            sets += ["#state = :failed", "#error = :error", *_failed_index_sets(task.id)]
-            values |= {":error": {"S": end.error}, ":shard": _failed_shard(task.id, State.FAILED)}
-        else:
-            sets.append("#state = :done")
-            removes.append("#error")
+            changes |= {**_failed(task.id, State.FAILED), "error": {"S": end.error}}
         if result is not None:
-            sets.append("#result = :result")
-            values[":result"] = body_value(result)
-        return self._end_attempt(task, sets, removes, values, end)
+            changes["result"] = body_value(result)
+        return self._end_attempt(task, changes, end)
 
     def retry(self, task: Task, decision: Retry, *, not_before: datetime) -> bool:
         """Give a claimed task back for its next attempt. False: the lease was lost."""
-        values: Item = {
-            ":next": number_value(task.attempt + 1),
-            ":not_before": time_value(not_before),
-            ":error": {"S": decision.error},
-            ":history": history_value(
-                task.history_after_retry(
-                    finished_at=not_before - decision.delay, response_code=decision.response_code, error=decision.error
-                )
-            ),
+        history = task.history_after_retry(
+            finished_at=not_before - decision.delay, response_code=decision.response_code, error=decision.error
+        )
+        changes: Changes = {
+            "state": {"S": State.CREATED},
+            "attempt": number_value(task.attempt + 1),
+            "notBefore": time_value(not_before),
+            "error": {"S": decision.error},
+            "history": history_value(history),
         }
-        sets = ["#state = :created", "#attempt = :next", "notBefore = :not_before", "#error = :error"]
-        return self._end_attempt(task, [*sets, "#history = :history"], ["#lease"], values, decision)
+        return self._end_attempt(task, changes, decision)
 
     def abandon(self, message: TaskMessage, *, error: str, now: datetime) -> Claim:
         """Fail a task whose current attempt is the message's, if the lease of that attempt has ended."""
-        # The holder of a lease that has ended has crashed.
-        holder_has_crashed = "#state = :pending AND #lease < :now"
         # The message is about the attempt that crashed, not about an earlier one.
         is_current = f"#attempt = :attempt AND {is_in_replay(message.replay)}"
         return self._change(
             message.task_id,
             Update(
-                condition=f"{holder_has_crashed} AND {is_current}",
-                sets=["#state = :failed", "#error = :error", "finishedAt = :now", *_failed_index_sets(message.task_id)],
-                removes=["#lease", "holder"],
+                condition=f"{_HOLDER_HAS_CRASHED} AND {is_current}",
                 values={
                     ":attempt": number_value(message.attempt),
                     ":replay": number_value(message.replay),
-                    ":error": {"S": error},
                     ":now": time_value(now),
-                    ":shard": _failed_shard(message.task_id, State.FAILED),
+                },
+                changes={
+                    **_failed(message.task_id, State.FAILED),
+                    "error": {"S": error},
+                    "finishedAt": time_value(now),
+                    "lease": None,
+                    "holder": None,
                 },
             ),
         )
@@ -199,28 +181,20 @@ class DynamoDbTasks:
         is_unborn = HAS_NO_RECORD if birth is not None else None
         # A task that failed before its list's replay will be replayed, so it has not ended either.
         waits_for_replay = f"#state = :failed AND {IS_BEFORE_REPLAY}" if birth is not None and birth.replay else None
-        names, no_names = caller_clauses("cancelledBy", by)
         return self._change(
             task_id,
             Update(
                 condition=any_of(has_not_ended, is_unborn, waits_for_replay),
-                sets=[
-                    "#state = :cancelled",
-                    "#error = :reason",
-                    "finishedAt = :now",
-                    *_failed_index_sets(task_id),
-                    *_birth_sets(birth),
-                    *names,
-                ],
-                removes=["#lease", "holder", *no_names],
-                values={
-                    **_birth_values(birth),
-                    ":by": {"S": by},
-                    ":replay": number_value(birth.replay if birth is not None else 0),
-                    ":reason": {"S": reason},
-                    ":now": time_value(now),
-                    ":shard": _failed_shard(task_id, State.CANCELLED),
+                values={":replay": number_value(birth.replay if birth is not None else 0)},
+                changes={
+                    **_failed(task_id, State.CANCELLED),
+                    "error": {"S": reason},
+                    "finishedAt": time_value(now),
+                    "lease": None,
+                    "holder": None,
+                    "cancelledBy": text_value(by),
                 },
+                first=_birth(birth),
             ),
         )
 
@@ -234,41 +208,34 @@ class DynamoDbTasks:
         # What the history says of its end still holds. A message that arrives twice does not replay a task that has
         # failed again in this replay.
         is_as_seen = is_in_replay(task.replay)
-        names, no_names = caller_clauses("replayedBy", by)
-        seen = ["startedAt", "attemptStartedAt", "finishedAt", "notBefore", *SEEN, "#error", "failedShard"]
+        starts = ("startedAt", "attemptStartedAt", "finishedAt", "notBefore")
+        ends = ("responseCode", "redirects", "finalOrigin", "error", "failedShard")
         return self._change(
             task_id,
             Update(
                 condition=f"{has_failed} AND {is_as_seen}",
-                sets=["#state = :created", "#attempt = :first", "replay = :number", "#history = :history", *names],
-                removes=[*seen, *no_names],
-                values={
-                    ":first": number_value(1),
-                    ":number": number_value(number),
-                    ":replay": number_value(task.replay),
-                    ":history": history_value(task.history),
-                    ":by": {"S": by},
+                values={":replay": number_value(task.replay)},
+                changes={
+                    **dict.fromkeys((*starts, *ends)),
+                    "state": {"S": State.CREATED},
+                    "attempt": number_value(1),
+                    "replay": number_value(number),
+                    "history": history_value(task.history),
+                    "replayedBy": text_value(by),
                 },
             ),
         )
 
-    def _end_attempt(self, task: Task, sets: list[str], removes: list[str], values: Item, decision: Decision) -> bool:
+    def _end_attempt(self, task: Task, changes: Changes, decision: Decision) -> bool:
         """Change a task that this holder has claimed. False: it has lost the lease."""
         # No other executor has taken the task over, and no client has cancelled it.
         lease_is_ours = "#state = :pending AND holder = :holder"
-        # What an earlier attempt has seen of the target does not stay.
-        seen = seen_attributes(decision)
         change = self._change(
             task.id,
             Update(
                 condition=lease_is_ours,
-                sets=[*sets, *(f"{name} = :{name}" for name in seen)],
-                removes=[*removes, *(name for name in SEEN if name not in seen)],
-                values={
-                    **values,
-                    **{f":{name}": value for name, value in seen.items()},
-                    ":holder": {"S": task.holder or ""},
-                },
+                values={":holder": {"S": task.holder or ""}},
+                changes={**changes, **seen_attributes(decision), "lease": None},
             ),
             returning="NONE",
         )
@@ -280,27 +247,18 @@ class DynamoDbTasks:
 
     def _change(self, task_id: str, change: Update, *, returning: str = "ALL_NEW") -> Claim:
         try:
-            item = update(self.client, self.table, task_key(task_id), change, returning=returning)
+            item = self.table.update(task_key(task_id), change, returning=returning)
         except ConditionFailed as refusal:
             return Claim(won=False, task=read_task(refusal.item) if refusal.item else None)
         return Claim(won=True, task=read_task(item) if item else None)
 
 
-def _failed_index_sets(task_id: str) -> list[str]:
-    """Put the record into the index of failed and cancelled tasks. Tasks of a list are not in it: their list is."""
-    return ["failedShard = :shard"] if place_of(task_id) is None else []
+def _failed(task_id: str, state: State) -> Item:
+    """The state, and the place in the index of failed and cancelled tasks. A list's task has none: its list has."""
+    shard = {"failedShard": shard_value(f"TASK#{state}", task_id)} if place_of(task_id) is None else {}
+    return {"state": {"S": state}, **shard}
 
 
-def _failed_shard(task_id: str, state: State) -> Item:
-    return shard_value(f"TASK#{state}", task_id)
-
-
-def _birth_sets(birth: Task | None) -> list[str]:
-    """Write the first record of a list's task, if there is none."""
-    names = birth_attributes(birth) if birth is not None else ()
-    return [f"#{name} = if_not_exists(#{name}, :birth_{name})" for name in names]
-
-
-def _birth_values(birth: Task | None) -> Item:
-    attributes = birth_attributes(birth) if birth is not None else {}
-    return {f":birth_{name}": value for name, value in attributes.items()}
+def _birth(birth: Task | None) -> Item:
+    """The first record of a list's task, where there is none."""
+    return birth_attributes(birth) if birth is not None else {}

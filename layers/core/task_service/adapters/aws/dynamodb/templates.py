@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-from task_service.adapters.aws.dynamodb.records import is_possible, read
+from task_service.adapters.aws.dynamodb.table import Table, is_possible
 from task_service.adapters.aws.dynamodb.values import Item, read_text
-from task_service.adapters.aws.wire import Client, ConditionFailed
+from task_service.adapters.aws.wire import ConditionFailed
 from task_service.domain.template import StoredTemplate
 from task_service.ports import Page
 
@@ -20,13 +20,12 @@ INDEX: Final = "kind"
 class DynamoDbTemplates:
     """The templates of one kind in one table."""
 
-    client: Client
-    table: str
+    table: Table
     kind: str
 
     def get(self, name: str) -> StoredTemplate | None:
         """Read the template of that name, consistently."""
-        item = read(self.client, self.table, self._key(name))
+        item = self.table.read(self._key(name))
         return _from_item(item) if item else None
 
     def put(self, template: StoredTemplate, *, if_match: str | None, if_new: bool) -> bool | None:
@@ -44,7 +43,7 @@ class DynamoDbTemplates:
         is_new = {"ConditionExpression": "attribute_not_exists(pk)"}
         condition = is_new if if_new else _matches(if_match)
         try:
-            answer = self.client.call("PutItem", TableName=self.table, Item=item, ReturnValues="ALL_OLD", **condition)
+            answer = self.table.call("PutItem", Item=item, ReturnValues="ALL_OLD", **condition)
         except ConditionFailed:
             return None
         return "Attributes" not in answer
@@ -54,13 +53,7 @@ class DynamoDbTemplates:
         if not is_possible(self._key(name)):
             return False
         try:
-            answer = self.client.call(
-                "DeleteItem",
-                TableName=self.table,
-                Key=self._key(name),
-                ReturnValues="ALL_OLD",
-                **_matches(if_match),
-            )
+            answer = self.table.call("DeleteItem", Key=self._key(name), ReturnValues="ALL_OLD", **_matches(if_match))
         except ConditionFailed:
             return None
         return "Attributes" in answer
@@ -70,9 +63,8 @@ class DynamoDbTemplates:
         start: Item = {}
         if after is not None:
             start = {"ExclusiveStartKey": {**self._key(after), "kind": {"S": self.kind}}}
-        answer = self.client.call(
+        answer = self.table.call(
             "Query",
-            TableName=self.table,
             IndexName=INDEX,
             KeyConditionExpression="kind = :kind",
             ExpressionAttributeValues={":kind": {"S": self.kind}},

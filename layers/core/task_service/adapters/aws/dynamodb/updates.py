@@ -1,13 +1,15 @@
 """Conditional updates of single records, and the conditions that more than one of them needs."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from task_service.adapters.aws.dynamodb.values import Item
-from task_service.adapters.aws.wire import Client
 from task_service.domain.task import State
+
+Changes = dict[str, Item | None]
+"""Attributes by their names, each with its new value; None: the record loses it."""
 
 _PLACEHOLDER: Final = re.compile(r"[#:]\w+")
 
@@ -30,57 +32,55 @@ def any_of(*conditions: str | None) -> str:
     return " OR ".join(f"({condition})" for condition in conditions if condition is not None)
 
 
-def caller_clauses(name: str, by: str | None) -> tuple[list[str], list[str]]:
-    """The clauses of an update that keep the name of a caller, `:by`, in an attribute; None: it is not known."""
-    return ([f"{name} = :by"], []) if by is not None else ([], [name])
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Update:
     """A change of one record, which DynamoDB makes if the condition holds.
 
-    In its expressions, `#name` is the attribute of that name (DynamoDB reserves some), `:name` one of `values`, and
+    In the condition, `#name` is the attribute of that name (DynamoDB reserves some), `:name` one of `values`, and
     `:created`, `:pending`, `:done`, `:failed` and `:cancelled` are the states.
     """
 
     condition: str
-    values: Item
-    """Values by placeholder. DynamoDB refuses a value that no expression uses, so `request` leaves it out."""
-    sets: Sequence[str] = ()
-    removes: Sequence[str] = ()
-    deletes: Sequence[str] = ()
+    values: Item = field(default_factory=dict)
+    """Values by placeholder. DynamoDB refuses one that the condition does not use, so `request` leaves it out."""
+    changes: Changes = field(default_factory=dict)
+    """The attributes that the update writes or removes."""
+    first: Item = field(default_factory=dict)
+    """The attributes that it writes unless the record has them."""
+    moves: Mapping[str, str] = field(default_factory=dict)
+    """The attributes that get the value of another one, which the record has and loses."""
+    deletes: Item = field(default_factory=dict)
     """Numbers to take out of sets of numbers."""
-    adds: Sequence[str] = ()
+    adds: Item = field(default_factory=dict)
     """Numbers to put into sets of numbers."""
 
     def request(self) -> dict[str, Any]:
         """The parameters of the UpdateItem request that say this."""
-        actions = {"SET": self.sets, "REMOVE": self.removes, "DELETE": self.deletes, "ADD": self.adds}
-        expression = " ".join(f"{action} {', '.join(changes)}" for action, changes in actions.items() if changes)
-        used = set(_PLACEHOLDER.findall(f"{expression} {self.condition}"))
-        values = {name: value for name, value in {**_STATES, **self.values}.items() if name in used}
-        names = {placeholder: placeholder[1:] for placeholder in used if placeholder[0] == "#"}
-        parameters: dict[str, Any] = {"UpdateExpression": expression, "ConditionExpression": self.condition}
-        if values:
-            parameters["ExpressionAttributeValues"] = values
-        if names:
-            parameters["ExpressionAttributeNames"] = names
-        return parameters
-
-
-def update(client: Client, table: str, key: Item, change: Update, *, returning: str = "ALL_NEW") -> Item:
-    """Change a record; returns the record as it is afterwards, empty if `returning` is NONE.
-
-    Raises Unavailable, and a ConditionFailed that carries the record if the condition does not hold: this saves reading
-    the record.
-    """
-    answer: Item = client.call(
-        "UpdateItem",
-        TableName=table,
-        Key=key,
-        ReturnValues=returning,
-        ReturnValuesOnConditionCheckFailure="ALL_OLD",
-        **change.request(),
-    )
-    item: Item = answer.get("Attributes", {})
-    return item
+        known, compared = _STATES | self.values, _PLACEHOLDER.findall(self.condition)
+        written = {name: value for name, value in self.changes.items() if value is not None}
+        # An attribute is in one of them: DynamoDB refuses two changes of it.
+        new = {**written, **self.first, **self.deletes, **self.adds}
+        actions = {
+            "SET": [
+                *[f"#{name} = :new_{name}" for name in written],
+                *[f"#{name} = if_not_exists(#{name}, :new_{name})" for name in self.first],
+                *[f"#{name} = #{source}" for name, source in self.moves.items()],
+            ],
+            "REMOVE": [f"#{name}" for name in (*self.changes, *self.moves.values()) if name not in written],
+            "DELETE": [f"#{name} :new_{name}" for name in self.deletes],
+            "ADD": [f"#{name} :new_{name}" for name in self.adds],
+        }
+        return {
+            "UpdateExpression": " ".join(
+                f"{action} {', '.join(clauses)}" for action, clauses in actions.items() if clauses
+            ),
+            "ConditionExpression": self.condition,
+            "ExpressionAttributeNames": {
+                **{f"#{name}": name for name in (*self.changes, *new, *self.moves, *self.moves.values())},
+                **{placeholder: placeholder[1:] for placeholder in compared if placeholder[0] == "#"},
+            },
+            "ExpressionAttributeValues": {
+                **{placeholder: known[placeholder] for placeholder in compared if placeholder[0] == ":"},
+                **{f":new_{name}": value for name, value in new.items()},
+            },
+        }

@@ -1,12 +1,19 @@
 """Values as attributes of the DynamoDB table, and back."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 from task_service.domain.context import Context
 from task_service.domain.paging import sort_key
-from task_service.domain.task import Body
+from task_service.domain.task import Body, State, Task
+
+if TYPE_CHECKING:
+    # Creating a task needs no lists.
+    from task_service.domain.task_list import TaskList
 
 Item = dict[str, Any]
 """A record, or one value of it, in the notation of DynamoDB's API."""
@@ -23,12 +30,6 @@ def body_value(body: Body) -> Item:
 def read_body(value: Item) -> Body:
     """The body of a value."""
     return Body(text=value["S"]) if "S" in value else Body(blob=value["M"]["blob"]["S"])
-
-
-def context_attribute(context: Context) -> Item:
-    """The attribute of a context; none if there is nothing in it."""
-    text = context.to_text()
-    return {"context": {"S": text}} if text is not None else {}
 
 
 def read_context(item: Item) -> Context:
@@ -66,12 +67,17 @@ def read_number(item: Item, name: str) -> int:
     return int(item[name]["N"]) if name in item else 0
 
 
+def text_value(text: str | None) -> Item | None:
+    """A text; None: the record does not have it."""
+    return {"S": text} if text is not None else None
+
+
 def read_text(item: Item, name: str) -> str | None:
     """The text in an attribute; None if the record does not have it."""
     return str(item[name]["S"]) if name in item else None
 
 
-def numbers_value(numbers: frozenset[int]) -> Item:
+def numbers_value(numbers: Iterable[int]) -> Item:
     """A set of numbers; DynamoDB takes no empty set."""
     return {"NS": [str(number) for number in sorted(numbers)]}
 
@@ -86,6 +92,55 @@ def shard_value(kind: str, record_id: str) -> Item:
     return {"S": f"{kind}#{crc32(record_id.encode()) % SHARDS}"}
 
 
-def listed_values(kind: str, record_id: str, created_at: datetime) -> Item:
-    """The attributes that put a new record into the search index `recent`."""
-    return {"recent": shard_value(kind, record_id), "listed": {"S": sort_key(created_at, record_id)}}
+# -- what tasks and lists have in common
+
+
+def first_attributes(record: Task | TaskList) -> Item:
+    """The attributes that the first write of a task or a list sets, whichever it is."""
+    attributes: Item = {
+        "id": {"S": record.id},
+        "name": {"S": record.name},
+        "createdAt": time_value(record.created_at),
+        "expiresAt": expiry_value(record.expires_at),
+    }
+    if (context := record.context.to_text()) is not None:
+        attributes["context"] = {"S": context}
+    if record.queue_group:
+        attributes["queueGroup"] = {"S": record.queue_group}
+    return attributes
+
+
+def listed_attributes(kind: str, record: Task | TaskList) -> Item:
+    """Those of a list, or of a task that is in no list; with them it is in the search index `recent`."""
+    attributes = {
+        **first_attributes(record),
+        "recent": shard_value(kind, record.id),
+        "listed": {"S": sort_key(record.created_at, record.id)},
+        "state": {"S": record.state},
+        "cacheNamespace": {"S": record.cache_namespace},
+        "cacheScope": {"S": record.cache_scope},
+    }
+    if record.not_before is not None:
+        attributes["notBefore"] = time_value(record.not_before)
+    return attributes
+
+
+def read_members(item: Item) -> dict[str, Any]:
+    """The members that tasks and lists have in common."""
+    return {
+        "id": item["id"]["S"],
+        # Lists that are older than the search have no name, tasks of a list no place in the cache.
+        "name": read_text(item, "name") or "",
+        "cache_namespace": read_text(item, "cacheNamespace") or "",
+        "cache_scope": read_text(item, "cacheScope") or "",
+        "state": State(item["state"]["S"]),
+        "created_at": read_time(item["createdAt"]),
+        "expires_at": read_expiry(item["expiresAt"]),
+        "not_before": read_time(item["notBefore"]) if "notBefore" in item else None,
+        "finished_at": read_time(item["finishedAt"]) if "finishedAt" in item else None,
+        "replay": read_number(item, "replay"),
+        "context": read_context(item),
+        "cancelled_by": read_text(item, "cancelledBy"),
+        "replayed_by": read_text(item, "replayedBy"),
+        "queue_group": read_text(item, "queueGroup") or "",
+    }

@@ -1,18 +1,18 @@
-"""OPA's functions, as far as policies have them here: those of the engine that give OPA's values, and our own.
+"""OPA's functions that policies can call: those of the engine that give OPA's values, and our own.
 
-A function is available only when it is named here. Everything else that the engine has is replaced by a refusal, so
-that no way to call it (`opa["runtime"]()`, `with count as http.send`) gives a value.
+A function is available only if it is named here. A refusal replaces every other function of the engine, so that no way
+to call it (`opa["runtime"]()`, `with count as http.send`) gives a value.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from task_service.adapters.policies.faults import Refused
 from task_service.adapters.policies.functions import crypto, network, text
 from task_service.adapters.policies.functions.encoding import Encoding, bits
 from task_service.adapters.policies.functions.formatting import Formatting
 from task_service.adapters.policies.functions.misc import Checked
 from task_service.adapters.policies.functions.patterns import Native, Patterns
-from task_service.adapters.policies.functions.refused import Refused
 from task_service.adapters.policies.functions.times import Times
 from task_service.adapters.policies.numbers import Numbers, arithmetic, rounding
 
@@ -43,7 +43,7 @@ _OF_THE_ENGINE: Final = {
 OF_THE_ENGINE: Final = frozenset(
     f"{group}.{name}".lstrip(".") for group, names in _OF_THE_ENGINE.items() for name in names.split()
 )
-"""What the engine does as OPA does it. The rest of what it has is done here, or refused."""
+"""The engine's functions that do as OPA does. The others are done here, or refused."""
 
 REFUSED: Final = {
     "`http.send`, `net.lookup_ip_addr`, `opa.runtime`, `rego.*`, `trace`": "tell of the network or the machine",
@@ -52,7 +52,7 @@ REFUSED: Final = {
     "`graph.reachable_paths`, `strings.render_template`, `graphql.*`": "are not known to give what OPA gives",
     "`any`, `all`, `cast_*`, `set_diff`, `net.cidr_overlap`": "were removed from OPA",
 }
-"""What is not available, as the documentation says it, and why."""
+"""Functions that are not available, and why, as the documentation has them."""
 
 
 def own(numbers: Callable[[], Numbers], native: Native, *, with_tokens: bool) -> Functions:
@@ -131,6 +131,8 @@ def refuse(name: str) -> Callable[..., Any]:
 
 
 def _guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, whose refusals start with its name."""
+
     def guarded(*values: Any) -> Any:
         try:
             for value in values:
@@ -138,7 +140,7 @@ def _guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
                     _refuse_mixed(value)
             return function(*values)
         except Refused as refused:
-            raise Refused(f"{name}: {str(refused).removeprefix(f'{name}: ')}") from None
+            raise Refused(f"{name}: {refused}") from None
 
     return guarded
 

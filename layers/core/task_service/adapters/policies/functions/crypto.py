@@ -19,5 +19,5 @@ def mac(algorithm: str) -> Callable[[Any, Any], str]:
 
 
 def macs_equal(left: Any, right: Any) -> bool:
-    """Whether two authentication codes are the same, in a time that does not tell where they differ."""
+    """Compare two authentication codes, in a time that does not tell where they differ."""
     return hmac.compare_digest(string(left).encode(), string(right).encode())

@@ -2,19 +2,21 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Final
 
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Refused
 from task_service.adapters.policies.functions.text import integer, string
-from task_service.adapters.policies.numbers import Number, Numbers
+from task_service.adapters.policies.numbers import BEYOND, SMALLEST, Number, Numbers, is_number
 
 _ESCAPED: Final = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _AMOUNT: Final = re.compile(r'"?([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?)([A-Za-z]*)"?')
-_DECIMAL: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15, "e": 10**18}
-_BINARY: Final = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40, "pi": 2**50, "ei": 2**60}
+_SCALES: Final = {
+    **{"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15, "e": 10**18},
+    **{"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40, "pi": 2**50, "ei": 2**60},
+}
 _HALF: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -31,12 +33,15 @@ class Encoding:
 
     def unmarshal(self, text: Any) -> Any:
         """The value of a JSON text."""
-        value = self._load(string(text))
+        try:
+            value = load(string(text), self._numbers())
+        except ValueError as error:
+            raise Refused(f"the text is not JSON: {error}") from None
         self._check(value, usual=False)
         return value
 
     def is_valid(self, text: Any) -> bool:
-        """Whether a value is a JSON text."""
+        """Tell if a value is a JSON text."""
         if not isinstance(text, str):
             return False
         try:
@@ -63,7 +68,7 @@ class Encoding:
         number, unit = self._amount(text)
         if unit == "m":
             return self._numbers().result(number / 1000)
-        scale = {**_DECIMAL, **_BINARY}.get(unit if unit == "m" else unit.lower())
+        scale = _SCALES.get(unit.lower())
         if scale is None:
             raise Refused(f"unit {unit} not recognized")
         return self._numbers().result(number * scale)
@@ -71,7 +76,7 @@ class Encoding:
     def bytes(self, text: Any) -> Number:
         """The number of bytes of a text like 10MB."""
         number, unit = self._amount(text)
-        scale = {**_DECIMAL, **_BINARY}.get(unit.lower().removesuffix("b"))
+        scale = _SCALES.get(unit.lower().removesuffix("b"))
         if scale is None or unit.lower() == "b":
             raise Refused(f"byte unit {unit} not recognized")
         return self._numbers().result(Fraction(int(number * scale)))
@@ -82,29 +87,16 @@ class Encoding:
             raise Refused(f"{text[:40]!r} is not an amount that can be read here")
         return Fraction(match[1].rstrip(".")), match[2]
 
-    def _load(self, text: str) -> Any:
-        numbers = self._numbers()
-        try:
-            value = json.loads(
-                text, parse_float=numbers.read, parse_int=numbers.read_integer, parse_constant=_no_constant
-            )
-        except ValueError as error:
-            raise Refused(f"the text is not JSON: {error}") from None
-        if "\\u" in text and _HALF.search(json.dumps(value, ensure_ascii=False)):
-            raise Refused("the text has half of a surrogate pair")
-        return value
-
     def _check(self, value: Any, *, usual: bool = True) -> None:
-        """That every number is one that the engine keeps, and is written as it writes it."""
-        for number in _numbers_in(value):
+        """Refuse a number that the engine does not keep, or would write in another way than OPA."""
+        for number in numbers_in(value):
             if usual and number in self._numbers().unusual:
-                raise Refused(f"json.marshal: the number {number} was written in another way")
+                raise Refused(f"the number {number} was written in another way")
             if self._numbers().exact(number) != Fraction(repr(number)):
                 raise Refused(f"the number {number} has more digits than are kept")
             if isinstance(number, float) and not 1e-4 <= abs(number) < 1e15:
                 raise Refused(f"the number {number} may be written in several ways")
-            if isinstance(number, int) and not -(2**63) <= number < 2**64:
-                raise Refused("an integer of more than 64 bits cannot be used here")
+            refuse_long(number)
 
 
 def bits(name: str) -> Callable[..., int]:
@@ -115,7 +107,7 @@ def bits(name: str) -> Callable[..., int]:
         if name in ("lsh", "rsh") and not 0 <= numbers[1] <= 1_000:
             raise Refused("a number of bits is from 0 to 1000 here")
         result = _BITS[name](*numbers)
-        if not -(2**63) <= result < 2**64:
+        if not SMALLEST <= result < BEYOND:
             raise Refused("an integer of more than 64 bits comes out")
         return result
 
@@ -132,16 +124,31 @@ _BITS: Final[Mapping[str, Callable[..., int]]] = {
 }
 
 
-def _numbers_in(value: Any) -> Any:
+def load(text: str, numbers: Numbers) -> Any:
+    """The value of a JSON text. Raises ValueError where it is none, and Refused where the engine cannot have it."""
+    value = json.loads(text, parse_float=numbers.read, parse_int=numbers.read_integer, parse_constant=_no_constant)
+    if "\\u" in text and _HALF.search(json.dumps(value, ensure_ascii=False)):
+        raise Refused("the text has half of a surrogate pair")
+    return value
+
+
+def refuse_long(number: Number) -> None:
+    """Refuse an integer that the engine does not keep. Raises Refused."""
+    if isinstance(number, int) and not SMALLEST <= number < BEYOND:
+        raise Refused("an integer of more than 64 bits cannot be used here")
+
+
+def numbers_in(value: Any) -> Iterator[Number]:
+    """The numbers anywhere in a value. Raises Refused where an object has a name that is no string."""
     if isinstance(value, dict):
         for key, member in value.items():
             if not isinstance(key, str):
                 raise Refused("an object's names have to be strings here")
-            yield from _numbers_in(member)
+            yield from numbers_in(member)
     elif isinstance(value, list | set):
         for item in value:
-            yield from _numbers_in(item)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield from numbers_in(item)
+    elif is_number(value):
         yield value
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from task_service.adapters.policies.faults import Refused
 from task_service.adapters.policies.functions.patterns import Native
-from task_service.adapters.policies.functions.refused import Refused
 from task_service.adapters.policies.functions.text import string
 
 
@@ -24,27 +24,27 @@ class Checked:
         return parsed
 
     def subset(self, outer: Any, inner: Any) -> Any:
-        """Whether an object, a set or an array has all of another one."""
+        """Tell if an object, a set or an array has all of another one."""
         if type(outer) is not type(inner) and not (isinstance(outer, list) and isinstance(inner, set)):
-            raise Refused("object.subset: both arguments must be of the same type or array and set")
+            raise Refused("both arguments must be of the same type or array and set")
         return self._native("object.subset", outer, inner)
 
     def match_schema(self, document: Any, schema: Any) -> Any:
-        """That a document is as its schema says; else the words would be others than OPA's."""
+        """Check a document; one that does not match its schema is refused, because OPA says why in its own words."""
         if isinstance(document, str):
             document = self._native("json.unmarshal", document)
         fits, _ = self._native("json.match_schema", document, schema)
         if fits is not True:
-            raise Refused("json.match_schema: the document does not match, and OPA's words for that are not known here")
+            raise Refused("the document does not match, and OPA's words for that are not known here")
         return [True, []]
 
     def verify_schema(self, schema: Any) -> Any:
-        """That a schema is one; else the words would be others than OPA's."""
+        """Check a schema; what is none is refused, because OPA says why in its own words."""
         if not isinstance(schema, str | dict):
             raise Refused("json.verify_schema needs a string or an object")
         fits, _ = self._native("json.verify_schema", schema)
         if fits is not True:
-            raise Refused("json.verify_schema: it is no schema, and OPA's words for that are not known here")
+            raise Refused("it is no schema, and OPA's words for that are not known here")
         return [True, None]
 
     def flatten(self, values: Any) -> list[Any]:
@@ -69,16 +69,12 @@ def _object(value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _list(values: Any) -> list[Any]:
-    if not isinstance(values, list | set):
-        raise Refused("an array or a set is needed here")
-    return list(values)
-
-
 def _tree(paths: Any) -> dict[str, Any]:
     """Paths like a/b, put together; None is the end of one."""
+    if not isinstance(paths, list | set):
+        raise Refused("an array or a set is needed here")
     tree: dict[str, Any] = {}
-    for path in _list(paths):
+    for path in paths:
         names = _names(path if isinstance(path, list | tuple) else string(path).lstrip("/").split("/"))
         branch: dict[str, Any] | None = tree
         for name in names[:-1]:

@@ -4,25 +4,25 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Refused
 from task_service.adapters.policies.functions.text import string
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def contains(network: Any, other: Any) -> bool:
-    """Whether a network has an address or all of another network."""
+    """Tell if a network has an address or all of another network."""
     outer, inner = _network(network, "/"), _network(other)
     return outer.version == inner.version and inner.subnet_of(outer)  # type: ignore[arg-type]
 
 
 def intersects(left: Any, right: Any) -> bool:
-    """Whether two networks have an address in common."""
+    """Tell if two networks have an address in common."""
     return _network(left, "/").overlaps(_network(right, "/"))
 
 
 def is_valid(network: Any) -> bool:
-    """Whether it is a network."""
+    """Tell if a value is a network."""
     try:
         return isinstance(network, str) and _network(network, "/") is not None
     except Refused:
@@ -45,13 +45,12 @@ def merge(networks: Any) -> Any:
 
 def matches(networks: Any, others: Any) -> Any:
     """The pairs of places at which a network has the other."""
-    found = [
+    return {
         (place, other_place)
         for place, network in _places(networks)
         for other_place, other in _places(others)
         if contains(network, other)
-    ]
-    return set(found)
+    }
 
 
 def _places(values: Any) -> Iterable[tuple[Any, str]]:

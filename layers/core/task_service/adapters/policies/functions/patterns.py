@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Refused
 from task_service.adapters.policies.functions.text import integer, string
 
 Native = Callable[..., Any]
@@ -37,11 +37,11 @@ class Patterns:
         self._native = native
 
     def match(self, pattern: Any, text: Any) -> Any:
-        """Whether the pattern is in the text."""
+        """Tell if the pattern is in the text."""
         return self._native("regex.match", translate(string(pattern)), string(text))
 
     def is_valid(self, pattern: Any) -> Any:
-        """Whether it is a regular expression."""
+        """Tell if a value is a regular expression."""
         return isinstance(pattern, str) and self._native("regex.is_valid", translate(pattern))
 
     def find_n(self, pattern: Any, text: Any, limit: Any) -> Any:
@@ -56,24 +56,24 @@ class Patterns:
     def split(self, pattern: Any, text: Any) -> Any:
         """The text between the matches."""
         if "" in self.find_n(pattern, text, -1):
-            raise Refused("regex.split: the pattern may not match where nothing is")
+            raise Refused("the pattern may not match where nothing is")
         return self._native("regex.split", translate(pattern), text)
 
     def replace(self, text: Any, pattern: Any, replacement: Any) -> Any:
         """The text with every match exchanged."""
         if "$" in _REPLACED.sub("", string(replacement)):
-            raise Refused("regex.replace: groups are written $1 or ${name}, a dollar is written $$")
+            raise Refused("groups are written $1 or ${name}, a dollar is written $$")
         return self._native("regex.replace", string(text), translate(string(pattern)), replacement)
 
     def glob(self, pattern: Any, separators: Any, text: Any) -> Any:
-        """Whether a text is what a glob says; without separators, the dot is one."""
+        """Tell if a text matches a glob; without separators, the dot is one."""
         if separators is not None and not isinstance(separators, list):
-            raise Refused("glob.match: the separators are an array or null")
+            raise Refused("the separators are an array or null")
         signs = [string(sign) for sign in ([] if separators is None else separators or ["."])]
         if any(len(sign) != 1 for sign in signs):
-            raise Refused("glob.match: a separator is one letter")
+            raise Refused("a separator is one letter")
         if text == "" and "[!" in string(pattern):
-            raise Refused("glob.match: an empty text and a list of other letters are not known here")
+            raise Refused("an empty text and a list of other letters are not known here")
         return self._native("regex.match", translate_glob(string(pattern), tuple(signs)), string(text))
 
 
@@ -102,9 +102,7 @@ def _next(pattern: str, place: int) -> tuple[str, int]:
         return _repeat(pattern, repeated.group(), repeated.end())
     if sign in "*+?":
         return _repeat(pattern, sign, place + 1)
-    if sign == "}":
-        return r"\}", place + 1
-    return (r"\]" if sign == "]" else sign), place + 1
+    return (f"\\{sign}" if sign in "]}" else sign), place + 1
 
 
 def _repeat(pattern: str, text: str, place: int) -> tuple[str, int]:
@@ -177,14 +175,10 @@ def _refused(pattern: str) -> Refused:
     return Refused(f"the regular expression {pattern[:60]!r} has something that is not known here")
 
 
-def _quoted(text: str) -> str:
-    return "".join(f"\\{sign}" if sign in r"\.+*?()|[]{}^$" else sign for sign in text)
-
-
 @lru_cache(maxsize=500)
 def translate_glob(pattern: str, separators: Sequence[str]) -> str:
     """The regular expression of a glob. Raises Refused."""
-    other = f"[^{''.join(chr(92) + 'x{' + format(ord(sign), 'x') + '}' for sign in separators)}]" if separators else "."
+    other = "[^" + "".join(rf"\x{{{ord(sign):x}}}" for sign in separators) + "]" if separators else "."
     parts, place, depth = list[str](), 0, 0
     while place < len(pattern):
         sign, place = pattern[place], place + 1
@@ -193,9 +187,9 @@ def translate_glob(pattern: str, separators: Sequence[str]) -> str:
             while pattern[place : place + 1] == "*":
                 stars, place = stars + 1, place + 1
             if stars > 2:
-                raise Refused(f"glob.match: {pattern[:60]!r} has too many stars in a row")
+                raise Refused(f"{pattern[:60]!r} has too many stars in a row")
             if stars == 2 and pattern[place - 3 : place - 2] == pattern[place : place + 1] != "":
-                raise Refused(f"glob.match: {pattern[:60]!r} has two stars between two of the same")
+                raise Refused(f"{pattern[:60]!r} has two stars between two of the same")
             parts.append(".*" if stars == 2 else f"{other}*")
         elif sign == "{" and not depth:
             depth = 1
@@ -208,13 +202,13 @@ def translate_glob(pattern: str, separators: Sequence[str]) -> str:
         elif sign == "[":
             listed = _LISTED.match(pattern, place)
             if listed is None:
-                raise Refused(f"glob.match: {pattern[:60]!r} has brackets with something that is not known here")
+                raise Refused(f"{pattern[:60]!r} has brackets with something that is not known here")
             parts.append(f"[{'^' if listed[1] else ''}{listed[2]}]")
             place = listed.end()
         elif sign in "?]{}!\\" or (sign == "," and not depth):
-            raise Refused(f"glob.match: {pattern[:60]!r} has {sign!r}, which is not known here")
+            raise Refused(f"{pattern[:60]!r} has {sign!r}, which is not known here")
         else:
-            parts.append(_quoted(sign))
+            parts.append(f"\\{sign}" if sign in ".+()|^$" else sign)
     if depth:
-        raise Refused(f"glob.match: {pattern[:60]!r} has an open brace")
+        raise Refused(f"{pattern[:60]!r} has an open brace")
     return f"(?s)^(?:{''.join(parts)})$"

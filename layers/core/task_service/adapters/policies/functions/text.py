@@ -1,11 +1,11 @@
-"""Texts: what Go's strings package does, where the engine does something else."""
+"""Texts, as Go's strings package treats them, where the engine does something else."""
 
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote_plus, unquote_to_bytes
 
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Refused
 
 # Letters whose case has more than one letter in Unicode's full mapping, and their simple one, which Go uses.
 _UPPER: Final = {"ß": "ß"}
@@ -30,7 +30,7 @@ def lower(text: Any) -> str:
 
 
 def count(values: Any) -> int:
-    """How many members, or letters."""
+    """The number of members or letters."""
     if isinstance(values, str | list | dict | set):
         return len(values)
     raise Refused("count needs an array, an object, a set or a string")
@@ -45,7 +45,7 @@ def substring(text: Any, offset: Any, length: Any) -> str:
 
 
 def indexof(text: Any, part: Any) -> int:
-    """Where the part is first, else -1."""
+    """The first place of the part; -1: it is nowhere."""
     return string(text).find(_part(part))
 
 
@@ -60,7 +60,7 @@ def indexof_n(text: Any, part: Any) -> list[int]:
 
 
 def occurrences(text: Any, part: Any) -> int:
-    """How often the part is in the text, without overlaps."""
+    """The number of times that the part is in the text, without overlaps."""
     return string(text).count(string(part))
 
 
@@ -80,18 +80,18 @@ def replace_n(parts: Any, text: Any) -> str:
 
 
 def semver_is_valid(version: Any) -> bool:
-    """Whether it is a semantic version."""
+    """Tell if a value is a semantic version."""
     if not isinstance(version, str):
         return False
     if _SEMVER.fullmatch(version):
         return True
     if _NOT_SEMVER.fullmatch(version):
         return False
-    raise Refused(f"semver.is_valid: {version[:40]!r} is a version to some only")
+    raise Refused(f"{version[:40]!r} is a version to some only")
 
 
 def semver_compare(left: Any, right: Any) -> int:
-    """-1, 0 or 1."""
+    """Compare two versions: -1, 0 or 1."""
     one, other = _version(left), _version(right)
     return (one > other) - (one < other)
 
@@ -102,13 +102,13 @@ def query_encode(text: Any) -> str:
 
 
 def query_decode(text: Any) -> str:
-    """The text that is meant."""
+    """The text of a part of a URL's query."""
     if _ESCAPE.search(string(text)):
         raise Refused("invalid URL escape")
     try:
         return unquote_to_bytes(text.replace("+", " ")).decode()
     except UnicodeDecodeError:
-        raise Refused("urlquery.decode: what is escaped is not UTF-8") from None
+        raise Refused("what is escaped is not UTF-8") from None
 
 
 def query_encode_object(values: Any) -> str:

@@ -4,8 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from task_service.adapters.policies.faults import Refused
 from task_service.adapters.policies.functions.patterns import Native
-from task_service.adapters.policies.functions.refused import Refused
 from task_service.adapters.policies.functions.text import integer, string
 
 _RFC3339: Final = re.compile(
@@ -33,17 +33,17 @@ class Times:
         if layout in ("2006-01-02T15:04:05Z07:00", "RFC3339"):
             return self.parse_rfc3339(text)
         if _UNCLEAR.search(string(layout)) or _ZONED.search(layout):
-            raise Refused(f"time.parse_ns: the layout {layout[:60]!r} is not known here")
+            raise Refused(f"the layout {layout[:60]!r} is not known here")
         nanoseconds = self._native("time.parse_ns", layout, string(text))
         # The engine reads more than Go does.
         if self._native("time.format", [nanoseconds, "UTC", layout]) != text:
-            raise Refused(f"time.parse_ns: {text[:60]!r} is not what the layout says")
+            raise Refused(f"{text[:60]!r} is not what the layout says")
         return nanoseconds
 
     def format(self, value: Any) -> Any:
         """A time as a text, in RFC 3339 or a layout."""
         if isinstance(value, list) and len(value) == 3 and (value[2] == "" or _UNCLEAR.search(string(value[2]))):
-            raise Refused(f"time.format: the layout {value[2][:60]!r} is not known here")
+            raise Refused(f"the layout {value[2][:60]!r} is not known here")
         return self._native("time.format", value)
 
     def add_date(self, nanoseconds: Any, years: Any, months: Any, days: Any) -> int:
@@ -55,8 +55,8 @@ class Times:
             first = start.replace(year=year, month=month + 1, day=1)
             moved = first + timedelta(days=start.day - 1 + integer(days))
         except (ValueError, OverflowError):
-            raise Refused("time.add_date: the time is outside the valid range") from None
+            raise Refused("the time is outside the valid range") from None
         result = (moved - _EPOCH) // timedelta(seconds=1) * 10**9 + rest
         if not -(2**63) <= result < 2**63:
-            raise Refused("time.add_date: the time is outside the valid range")
+            raise Refused("the time is outside the valid range")
         return result

@@ -2,8 +2,6 @@
 
 import base64
 import binascii
-import hashlib
-import hmac
 import json
 import re
 import time
@@ -20,18 +18,15 @@ from jwt import PyJWK
 from jwt.algorithms import Algorithm, get_default_algorithms
 from jwt.exceptions import PyJWTError
 
-from task_service.adapters.policies.functions.refused import Refused
+from task_service.adapters.policies.faults import Refused
+from task_service.adapters.policies.functions.encoding import load, numbers_in, refuse_long
 from task_service.adapters.policies.functions.text import string
-from task_service.adapters.policies.numbers import Number, Numbers
+from task_service.adapters.policies.numbers import Number, Numbers, is_number
 
-ALGORITHMS: Final = tuple(f"{kind}{size}" for kind in ("RS", "PS", "ES", "HS") for size in (256, 384, 512))
+_ALGORITHMS: Final = (*(f"{kind}{size}" for kind in ("RS", "PS", "ES", "HS") for size in (256, 384, 512)), "EdDSA")
 _BLOCK: Final = re.compile(r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----\s*", re.DOTALL)
 _PART: Final = re.compile(r"[A-Za-z0-9_-]*")
-_HASHES: Final[Mapping[str, type[hashes.SHA256 | hashes.SHA384 | hashes.SHA512]]] = {
-    "PS256": hashes.SHA256,
-    "PS384": hashes.SHA384,
-    "PS512": hashes.SHA512,
-}
+_NOT_VERIFIED: Final[list[Any]] = [False, {}, {}]
 _SIZES: Final = {"ES256": 256, "ES384": 384, "ES512": 521}
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
@@ -45,7 +40,7 @@ class Key:
     algorithm: str | None = None
     """The only algorithm that it is for; None for all that it can."""
     kid: str | None = None
-    """What tokens call it."""
+    """Its id, by which tokens name it."""
 
 
 class Tokens:
@@ -57,13 +52,11 @@ class Tokens:
 
     def functions(self) -> dict[str, tuple[int, Callable[..., Any]]]:
         """The functions by their names, with their numbers of arguments."""
-        found: dict[str, tuple[int, Callable[..., Any]]] = {
+        return {
             "io.jwt.decode": (1, self.decode),
             "io.jwt.decode_verify": (2, self.decode_verify),
+            **{f"io.jwt.verify_{algorithm.lower()}": (2, self._verifier(algorithm)) for algorithm in _ALGORITHMS},
         }
-        for algorithm in (*ALGORITHMS, "EdDSA"):
-            found[f"io.jwt.verify_{algorithm.lower()}"] = (2, self._verifier(algorithm))
-        return found
 
     def decode(self, token: Any) -> list[Any]:
         """Header, payload and signature of a token, which is not verified."""
@@ -72,12 +65,12 @@ class Tokens:
         if "enc" in fields:
             raise Refused("JWT is a JWE object, which is not supported")
         inner = self._decoded("payload", payload)
-        if str(fields.get("cty", "")).upper() == "JWT":
-            return self.decode(json.loads(inner) if inner.startswith(b'"') else inner.decode())
+        if _is_nested(fields):
+            return self.decode(_text(inner))
         return [fields, self._object(inner), self._decoded("signature", signature).hex()]
 
     def decode_verify(self, token: Any, constraints: Any) -> list[Any]:
-        """Whether a token meets the constraints, and its header and payload."""
+        """Verify a token: true or false, and its header and payload if it meets the constraints."""
         if not isinstance(constraints, dict) or not isinstance(token, str):
             raise Refused("io.jwt.decode_verify needs a string and an object")
         unknown = constraints.keys() - {"cert", "secret", "alg", "iss", "time", "aud"}
@@ -93,42 +86,43 @@ class Tokens:
             fields = self._object(self._decoded("header", header))
             algorithm, wanted, kid = fields.get("alg"), constraints.get("alg"), string(fields.get("kid", ""))
             if "enc" in fields or "crit" in fields or not isinstance(algorithm, str) or wanted not in (None, algorithm):
-                return _NOT_VERIFIED()
+                return _NOT_VERIFIED
             raw = self._decoded("signature", signature)
             # The first key of that name is taken, for whatever algorithm it can.
             named = [replace(key, algorithm=None) for key in keys if key.kid and key.kid == kid][:1]
             if not self._is_signed(algorithm, named or keys, secret, f"{header}.{payload}".encode(), raw):
-                return _NOT_VERIFIED()
+                return _NOT_VERIFIED
             inner = self._decoded("payload", payload)
-            if str(fields.get("cty", "")).upper() != "JWT":
+            if not _is_nested(fields):
                 break
-            token = json.loads(inner) if inner.startswith(b'"') else inner.decode()
+            token = _text(inner)
         claims = self._object(inner)
-        return [True, fields, claims] if self._allows(constraints, claims) else _NOT_VERIFIED()
+        return [True, fields, claims] if self._allows(constraints, claims) else _NOT_VERIFIED
 
     def _with(self, constraints: Mapping[str, Any]) -> tuple[Sequence[Key], bytes | None]:
-        cert, secret = constraints.get("cert"), constraints.get("secret")
-        if (cert is None) == (secret is None):
+        if ("cert" in constraints) == ("secret" in constraints):
             raise Refused("there has to be a key, cert or secret, and only one")
-        return ([], string(secret).encode()) if cert is None else (self._keys(string(cert)), None)
+        if "secret" in constraints:
+            return [], constraints["secret"].encode()
+        return self._keys(constraints["cert"]), None
 
     def _is_signed(
         self, algorithm: str, keys: Sequence[Key], secret: bytes | None, signed: bytes, signature: bytes
     ) -> bool:
-        if algorithm not in (*ALGORITHMS, "EdDSA"):
+        if algorithm not in _ALGORITHMS:
             raise Refused(f"unknown JWS algorithm: {algorithm[:20]}")
         if algorithm.startswith("HS"):
-            return secret is not None and _has_mac(algorithm, secret, signed, signature)
+            return secret is not None and self._algorithms[algorithm].verify(signed, secret, signature)
         return secret is None and self._has_signature(algorithm, keys, signed, signature)
 
     def _allows(self, constraints: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
-        if "iss" in constraints and claims.get("iss") != string(constraints["iss"]):
+        if "iss" in constraints and claims.get("iss") != constraints["iss"]:
             return False
         audience, wanted = claims.get("aud"), constraints.get("aud")
         if wanted is None:
             if audience is not None:
                 return False
-        elif wanted != audience and not (isinstance(audience, list) and string(wanted) in audience):
+        elif wanted != audience and not (isinstance(audience, list) and wanted in audience):
             return False
         now = self._numbers().exact(_number("time", constraints.get("time", time.time_ns())))
         for name, is_past in (("exp", False), ("nbf", True)):
@@ -143,7 +137,7 @@ class Tokens:
             header, payload, signature = self._parts(string(token))
             raw, signed = self._decoded("signature", signature), f"{header}.{payload}".encode()
             if algorithm.startswith("HS"):
-                return _has_mac(algorithm, string(key).encode(), signed, raw)
+                return self._algorithms[algorithm].verify(signed, string(key).encode(), raw)
             keys = self._keys(string(key))
             if algorithm.startswith("PS"):
                 # Here, and only here, OPA takes a salt of any length.
@@ -161,12 +155,9 @@ class Tokens:
         """The keys of a certificate, a public key or a JSON Web Key (set)."""
         block = _BLOCK.match(text)
         try:
-            if block is None and not text.lstrip().startswith("{"):
-                raise Refused("failed to parse a PEM certificate or a JWK key (set)")
             if block is None:
                 document = json.loads(text)
-                found = document.get("keys", [document])
-                return [_key(key) for key in found]
+                return [_key(key) for key in document.get("keys", [document])]
             if block.end() != len(text):
                 raise Refused("extra data after a PEM certificate block")
             if block[1] == "CERTIFICATE":
@@ -194,27 +185,33 @@ class Tokens:
             raise Refused(f"JWT {name} had invalid encoding") from None
 
     def _object(self, text: bytes) -> dict[str, Any]:
-        numbers = self._numbers()
         try:
-            value = json.loads(text, parse_float=numbers.read, parse_int=numbers.read_integer)
+            value = load(text.decode(), self._numbers())
         except ValueError:
             raise Refused("a part of the JWT is not JSON") from None
         if not isinstance(value, dict):
             raise Refused("a part of the JWT is not an object")
-        _refuse_long(value)
+        for number in numbers_in(value):
+            refuse_long(number)
         return value
 
 
-def _NOT_VERIFIED() -> list[Any]:
-    return [False, {}, {}]
+def _is_nested(header: Mapping[str, Any]) -> bool:
+    """Tell if the payload of a token is a token."""
+    return str(header.get("cty", "")).upper() == "JWT"
 
 
-def _has_mac(algorithm: str, secret: bytes, signed: bytes, signature: bytes) -> bool:
-    return hmac.compare_digest(hmac.new(secret, signed, getattr(hashlib, f"sha{algorithm[2:]}")).digest(), signature)
+def _text(payload: bytes) -> Any:
+    """The token in a payload, as it is or as JSON."""
+    try:
+        text = payload.decode()
+        return json.loads(text) if text.startswith('"') else text
+    except ValueError:
+        raise Refused("the payload is no JWT, as the header says") from None
 
 
 def _has_pss(algorithm: str, key: PublicKey, signed: bytes, signature: bytes) -> bool:
-    kind = _HASHES[algorithm]()
+    kind = getattr(hashes, f"SHA{algorithm[2:]}")()
     try:
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(signature, signed, padding.PSS(padding.MGF1(kind), padding.PSS.AUTO), kind)
@@ -236,7 +233,7 @@ def _fits(algorithm: str, key: Key) -> bool:
 def _key(document: Mapping[str, Any]) -> Key:
     """The key of a JSON Web Key."""
     algorithm, kid = document.get("alg"), document.get("kid")
-    if algorithm is not None and algorithm not in (*ALGORITHMS, "EdDSA", "RSA-OAEP", "RSA-OAEP-256"):
+    if algorithm is not None and algorithm not in (*_ALGORITHMS, "RSA-OAEP", "RSA-OAEP-256"):
         raise Refused("the algorithm of a JWK key is not known")
     public = _public(PyJWK.from_dict({**document, "alg": _algorithm(document)}).key)
     return Key(public=public, algorithm=algorithm and string(algorithm), kid=kid and string(kid))
@@ -256,13 +253,6 @@ def _public(key: object) -> PublicKey:
 
 
 def _number(name: str, value: Any) -> Number:
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if is_number(value):
         return value
     raise Refused(f"{name} must be a number")
-
-
-def _refuse_long(value: Any) -> None:
-    for member in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _refuse_long(member)
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        raise Refused("an integer of more than 64 bits cannot be used here")
