@@ -20,7 +20,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -40,6 +39,7 @@ from local.sam_local import FROM_CONTAINERS, prepare_sam_local
 from local.service import LocalService
 
 CHECK_SECONDS = 0.5
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Stop(BaseException):
@@ -50,19 +50,15 @@ def main() -> int:
     """Run the command; its exit code."""
     parser = argparse.ArgumentParser(prog="python -m local", description="The local cloud.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("run", help="start it, deploy template.yaml, serve until Ctrl-C")
-    commands.add_parser("deploy", help="template.yaml into the running cloud, or what AWS_ENDPOINT_URL names")
-    commands.add_parser("serve", help="start it as own servers run it, on PostgreSQL, until Ctrl-C")
-    commands.add_parser("sam-local", help="write what `sam local` needs to run the functions on the running cloud")
-    arguments = parser.parse_args()
-    known: dict[str, Callable[[], None]] = {
-        "run": run,
-        "serve": serve,
-        "deploy": deploy_once,
-        "sam-local": write_for_sam,
-    }
-    command = known[arguments.command]
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for name, does, meaning in (
+        ("run", run, "start it, deploy template.yaml, serve until Ctrl-C"),
+        ("deploy", deploy_once, "template.yaml into the running cloud, or what AWS_ENDPOINT_URL names"),
+        ("serve", serve, "start it as own servers run it, on PostgreSQL, until Ctrl-C"),
+        ("sam-local", write_for_sam, "write what `sam local` needs to run the functions on the running cloud"),
+    ):
+        commands.add_parser(name, help=meaning).set_defaults(does=does)
+    command = parser.parse_args().does
+    for number in STOPPING:
         signal.signal(number, _stop)
     try:
         command()
@@ -78,7 +74,7 @@ def main() -> int:
 def run() -> None:
     """Serve until stopped."""
     begun = time.monotonic()
-    cloud = LocalCloud(ports=_ports(), listen_host=_listen_host(), settings=os.environ)
+    cloud = LocalCloud(ports=Ports.from_environment(os.environ), listen_host=_listen_host(), settings=os.environ)
     try:
         cloud.start()
         print("Starting the local cloud; the first time, this builds the layer ...", flush=True)
@@ -92,12 +88,12 @@ def run() -> None:
 def serve() -> None:
     """Serve on PostgreSQL until stopped."""
     begun = time.monotonic()
-    server = OwnServer(ports=_ports(), settings=os.environ)
+    server = OwnServer(ports=Ports.from_environment(os.environ), settings=os.environ)
     try:
         print("Starting PostgreSQL and the host ...", flush=True)
         server.start()
         server.load()
-        print(_served(server, time.monotonic() - begun), flush=True)
+        print(_ready(server, time.monotonic() - begun), flush=True)
         _supervise(server)
     finally:
         server.stop()
@@ -113,7 +109,7 @@ def _supervise(service: LocalService) -> NoReturn:
 def deploy_once() -> None:
     """Deploy, and say where the API is."""
     named = os.environ.get("AWS_ENDPOINT_URL")
-    ports = _ports()
+    ports = Ports.from_environment(os.environ)
     endpoint = Endpoint.from_environment(named) if named else Endpoint(url=f"http://{HOST}:{ports.cloud}")
     # MiniStack has it too.
     if not answers(f"{endpoint.url}/_localstack/health"):
@@ -132,7 +128,7 @@ def deploy_once() -> None:
 
 def write_for_sam() -> None:
     """Write what `sam local` needs, and say how to use it."""
-    ports = _ports()
+    ports = Ports.from_environment(os.environ)
     endpoint = Endpoint(url=f"http://{HOST}:{ports.cloud}")
     if not answers(f"{endpoint.url}/_localstack/health"):
         raise LocalCloudError(f"no local cloud answers at {endpoint.url}: `make run` starts one")
@@ -143,56 +139,43 @@ def write_for_sam() -> None:
   sam local start-api -n env.json""")
 
 
-def _ready(cloud: LocalCloud, seconds: float) -> str:
-    functions_log = os.path.relpath(cloud.functions_log)
-    token = ' -H "Authorization: Bearer $TOKEN"' if cloud.wants_tokens else ""
+def _ready(service: LocalCloud | OwnServer, seconds: float) -> str:
+    if isinstance(service, LocalCloud):
+        platform, log = "", service.functions_log
+        data, metrics = {"AWS services": service.endpoint_url}, {}
+        again = f"{_with_ports('CLOUD_PORT', 'TASK_PORT')}make deploy"
+        ending = f"What you edit takes effect with `{again}`. Ctrl-C stops it."
+    else:
+        platform, log = ", on PostgreSQL", service.host_log
+        data, metrics = {"database": _without_password(service.database_url)}, {"metrics": service.metrics_url}
+        ending = "Ctrl-C stops it. What was created is there when it starts again; `make clean` removes it."
+    addresses = {
+        "API": service.api_url,
+        "status page": f"{service.api_url}/status/",
+        "Swagger UI": f"{service.api_url}/swagger-ui/",
+        **data,
+        "demo target": service.target_url,
+        "NATS server": service.nats_url,
+        "bridge": f"{service.bridge_url}/health",
+        **metrics,
+        "functions' logs": os.path.relpath(log),
+    }
+    lines = "\n".join(f"  {name:<18}{address}" for name, address in addresses.items())
+    token = ' -H "Authorization: Bearer $TOKEN"' if service.wants_tokens else ""
     return f"""
-The task service is ready after {seconds:.1f} s.
+The task service is ready after {seconds:.1f} s{platform}.
 
-  API               {cloud.api_url}
-  status page       {cloud.api_url}/status/
-  Swagger UI        {cloud.api_url}/swagger-ui/
-  AWS services      {cloud.endpoint_url}
-  demo target       {cloud.target_url}
-  NATS server       {cloud.nats_url}
-  bridge            {cloud.bridge_url}/health
-  functions' logs   {functions_log}
+{lines}
 
 Try it:
 
-  curl{token} -d '{{"greeting": "hello"}}' {cloud.api_url}/v1/task/hello
-  curl{token} {cloud.api_url}/v1/taskResult/<the taskID of the answer>
+  curl{token} -d '{{"greeting": "hello"}}' {service.api_url}/v1/task/hello
+  curl{token} {service.api_url}/v1/taskResult/<the taskID of the answer>
   {_with_ports("NATS_PORT")}make publish KEY=did:web:example.com,Login,Administration
 
-or in a browser, with "Try it out" of POST /v1/task/{{taskName}}: {cloud.api_url}/swagger-ui/
+or in a browser, with "Try it out" of POST /v1/task/{{taskName}}: {service.api_url}/swagger-ui/
 
-What you edit takes effect with `{_with_ports("CLOUD_PORT", "TASK_PORT")}make deploy`. Ctrl-C stops it."""
-
-
-def _served(server: OwnServer, seconds: float) -> str:
-    token = ' -H "Authorization: Bearer $TOKEN"' if server.wants_tokens else ""
-    return f"""
-The task service is ready after {seconds:.1f} s, on PostgreSQL.
-
-  API               {server.api_url}
-  status page       {server.api_url}/status/
-  Swagger UI        {server.api_url}/swagger-ui/
-  database          {_without_password(server.database_url)}
-  demo target       {server.target_url}
-  NATS server       {server.nats_url}
-  bridge            {server.bridge_url}/health
-  metrics           {server.metrics_url}
-  functions' logs   {os.path.relpath(server.host_log)}
-
-Try it:
-
-  curl{token} -d '{{"greeting": "hello"}}' {server.api_url}/v1/task/hello
-  curl{token} {server.api_url}/v1/taskResult/<the taskID of the answer>
-  {_with_ports("NATS_PORT")}make publish KEY=did:web:example.com,Login,Administration
-
-or in a browser, with "Try it out" of POST /v1/task/{{taskName}}: {server.api_url}/swagger-ui/
-
-Ctrl-C stops it. What was created is there when it starts again; `make clean` removes it."""
+{ending}"""
 
 
 def _without_password(url: str) -> str:
@@ -206,10 +189,6 @@ def _with_ports(*variables: str) -> str:
     return "".join(f"{name}={value} " for name in variables if (value := os.environ.get(name)))
 
 
-def _ports() -> Ports:
-    return Ports.from_environment(os.environ)
-
-
 def _listen_host() -> str | None:
     named = os.environ.get("LISTEN_HOST")
     return parse_host(named, "LISTEN_HOST") if named else None
@@ -217,7 +196,7 @@ def _listen_host() -> str | None:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     """Ask once; while the program cleans up, asking again changes nothing."""
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for each in STOPPING:
         signal.signal(each, signal.SIG_IGN)
     raise _Stop
 

@@ -4,19 +4,18 @@ import contextlib
 import fcntl
 import hashlib
 import io
+import os
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from local.environment import PROJECT
-from local.errors import DeploymentError
-from local.processes import Child
+from local.errors import LocalCloudError
+from local.processes import Child, last_lines
 from local.template import LAYER
 
-# Zip archives know no earlier time; one fixed time makes equal content an equal archive.
-FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -29,34 +28,30 @@ class Artifact:
     content: bytes
 
 
-class Workshop:
-    """Makes artifacts of the project's folders; what takes long is kept in its .build folder."""
+def make_artifact(kind: str, folder: Path, *, log: Path, temporary: Path) -> Artifact:
+    """The artifact of a resource of this type, whose folder the template names; layers stay built in .build."""
+    if kind != LAYER:
+        return _artifact(folder.name, PROJECT / folder, "")
+    target = PROJECT / ".build" / f"{folder.name}-{RUNNING}"
+    target.mkdir(parents=True, exist_ok=True)
+    with locked(target.with_suffix(target.suffix + ".lock")):
+        _build([str(PROJECT / folder / "build.py"), str(target)], log, temporary)
+        return _artifact(folder.name, target / "python", "python/")
 
-    def __init__(self, log: Path, environment: Mapping[str, str]) -> None:
-        self._log = log
-        self._environment = environment
 
-    def make(self, kind: str, folder: Path) -> Artifact:
-        """The artifact of a resource of this type, whose folder the template names relative to itself."""
-        if kind != LAYER:
-            return _artifact(folder.name, PROJECT / folder, "")
-        target = PROJECT / ".build" / f"{folder.name}-{RUNNING}"
-        target.mkdir(parents=True, exist_ok=True)
-        with locked(target.with_suffix(target.suffix + ".lock")):
-            self._run([str(PROJECT / folder / "build.py"), str(target)])
-            return _artifact(folder.name, target / "python", "python/")
-
-    def _run(self, arguments: list[str]) -> None:
-        self._log.write_bytes(b"")
-        child = Child(arguments, environment=self._environment, log=self._log, directory=PROJECT)
-        try:
-            failed = child.wait()
-        except BaseException:
-            child.kill()
-            raise
-        if failed:
-            said = self._log.read_text(errors="replace").strip().splitlines()
-            raise DeploymentError("the layer cannot be built:\n" + "\n".join(said[-10:]))
+def _build(arguments: list[str], log: Path, temporary: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    # Compiling is a part of it.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    log.write_bytes(b"")
+    child = Child(arguments, environment=environment, log=log)
+    try:
+        failed = child.wait()
+    except BaseException:
+        child.kill()
+        raise
+    if failed:
+        raise LocalCloudError("\n".join(["the layer cannot be built:", *last_lines(log)]))
 
 
 def _artifact(name: str, folder: Path, prefix: str) -> Artifact:
@@ -66,7 +61,8 @@ def _artifact(name: str, folder: Path, prefix: str) -> Artifact:
         for path in sorted(folder.rglob("*")):
             name_inside = path.relative_to(folder).as_posix()
             if path.is_file() and (prefix or "__pycache__" not in path.parts):
-                entry = zipfile.ZipInfo(prefix + name_inside, FIXED_TIME)
+                # Of no other time than the earliest, so that equal content is an equal archive.
+                entry = zipfile.ZipInfo(prefix + name_inside)
                 entry.external_attr = 0o644 << 16
                 file.writestr(entry, path.read_bytes())
     content = archive.getvalue()

@@ -31,6 +31,16 @@ class Endpoint:
             secret_key=os.environ.get("AWS_SECRET_ACCESS_KEY") or "test",
         )
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables with which a process reaches this endpoint."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+        }
+
     def client(self, service: str) -> Any:
         """A boto3 client. Its type is that of the service, which the caller knows."""
         config = Config(

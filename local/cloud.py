@@ -6,19 +6,20 @@
 Leaving it ends every process and removes what they left behind, except the logs in the directory.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from local.aws import Endpoint
-from local.deployment import Deployed, Prepared, deploy, prepare, stack_at
+from local.deployment import Deployed, Prepared, deploy, prepare
 from local.environment import PROJECT, passed_on
-from local.errors import LocalCloudError
-from local.ports import FREE_PORTS, HOST, Ports, claim, listen
+from local.ports import FREE_PORTS, HOST, Ports, listen
 from local.processes import Child
-from local.service import BRIDGE, LocalService, soon
+from local.service import BRIDGE, LocalService
+from local.stack import Stack
 
 STREAM = "external"
 """The JetStream stream in which the local cloud keeps what is published for the bridge."""
@@ -43,81 +44,62 @@ class LocalCloud(LocalService):
     ) -> None:
         super().__init__(ports=ports, directory=directory)
         self.functions_log = directory / "functions.log"
-        self.cloud_log = directory / "cloud.log"
-        self.web_log = directory / "web.log"
-        self.relay_log = directory / "relay.log"
+        self._cloud_log = directory / "cloud.log"
+        self._relay_log = directory / "relay.log"
         self.endpoint = Endpoint(url=f"http://{HOST}:{ports.cloud}")
         """The AWS services of this cloud, once it has started."""
         self._listen_host = listen_host
         self._settings = dict(settings or {})
-        self._deployed: Deployed | None = None
+        self.deployed: Deployed
+        """The stack as the latest deployment made it."""
         self._names: dict[str, str] = {}
 
     def start(self) -> None:
         """Start every process but the bridge. Nothing is deployed yet."""
-        ports = self._ports
-        cloud_port = claim(ports.cloud, "CLOUD_PORT")
-        nats_port, bridge_port = claim(ports.nats, "NATS_PORT"), claim(ports.bridge, "BRIDGE_PORT")
-        # They stay open here, so that clients wait while the front is started again.
-        task = self._held.enter_context(listen(ports.task, "TASK_PORT"))
-        target = self._held.enter_context(listen(ports.target, "TARGET_PORT"))
-        self._ports = Ports(
-            cloud=cloud_port,
-            task=task.getsockname()[1],
-            target=target.getsockname()[1],
-            nats=nats_port,
-            bridge=bridge_port,
-        )
-        self.endpoint = Endpoint(url=f"http://{HOST}:{cloud_port}")
-        temporary = str(self._make_folders())
+        self._claim("cloud", "nats", "bridge")
+        task, target = self._listen("task"), self._listen("target")
+        self.endpoint = Endpoint(url=f"http://{HOST}:{self._ports.cloud}")
+        self._make_folders()
         self.functions_log.write_bytes(b"")
-        self._start(
-            EMULATOR,
-            "local.emulator",
-            str(self.functions_log),
-            temporary,
-            log=self.cloud_log,
-            environment=self._cloud_environment,
-        )
+        printed = str(self.functions_log)
+        self._start(EMULATOR, "local.emulator", printed, log=self._cloud_log, environment=self._cloud_environment)
         self._start_nats()
         sockets = [target.fileno(), task.fileno()]
         self._start(
             "the API's front",
             "local.web",
-            temporary,
             *map(str, sockets),
             self.endpoint_url,
-            log=self.web_log,
+            log=self._directory / "web.log",
             inherited=sockets,
         )
         if self._listen_host is not None:
-            self.relay_log.write_bytes(b"")
+            self._relay_log.write_bytes(b"")
             self._children.start("the relay", partial(self._start_relay, self._listen_host))
 
     def load(self) -> None:
         """Deploy, load the examples, and return when the API answers."""
-        prepared = self._prepare()
-        deadline = soon()
-        self._fill(prepared, deadline)
+        self._fill()
         self._start_bridge(lambda: self.bridge_environment)
-        self._await_answer(f"{self.bridge_url}/health", BRIDGE, self.bridge_log, deadline)
+        self._await_answer(f"{self.bridge_url}/health", BRIDGE, self.bridge_log)
 
     def _refill(self, name: str) -> Iterator[str]:
         if name == EMULATOR:
             yield "Its memory is gone: the stack is deployed again, with the examples and without tasks."
-            self._fill(self._prepare(), soon())
+            self._fill()
             yield "It is ready again."
 
-    def _fill(self, prepared: Prepared, deadline: float) -> None:
+    def _fill(self) -> None:
         """Deploy into an emulator that has just started, and load the examples."""
-        self._await_answer(f"{self.endpoint_url}/_ministack/health", EMULATOR, self.cloud_log, deadline)
-        deployed = self._deploy(prepared)
-        if deployed.parameters.get("TemplateWrites") != "off":
+        prepared = self._prepare()
+        self._await_answer(f"{self.endpoint_url}/_ministack/health", EMULATOR, self._cloud_log)
+        self._deploy(prepared)
+        if self.deployed.parameters.get("TemplateWrites") != "off":
             self._seed(service_environment(self.endpoint, self.outputs), keeps=False)
 
-    def deploy(self) -> Deployed:
+    def deploy(self) -> None:
         """Deploy the project as it is now."""
-        return self._deploy(self._prepare())
+        self._deploy(self._prepare())
 
     @property
     def endpoint_url(self) -> str:
@@ -128,13 +110,6 @@ class LocalCloud(LocalService):
     def gateway_url(self) -> str:
         """The API, past the front, until the next deployment."""
         return self.deployed.gateway_url
-
-    @property
-    def deployed(self) -> Deployed:
-        """The stack as the latest deployment made it."""
-        if self._deployed is None:
-            raise LocalCloudError("nothing is deployed yet")
-        return self._deployed
 
     @property
     def wants_tokens(self) -> bool:
@@ -151,29 +126,24 @@ class LocalCloud(LocalService):
         return self.endpoint.client(service)
 
     def worker_pids(self, function: str) -> list[int]:
-        """The processes that run a function, given its logical id (on Linux only)."""
+        """The processes that run a function, given its logical id."""
         if function not in self._names:
-            self._names[function] = stack_at(self.endpoint).physical_id(function)
-        worker = os.fsencode(f"{self._temporary}/ministack-lambda-{self._names[function]}-")
-        pids = []
-        for command in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                arguments = command.read_bytes().split(b"\0")
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # it has just ended
-            if len(arguments) > 1 and arguments[1].startswith(worker):
-                pids.append(int(command.parent.name))
-        return sorted(pids)
+            self._names[function] = Stack(self.endpoint).physical_id(function)
+        worker = f"{self._temporary}/ministack-lambda-{self._names[function]}-"
+        return [
+            process.pid
+            for process in psutil.process_iter(["cmdline"])
+            # One that has just ended has no command line.
+            if any(argument.startswith(worker) for argument in process.info["cmdline"] or ())
+        ]
 
     @property
     def bridge_environment(self) -> dict[str, str]:
         """The environment in which a bridge serves this cloud."""
         chosen = {name: self._settings[name] for name in ("NATS_SUBJECT", "LOG_LEVEL") if self._settings.get(name)}
-        return passed_on() | {
-            "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_REGION": self.endpoint.region,
-            "AWS_ACCESS_KEY_ID": self.endpoint.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.endpoint.secret_key,
+        return {
+            **passed_on(),
+            **self.endpoint.environment,
             "EVENT_QUEUE_URL": self.outputs["EventQueueUrl"],
             "NATS_ADDR": self.nats_url,
             "NATS_STREAM": STREAM,
@@ -188,16 +158,16 @@ class LocalCloud(LocalService):
             listen(self._ports.target, "TARGET_PORT", host) as target,
         ):
             relayed = {cloud.fileno(): self._ports.cloud, target.fileno(): self._ports.target}
-            command = ["-m", "local.relay", str(self._temporary), *(f"{each}={port}" for each, port in relayed.items())]
-            return Child(command, environment=passed_on(), log=self.relay_log, directory=PROJECT, inherited=[*relayed])
+            pairs = [f"{each}={port}" for each, port in relayed.items()]
+            command = ["-m", "local.program", str(self._temporary), "local.relay", *pairs]
+            return Child(command, environment=passed_on(), log=self._relay_log, inherited=[*relayed])
 
     def _prepare(self) -> Prepared:
         return prepare(log=self._directory / "build.log", temporary=self._temporary)
 
-    def _deploy(self, prepared: Prepared) -> Deployed:
+    def _deploy(self, prepared: Prepared) -> None:
         self._names.clear()
-        self._deployed = deploy(self.endpoint, prepared, self._settings)
-        return self._deployed
+        self.deployed = deploy(self.endpoint, prepared, self._settings)
 
     def _cloud_environment(self) -> dict[str, str]:
         return passed_on() | {
@@ -214,12 +184,12 @@ class LocalCloud(LocalService):
 
 def service_environment(endpoint: Endpoint, outputs: Mapping[str, str]) -> dict[str, str]:
     """The environment of a process that works with the API's code on the stack with these outputs."""
-    return passed_on() | {
-        "PYTHONPATH": str(PROJECT / "layers" / "core"),
-        "AWS_ENDPOINT_URL": endpoint.url,
+    return {
+        **passed_on(),
+        **endpoint.environment,
+        # The name that botocore reads, as on Lambda.
         "AWS_DEFAULT_REGION": endpoint.region,
-        "AWS_ACCESS_KEY_ID": endpoint.access_key,
-        "AWS_SECRET_ACCESS_KEY": endpoint.secret_key,
+        "PYTHONPATH": str(PROJECT / "layers" / "core"),
         "TABLE_NAME": outputs["TableName"],
         "QUEUE_URL": outputs["QueueUrl"],
         "BUCKET_NAME": outputs["BucketName"],

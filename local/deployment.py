@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from local.artifacts import RUNNING, Artifact, Workshop
+from local.artifacts import RUNNING, Artifact, make_artifact
 from local.aws import Endpoint
-from local.environment import PROJECT, build_environment
-from local.errors import DeploymentError
+from local.environment import PROJECT
+from local.errors import LocalCloudError
 from local.gaps import fill_gaps
-from local.secrets import keep_secret
 from local.stack import Stack
 from local.template import Template, given_settings, setting_name
 from local.warmup import warm_up
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import ParameterTypeDef
     from mypy_boto3_s3 import S3Client
 
-STACK_NAME = "task-service"
 BUCKET = "task-service-deployments"
+SECRET_NAME = "task-service/oauth-client-secret"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +43,13 @@ class Deployed:
     """The API, as both emulators serve it."""
 
 
-def prepare(*, log: Path, temporary: Path | None) -> Prepared:
+def prepare(*, log: Path, temporary: Path) -> Prepared:
     """Read the project's template and build what it is made of, which needs no cloud."""
     template = Template.read(PROJECT / "template.yaml")
-    workshop = Workshop(log, build_environment(temporary))
-    return Prepared(
-        template=template,
-        artifacts={folder: workshop.make(kind, folder) for kind, folder in template.folders()},
-    )
+    artifacts = {
+        folder: make_artifact(kind, folder, log=log, temporary=temporary) for kind, folder in template.folders()
+    }
+    return Prepared(template=template, artifacts=artifacts)
 
 
 def deploy(endpoint: Endpoint, prepared: Prepared, settings: Mapping[str, str]) -> Deployed:
@@ -59,20 +57,15 @@ def deploy(endpoint: Endpoint, prepared: Prepared, settings: Mapping[str, str]) 
     template = prepared.template
     bucket = _Bucket(endpoint)
     uploaded = {folder: bucket.upload(artifact) for folder, artifact in prepared.artifacts.items()}
-    stack = stack_at(endpoint)
+    stack = Stack(endpoint)
     stack.remove_stillborn()
-    parameters = _parameters(template, stack, keep_secret(endpoint, settings))
+    parameters = _parameters(template, stack, _keep_secret(endpoint, settings))
     stack.apply(bucket.write("template.json", template.to_json(uploaded).encode()), parameters)
     fill_gaps(endpoint, stack, template)
     outputs = stack.outputs()
     gateway_url = endpoint.url + gateway_path(outputs)
     warm_up(endpoint, stack, template, gateway_url)
     return Deployed(outputs=outputs, parameters=stack.parameters(), gateway_url=gateway_url)
-
-
-def stack_at(endpoint: Endpoint) -> Stack:
-    """The service's stack in this cloud."""
-    return Stack(endpoint.client("cloudformation"), STACK_NAME)
 
 
 def gateway_path(outputs: Mapping[str, str]) -> str:
@@ -100,13 +93,12 @@ def _local_defaults(template: Template) -> dict[str, str]:
 
 def _parameters(template: Template, stack: Stack, settings: Mapping[str, str]) -> "list[ParameterTypeDef]":
     """For each parameter: the setting, else the one an earlier deployment was given, else the default here."""
-    deployed = stack.template()
-    earlier = given_settings(deployed) if deployed else []
+    earlier = given_settings(stack.template())
     defaults = _local_defaults(template)
     given: list[str] = []
     parameters: list[ParameterTypeDef] = []
     if settings.get("API_TYPE", "REST") != "REST":
-        raise DeploymentError("API_TYPE: the emulators have REST APIs only")
+        raise LocalCloudError("API_TYPE: the emulators have REST APIs only")
     for name in template.parameters:
         if (value := settings.get(setting_name(name))) is not None:
             given.append(name)
@@ -120,6 +112,22 @@ def _parameters(template: Template, stack: Stack, settings: Mapping[str, str]) -
     return parameters
 
 
+def _keep_secret(endpoint: Endpoint, settings: Mapping[str, str]) -> Mapping[str, str]:
+    """Put OAUTH_CLIENT_SECRET, where it is set, into Secrets Manager; the settings with its name there instead."""
+    secret = settings.get("OAUTH_CLIENT_SECRET")
+    if not secret:
+        return settings
+    manager = endpoint.client("secretsmanager")
+    try:
+        manager.create_secret(Name=SECRET_NAME, SecretString=secret)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceExistsException":
+            raise
+        manager.put_secret_value(SecretId=SECRET_NAME, SecretString=secret)
+    others = {name: value for name, value in settings.items() if name != "OAUTH_CLIENT_SECRET"}
+    return {**others, "OAUTH_CLIENT_SECRET_NAME": SECRET_NAME, "OAUTH_CLIENT_SECRET_STORE": "secretsmanager"}
+
+
 class _Bucket:
     """Where the cloud finds what it is to deploy."""
 
@@ -131,7 +139,10 @@ class _Bucket:
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                 raise
-            self._create()
+            # S3 refuses the name of its own default.
+            is_default = endpoint.region == "us-east-1"
+            place = {"CreateBucketConfiguration": {"LocationConstraint": endpoint.region}}
+            self._s3.create_bucket(Bucket=BUCKET, **({} if is_default else place))
 
     def upload(self, artifact: Artifact) -> str:
         """The S3 URI of an artifact that may be there already."""
@@ -144,11 +155,3 @@ class _Bucket:
         """The HTTP address of what is now in the bucket."""
         self._s3.put_object(Bucket=BUCKET, Key=key, Body=content)
         return f"{self._endpoint.url}/{BUCKET}/{key}"
-
-    def _create(self) -> None:
-        if self._endpoint.region == "us-east-1":
-            # S3 refuses the name of its own default.
-            self._s3.create_bucket(Bucket=BUCKET)
-        else:
-            place = {"LocationConstraint": self._endpoint.region}
-            self._s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """The process that is the cloud: MiniStack, with three of its ways changed.
 
-    python -m local.emulator FUNCTIONS_LOG TEMPORARY_FOLDER
+    python -m local.emulator FUNCTIONS_LOG
 
 What functions print, MiniStack keeps in its emulation of CloudWatch Logs: in memory, for ever, a stream for each
 invocation. Reading it there costs more with every invocation. Here the lines go to one file as they arrive, while
@@ -33,57 +33,42 @@ from ministack.services import lambda_svc  # type: ignore[import-untyped]
 
 from local.lineage import end_loops
 from local.patching import replace
-from local.processes import end_with_parent
 
 # What CloudFormation makes of a stack's and a resource's name.
 GENERATED_NAME = re.compile(r".*-(\w+)-[0-9A-F]{12,}")
 
-LINE_BREAK = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-"""Characters at which some readers of a text begin a line, and which a function prints within one."""
-
-
-class FunctionsLog:
-    """One file with what every function prints, each line headed by the function's name in the template."""
-
-    def __init__(self, path: Path) -> None:
-        # Line buffered and appended to: other processes write to the file, or empty it, and lines stay whole.
-        self._file = path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
-
-    def write(self, function: str, text: str) -> None:
-        """Add lines of one function."""
-        self._file.write(log_lines(function, text))
+LINE_BREAKS = {ord(character): f"\\u{ord(character):04x}" for character in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"}
+"""Characters at which some readers of a text begin a line, and which a function prints within one, escaped."""
 
 
 def log_lines(function: str, text: str) -> str:
-    """The text that a function has printed, as lines of the log."""
+    """The text that a function has printed, as lines of the log, each headed by the function's name in the template."""
     generated = GENERATED_NAME.fullmatch(function)
     name = generated[1] if generated else function
     lines = text.removesuffix("\n").split("\n")
-    return "".join(f"{name} {LINE_BREAK.sub(_escaped, line)}\n" for line in lines)
+    return "".join(f"{name} {line.translate(LINE_BREAKS)}\n" for line in lines)
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
-
-
-def record_functions(log: FunctionsLog) -> None:
-    """Make MiniStack write the functions' output to the log, and keep none of it in memory."""
+def record_functions(path: Path) -> None:
+    """Make MiniStack write the functions' output to one file, and keep none of it in memory."""
+    # Line buffered and appended to: other processes write to the file, or empty it, and lines stay whole.
+    log = path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
     worker = lambda_runtime.Worker
     invoke: Callable[..., dict[str, Any]] = worker.invoke
 
     def read_output(self: Any) -> None:
         for line in self._proc.stderr:
-            log.write(self.func_name, line)
+            log.write(log_lines(self.func_name, line))
             self._stderr_queue.put(line.rstrip("\n"))
 
     def invoke_and_record_failure(self: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         try:
             result = invoke(self, *args, **kwargs)
         except Exception as error:
-            log.write(self.func_name, f"does not start: {error}")
+            log.write(log_lines(self.func_name, f"does not start: {error}"))
             raise
         if result.get("status") == "error":
-            log.write(self.func_name, result.get("trace") or result["error"])
+            log.write(log_lines(self.func_name, result.get("trace") or result["error"]))
         return result
 
     def keep_nothing(*args: Any, **kwargs: Any) -> None:
@@ -126,12 +111,10 @@ def unpack_once() -> None:
 
 def main() -> None:
     """Serve until killed."""
-    functions_log, temporary_folder = sys.argv[1:]
-    end_with_parent(Path(temporary_folder))
-    record_functions(FunctionsLog(Path(functions_log)))
+    # MiniStack reads what is left of the command line.
+    record_functions(Path(sys.argv.pop()))
     unpack_once()
     end_loops()
-    sys.argv[1:] = []
     app.main()
 
 

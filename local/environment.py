@@ -10,12 +10,6 @@ PROJECT: Final = Path(__file__).resolve().parents[1]
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 
-def build_environment(temporary: Path | None) -> dict[str, str]:
-    """The environment for building: this one, but compiling is part of it, and leftovers stay together."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return environment | ({"TMPDIR": str(temporary)} if temporary else {})
-
-
 def passed_on() -> dict[str, str]:
     """The environment of a program that runs here."""
     kept = {name: value for name, value in os.environ.items() if name in PASSED_ON}

@@ -18,7 +18,3 @@ class RefusedError(LocalCloudError):
     def __init__(self, method: str, url: str, status: int, reason: str) -> None:
         super().__init__(f"{method} {url} is answered with {status}: {reason}")
         self.status = status
-
-
-class DeploymentError(LocalCloudError):
-    """The cloud did not take the template."""

@@ -21,8 +21,9 @@ from yarl import URL
 
 from host.content_coding import DecodedTooLargeError, UndecodableError, decode
 from local.aws import Endpoint
-from local.deployment import gateway_path, stack_at
+from local.deployment import gateway_path
 from local.patience import REQUEST_SECONDS, read_body
+from local.stack import Stack
 
 # More than API Gateway takes, so that the function's own limit is what a client meets.
 MAX_BODY_BYTES = 12 * 1024 * 1024
@@ -56,7 +57,7 @@ class Proxy:
     def __init__(self, endpoint: Endpoint, patience: float) -> None:
         self._endpoint = endpoint
         self._patience = patience
-        self._stack = stack_at(endpoint)
+        self._stack = Stack(endpoint)
         self._gateway: str | None = None
         self._looking = asyncio.Lock()
 

@@ -10,10 +10,11 @@ MiniStack deploys these without effect, LocalStack some of them:
 - GatewayResponses of a REST API: what the gateway itself refuses would have its error body, not ours
   (LocalStack has only their status).
 
-Everything is read from the template. What the cloud has already is left alone, as far as it can be told.
+Everything is read from the template. What cannot be set twice, or costs a deployment of the API, is set only where the
+cloud does not have it yet.
 """
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from local.aws import Endpoint
 from local.stack import Stack
@@ -34,15 +35,17 @@ def fill_gaps(endpoint: Endpoint, stack: Stack, template: Template) -> None:
     for name, properties in template.resources(TABLE):
         if specification := properties.get("TimeToLiveSpecification"):
             _expire(endpoint.client("dynamodb"), stack.physical_id(name), values(specification))
+    functions: LambdaClient = endpoint.client("lambda")
     for name, properties in template.resources(FUNCTION):
-        _allow_loops(endpoint.client("lambda"), stack.physical_id(name), properties.get("RecursiveLoop", "Terminate"))
-        reserved = values(properties.get("ReservedConcurrentExecutions"))
-        if reserved is not None:
-            _reserve(endpoint.client("lambda"), stack.physical_id(name), int(reserved))
+        function = stack.physical_id(name)
+        loop = properties.get("RecursiveLoop", "Terminate")
+        functions.put_function_recursion_config(FunctionName=function, RecursiveLoop=loop)
+        if (reserved := values(properties.get("ReservedConcurrentExecutions"))) is not None:
+            functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=int(reserved))
     for name, event in template.queue_events():
         concurrency = event.get("ScalingConfig", {}).get("MaximumConcurrency")
         if concurrency is not None and not isinstance(concurrency, int):
-            _scale(endpoint.client("lambda"), stack.physical_id(name), int(values(concurrency)))
+            _scale(functions, stack.physical_id(name), int(values(concurrency)))
     for name, properties in template.resources(API):
         if responses := properties.get("GatewayResponses"):
             _answer(endpoint.client("apigateway"), stack.physical_id(name), values(responses))
@@ -53,17 +56,6 @@ def _expire(dynamodb: "DynamoDBClient", table: str, specification: Any) -> None:
     enabled = status.get("TimeToLiveStatus") in ("ENABLED", "ENABLING")
     if enabled != specification["Enabled"]:
         dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=specification)
-
-
-def _reserve(functions: "LambdaClient", function: str, reserved: int) -> None:
-    kept = functions.get_function_concurrency(FunctionName=function)
-    if kept.get("ReservedConcurrentExecutions") != reserved:
-        functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=reserved)
-
-
-def _allow_loops(functions: "LambdaClient", function: str, loop: Literal["Allow", "Terminate"]) -> None:
-    if functions.get_function_recursion_config(FunctionName=function)["RecursiveLoop"] != loop:
-        functions.put_function_recursion_config(FunctionName=function, RecursiveLoop=loop)
 
 
 def _scale(functions: "LambdaClient", function: str, concurrency: int) -> None:

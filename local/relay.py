@@ -1,6 +1,6 @@
 """The process that also makes ports of the local cloud answer at another address of this machine.
 
-    python -m local.relay TEMPORARY_FOLDER SOCKET=PORT ...
+    python -m local.relay SOCKET=PORT ...
 
 Each SOCKET is the number of an inherited descriptor that listens already. What connects to it is connected to PORT.
 """
@@ -11,10 +11,8 @@ import socket
 import sys
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 from local.ports import HOST
-from local.processes import end_with_parent
 
 CHUNK_BYTES = 64 * 1024
 
@@ -55,9 +53,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 def main() -> None:
     """Relay what the command line describes."""
-    temporary_folder, *pairs = sys.argv[1:]
-    end_with_parent(Path(temporary_folder))
-    ports = {int(descriptor): int(port) for descriptor, _, port in (pair.partition("=") for pair in pairs)}
+    ports = {int(descriptor): int(port) for descriptor, _, port in (pair.partition("=") for pair in sys.argv[1:])}
     asyncio.run(relay(ports))
 
 

@@ -16,21 +16,22 @@ consumes, so that the tasks remain for `sam local`.
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from string import Template as Text
 from typing import Any
 
 from local.aws import Endpoint
 from local.cloud import service_environment
-from local.deployment import stack_at
 from local.environment import PROJECT
 from local.errors import LocalCloudError
 from local.ports import HOST, Ports
+from local.processes import run_module
 from local.seed import api_in_this_process
+from local.stack import STACK_NAME, Stack
 from local.template import FUNCTION, Template
 
 FROM_CONTAINERS = "host.docker.internal"
@@ -47,24 +48,15 @@ def prepare_sam_local(endpoint: Endpoint, *, ports: Ports, host: str, build: Pat
     """Write the files for this cloud, which containers reach at `host`; their folder."""
     if not (build / "build" / "template.yaml").is_file():
         raise LocalCloudError("nothing is built: `make sam-local` builds and then writes")
-    stack = stack_at(endpoint)
+    stack = Stack(endpoint)
     outputs = stack.outputs()
     if not outputs:
-        raise LocalCloudError(f"the stack {stack.name} is not deployed yet: `make run` is ready when it says so")
+        raise LocalCloudError(f"the stack {STACK_NAME} is not deployed yet: `make run` is ready when it says so")
     template = Template.read(build / "build" / "template.yaml")
     folder = build / "local"
     (folder / "events").mkdir(parents=True, exist_ok=True)
-    reached = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{ports.cloud}",
-        "AWS_REGION": endpoint.region,
-        "AWS_ACCESS_KEY_ID": endpoint.access_key,
-        "AWS_SECRET_ACCESS_KEY": endpoint.secret_key,
-    }
-    parameters = stack.parameters()
-    allowed = ", ".join(filter(None, (parameters["EgressAllow"], host)))
-    values = {**parameters, "EgressAllow": allowed}
-    values |= {name: stack.physical_id(name) for name in referred_to(template) - values.keys()}
-    environment = function_environment(template, values, reached)
+    reached = replace(endpoint, url=f"http://{host}:{ports.cloud}").environment
+    environment = _function_environment(template, stack, reached, host)
     (folder / "env.json").write_text(json.dumps(environment, indent=2) + "\n", encoding="utf-8")
     built = {path: f"../build/{path}" for _, path in template.folders()}
     (folder / "template.json").write_text(template.to_json(built), encoding="utf-8")
@@ -76,28 +68,23 @@ def prepare_sam_local(endpoint: Endpoint, *, ports: Ports, host: str, build: Pat
     return folder
 
 
-def function_environment(
-    template: Template, values: Mapping[str, str], reached: Mapping[str, str]
+def _function_environment(
+    template: Template, stack: Stack, reached: Mapping[str, str], host: str
 ) -> dict[str, dict[str, str]]:
-    """For each function the variables that refer to one of the values, and `reached`, which it declares from now on."""
-    environment = {}
+    """For each function the variables that refer to something, and `reached`, which it declares from now on."""
+    parameters = stack.parameters()
+    parameters["EgressAllow"] = ", ".join(filter(None, (parameters["EgressAllow"], host)))
+    environment: dict[str, dict[str, str]] = {}
     for name, properties in template.resources(FUNCTION):
         declared = properties["Environment"]["Variables"]
-        environment[name] = {variable: values[to] for variable, to in _references(declared)} | dict(reached)
+        values = {}
+        for variable, value in declared.items():
+            if isinstance(value, dict) and "Ref" in value:
+                to = value["Ref"]
+                values[variable] = parameters[to] if to in parameters else stack.physical_id(to)
+        environment[name] = {**values, **reached}
         declared.update(dict.fromkeys(reached, ""))
     return environment
-
-
-def referred_to(template: Template) -> set[str]:
-    """The parameters and resources to which variables of functions refer."""
-    functions = template.resources(FUNCTION)
-    return {to for _, properties in functions for _, to in _references(properties["Environment"]["Variables"])}
-
-
-def _references(declared: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for variable, value in declared.items():
-        if isinstance(value, dict) and "Ref" in value:
-            yield variable, value["Ref"]
 
 
 def sample_event(name: str, samples: Mapping[str, str]) -> dict[str, Any]:
@@ -112,14 +99,8 @@ def _create_tasks(endpoint: Endpoint, outputs: Mapping[str, str], target_url: st
     sqs = endpoint.client("sqs")
     queue_url = sqs.create_queue(QueueName=SAMPLE_QUEUE)["QueueUrl"]
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "local.sam_local", outputs["QueueUrl"], target_url],
-            cwd=PROJECT,
-            env=service_environment(endpoint, outputs) | {"QUEUE_URL": queue_url},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = service_environment(endpoint, outputs) | {"QUEUE_URL": queue_url}
+        done = run_module("local.sam_local", outputs["QueueUrl"], target_url, environment=environment)
     finally:
         sqs.delete_queue(QueueUrl=queue_url)
     if done.returncode:
@@ -131,14 +112,12 @@ def _create_tasks(endpoint: Endpoint, outputs: Mapping[str, str], target_url: st
 def main() -> None:
     """Create the tasks, let the local cloud run one of them, and print their ids."""
     task_queue_url, target_url = sys.argv[1:]
-    ask = api_in_this_process({})
+    ask = api_in_this_process()
     template = {"name": TEMPLATE_NAME, "url": f"{target_url}/hello", "method": "POST"}
-    ask("PUT", "/v1/taskTemplates/{name}", {"name": TEMPLATE_NAME}, json.dumps(template))
+    ask("PUT", f"/v1/taskTemplates/{TEMPLATE_NAME}", json.dumps(template), {})
 
     def create(name: str) -> str:
-        created = ask("POST", "/v1/task/{taskName}", {"taskName": name}, '{"greeting": "hello"}')
-        task_id: str = json.loads(created)["taskID"]
-        return task_id
+        return str(json.loads(ask("POST", f"/v1/task/{name}", '{"greeting": "hello"}', {}))["taskID"])
 
     samples = {
         "DONE_TASK_ID": create("hello"),
@@ -146,20 +125,16 @@ def main() -> None:
         "OTHER_CREATED_TASK_ID": create(TEMPLATE_NAME),
         "STRANDED_TASK_ID": create("hello"),
     }
-    message = json.dumps({"id": samples["DONE_TASK_ID"], "attempt": 1})
+    task_id = samples["DONE_TASK_ID"]
+    message = json.dumps({"id": task_id, "attempt": 1})
     sqs = Endpoint.from_environment(os.environ["AWS_ENDPOINT_URL"]).client("sqs")
     sqs.send_message(QueueUrl=task_queue_url, MessageBody=message)
     deadline = time.monotonic() + DONE_WITHIN_SECONDS
-    while _status(ask("GET", "/v1/taskStatus/{taskID}", {"taskID": samples["DONE_TASK_ID"]}, None)) != "done":
+    while json.loads(ask("GET", f"/v1/taskStatus/{task_id}", "", {}))["status"] != "done":
         if time.monotonic() > deadline:
-            raise LocalCloudError(f"the task {samples['DONE_TASK_ID']} is not done; .local/functions.log may say why")
+            raise LocalCloudError(f"the task {task_id} is not done; .local/functions.log may say why")
         time.sleep(POLL_SECONDS)
     print(json.dumps(samples))
-
-
-def _status(answer: str) -> str:
-    status: str = json.loads(answer)["status"]
-    return status
 
 
 if __name__ == "__main__":

@@ -1,22 +1,21 @@
 """The common part of the local cloud and of own servers: processes with known addresses, which are supervised."""
 
-import subprocess
-import sys
+import socket
 import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from local.client import answers
 from local.environment import PROJECT, passed_on
 from local.errors import LocalCloudError
-from local.ports import HOST, Ports
-from local.processes import Child, remove_folder
-from local.seed import seed, through
+from local.ports import HOST, Ports, claim, listen
+from local.processes import Child, remove_folder, run_module
+from local.seed import api_at, seed
 from local.supervision import Children
 
 STARTED_WITHIN_SECONDS: Final = 60.0
@@ -30,14 +29,13 @@ class LocalService(ABC):
     """The API, the demo target, a NATS server and the bridge as processes; a context manager."""
 
     def __init__(self, *, ports: Ports, directory: Path) -> None:
-        self.nats_log = directory / "nats.log"
         self.bridge_log = directory / "bridge.log"
         self._ports = ports
         self._directory = directory
         self._children = Children()
         self._held = ExitStack()
-        """The files that stay open while the service runs, such as the sockets of the API's front and of the target."""
-        self._temporary: Path | None = None
+        """What is there while the service runs: the temporary folder, and files such as the target's socket."""
+        self._temporary: Path
 
     def __enter__(self) -> Self:
         try:
@@ -48,9 +46,7 @@ class LocalService(ABC):
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     @abstractmethod
@@ -76,9 +72,6 @@ class LocalService(ABC):
         """End every process and remove the temporary folder."""
         self._children.kill()
         self._held.close()
-        if self._temporary is not None:
-            remove_folder(self._temporary)
-            self._temporary = None
 
     @property
     def api_url(self) -> str:
@@ -104,11 +97,22 @@ class LocalService(ABC):
         """Give a process back what it had in memory, and say so; most have nothing there."""
         yield from ()
 
-    def _make_folders(self) -> Path:
-        """Make the folder of the logs, and a temporary one, which is returned."""
+    def _claim(self, *names: str) -> None:
+        """Claim ports for servers that can only be told a number."""
+        claimed = {name: claim(getattr(self._ports, name), f"{name.upper()}_PORT") for name in names}
+        self._ports = replace(self._ports, **claimed)
+
+    def _listen(self, name: str) -> socket.socket:
+        """Claim a port with a socket that stays open here, so that clients wait while its server is started again."""
+        listener = self._held.enter_context(listen(getattr(self._ports, name), f"{name.upper()}_PORT"))
+        self._ports = replace(self._ports, **{name: listener.getsockname()[1]})
+        return listener
+
+    def _make_folders(self) -> None:
+        """Make the folder of the logs, and a temporary one."""
         self._directory.mkdir(parents=True, exist_ok=True)
         self._temporary = Path(tempfile.mkdtemp(prefix="task-service-"))
-        return self._temporary
+        self._held.callback(remove_folder, self._temporary)
 
     def _start(
         self,
@@ -119,33 +123,24 @@ class LocalService(ABC):
         environment: Callable[[], Mapping[str, str]] = passed_on,
         inherited: Sequence[int] = (),
     ) -> None:
-        """Start a module of this project as a process, which writes to an empty log."""
+        """Start a module of this project as a process that ends with this one, and writes to an empty log."""
         log.write_bytes(b"")
-        command = ["-m", module, *arguments]
-
-        def start() -> Child:
-            return Child(command, environment=environment(), log=log, directory=PROJECT, inherited=inherited)
-
-        self._children.start(name, start)
+        command = ["-m", "local.program", str(self._temporary), module, *arguments]
+        self._children.start(name, lambda: Child(command, environment=environment(), log=log, inherited=inherited))
 
     def _start_nats(self) -> None:
-        self._start(NATS, "local.nats", str(self._ports.nats), str(self._temporary), log=self.nats_log)
+        store = str(self._temporary / "jetstream")
+        self._start(NATS, "local.nats", str(self._ports.nats), store, log=self._directory / "nats.log")
 
     def _start_bridge(self, environment: Callable[[], Mapping[str, str]]) -> None:
         folder = {"PYTHONPATH": str(PROJECT / "functions" / "bridge")}
-        self._start(
-            BRIDGE,
-            "local.program",
-            str(self._temporary),
-            "bridge",
-            log=self.bridge_log,
-            environment=lambda: {**environment(), **folder},
-        )
+        self._start(BRIDGE, "bridge", log=self.bridge_log, environment=lambda: {**environment(), **folder})
 
-    def _await_answer(self, url: str, name: str, log: Path, deadline: float) -> None:
-        self._await(lambda: answers(url), name, log, deadline)
+    def _await_answer(self, url: str, name: str, log: Path) -> None:
+        self._await(lambda: answers(url), name, log)
 
-    def _await(self, condition: Callable[[], bool], name: str, log: Path, deadline: float) -> None:
+    def _await(self, condition: Callable[[], bool], name: str, log: Path) -> None:
+        deadline = time.monotonic() + STARTED_WITHIN_SECONDS
         while not condition():
             self._children.check()
             if time.monotonic() > deadline:
@@ -155,14 +150,8 @@ class LocalService(ABC):
     def _seed(self, environment: Mapping[str, str], *, keeps: bool) -> None:
         """Load the examples; where the API wants a token, with its code in another process: there is none here."""
         if not self.wants_tokens:
-            seed(through(self.api_url, keeps=keeps), self.target_url)
+            seed(api_at(self.api_url), self.target_url, keeps=keeps)
             return
-        command = [sys.executable, "-m", "local.seed", self.target_url, *(["--keep"] if keeps else [])]
-        done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+        done = run_module("local.seed", self.target_url, *(["--keep"] if keeps else []), environment=environment)
         if done.returncode:
             raise LocalCloudError(f"the examples cannot be loaded: {done.stderr}")
-
-
-def soon() -> float:
-    """The end of the time that a start has."""
-    return time.monotonic() + STARTED_WITHIN_SECONDS

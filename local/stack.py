@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from local.errors import DeploymentError
+from local.aws import Endpoint
+from local.errors import LocalCloudError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, StackEventTypeDef, StackTypeDef
 
+STACK_NAME = "task-service"
 READY_WITHIN_SECONDS = 300.0
 POLL_SECONDS = 0.1
 # A stack in these states was never complete and takes no update.
@@ -20,11 +22,10 @@ UNCHANGED = "No updates are to be performed"
 
 
 class Stack:
-    """One stack by name, whether it exists or not."""
+    """The service's stack in a cloud, whether it exists or not."""
 
-    def __init__(self, cloudformation: "CloudFormationClient", name: str) -> None:
-        self._cloudformation = cloudformation
-        self.name = name
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._cloudformation: CloudFormationClient = endpoint.client("cloudformation")
 
     def outputs(self) -> dict[str, str]:
         """The outputs of the stack, none while there is no stack."""
@@ -34,7 +35,7 @@ class Stack:
 
     def physical_id(self, resource: str) -> str:
         """The cloud's own name of the resource with this logical id."""
-        answer = self._cloudformation.describe_stack_resource(StackName=self.name, LogicalResourceId=resource)
+        answer = self._cloudformation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=resource)
         return answer["StackResourceDetail"]["PhysicalResourceId"]
 
     def parameters(self) -> dict[str, str]:
@@ -43,17 +44,17 @@ class Stack:
         parameters = found.get("Parameters", []) if found else []
         return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in parameters}
 
-    def template(self) -> Mapping[str, Any] | str | None:
-        """The deployed template, parsed or as text, as CloudFormation gives it; None without a stack."""
+    def template(self) -> Mapping[str, Any] | str:
+        """The deployed template, parsed or as text, as CloudFormation gives it; empty without a stack."""
         if self._find() is None:
-            return None
-        return self._cloudformation.get_template(StackName=self.name)["TemplateBody"]
+            return {}
+        return self._cloudformation.get_template(StackName=STACK_NAME)["TemplateBody"]
 
     def remove_stillborn(self) -> None:
         """Delete what is left of a stack whose creation failed, because it can only be created anew."""
         found = self._find()
         if found is not None and found["StackStatus"] in STILLBORN:
-            self._cloudformation.delete_stack(StackName=self.name)
+            self._cloudformation.delete_stack(StackName=STACK_NAME)
             self._wait(lambda: self._find() is None)
 
     def apply(self, template_url: str, parameters: "list[ParameterTypeDef]") -> None:
@@ -63,7 +64,7 @@ class Stack:
         before = self._events()[0]["EventId"] if exists else None
         try:
             change(
-                StackName=self.name,
+                StackName=STACK_NAME,
                 TemplateURL=template_url,
                 Parameters=parameters,
                 Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
@@ -72,19 +73,19 @@ class Stack:
             message = error.response["Error"].get("Message", "")
             if UNCHANGED in message:
                 return
-            raise DeploymentError(f"the template is refused: {message}") from error
+            raise LocalCloudError(f"the template is refused: {message}") from error
         self._wait(lambda: not self._status().endswith("_IN_PROGRESS"))
         failure = self._failure(before)
         if failure or self._status() not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             reason = failure or "the cloud gives no reason"
-            raise DeploymentError(
+            raise LocalCloudError(
                 f"the deployment failed ({self._status()}): {reason}\n"
-                f"If it goes on failing, delete the stack {self.name} and deploy again."
+                f"If it goes on failing, delete the stack {STACK_NAME} and deploy again."
             )
 
     def _find(self) -> "StackTypeDef | None":
         try:
-            stacks = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"]
+            stacks = self._cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
         except ClientError as error:
             if "does not exist" in error.response["Error"].get("Message", ""):
                 return None
@@ -97,7 +98,7 @@ class Stack:
 
     def _events(self) -> "list[StackEventTypeDef]":
         """The events of the stack, the latest first."""
-        return self._cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]
+        return self._cloudformation.describe_stack_events(StackName=STACK_NAME)["StackEvents"]
 
     def _failure(self, before: str | None) -> str | None:
         """The first failure since an event; the rest is its consequence. LocalStack's status alone may hide it."""
@@ -114,5 +115,5 @@ class Stack:
         deadline = time.monotonic() + READY_WITHIN_SECONDS
         while not condition():
             if time.monotonic() > deadline:
-                raise DeploymentError(f"the stack is still {self._status()} after {READY_WITHIN_SECONDS:.0f} s")
+                raise LocalCloudError(f"the stack is still {self._status()} after {READY_WITHIN_SECONDS:.0f} s")
             time.sleep(POLL_SECONDS)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from local.errors import LocalCloudError
-from local.processes import Child
+from local.processes import Child, last_lines
 
 EARLY_SECONDS = 10.0
 """A process that ends sooner after its start has ended early."""
@@ -74,5 +74,4 @@ class Children:
 
 
 def _ended(name: str, child: Child) -> LocalCloudError:
-    said = child.log.read_text(errors="replace").splitlines()
-    return LocalCloudError("\n".join([f"{name} has ended, after saying:", *said[-10:]]))
+    return LocalCloudError("\n".join([f"{name} has ended, after saying:", *last_lines(child.log)]))

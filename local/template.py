@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from samtranslator.yaml_helper import intrinsics_multi_constructor  # type: ignore[import-untyped]
 
-from local.errors import DeploymentError
+from local.errors import LocalCloudError
 
 FUNCTION = "AWS::Serverless::Function"
 LAYER = "AWS::Serverless::LayerVersion"
@@ -35,20 +36,7 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    value: Any
-    if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    elif isinstance(node, yaml.MappingNode):
-        value = loader.construct_mapping(node, deep=True)
-    if suffix == "GetAtt" and isinstance(value, str):
-        value = value.split(".", 1)
-    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
-
-
-_Loader.add_multi_constructor("!", _intrinsic)
+_Loader.add_multi_constructor("!", intrinsics_multi_constructor)
 
 
 class Template:
@@ -65,7 +53,7 @@ class Template:
                 # A subclass of SafeLoader is as safe.
                 return cls(yaml.load(file, _Loader))
         except (OSError, yaml.YAMLError) as error:
-            raise DeploymentError(f"the template cannot be read: {error}") from error
+            raise LocalCloudError(f"the template cannot be read: {error}") from error
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
@@ -87,7 +75,7 @@ class Template:
                     yield name, event["Properties"]
 
     def value(self, member: Any, parameters: Mapping[str, str]) -> Any:
-        """A member of the template with the parameters' values. Raises DeploymentError for any other function."""
+        """A member of the template with the parameters' values. Raises LocalCloudError for any other function."""
         if isinstance(member, list):
             return [self.value(item, parameters) for item in member]
         if not isinstance(member, dict):
@@ -96,7 +84,7 @@ class Template:
             if name == "Ref" and operand in parameters:
                 return parameters[operand]
             if name == "Ref" or name.startswith("Fn::"):
-                raise DeploymentError(f"template.yaml has {name} {operand} where only a parameter is allowed")
+                raise LocalCloudError(f"template.yaml has {name} {operand} where only a parameter is allowed")
         return {name: self.value(item, parameters) for name, item in member.items()}
 
     def folders(self) -> Iterator[tuple[str, Path]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from local.aws import Endpoint
 from local.client import call
-from local.errors import DeploymentError
+from local.errors import LocalCloudError
 from local.stack import Stack
 from local.template import Template
 
@@ -32,4 +32,4 @@ def _consume_nothing(functions: "LambdaClient", name: str, physical_id: str) -> 
     answer = functions.invoke(FunctionName=physical_id, Payload=b'{"Records": []}')
     if "FunctionError" in answer:
         error = json.loads(answer["Payload"].read())
-        raise DeploymentError(f"the function {name} does not work: {error.get('errorMessage', error)}")
+        raise LocalCloudError(f"the function {name} does not work: {error.get('errorMessage', error)}")

@@ -1,6 +1,6 @@
 """The process that serves the demo target and the API's front, apart from the program that measures them.
 
-    python -m local.web TEMPORARY_FOLDER TARGET_SOCKET [TASK_SOCKET ENDPOINT_URL]
+    python -m local.web TARGET_SOCKET [TASK_SOCKET ENDPOINT_URL]
 
 The sockets are the numbers of inherited descriptors that listen already. Own servers need no front.
 """
@@ -9,14 +9,12 @@ import asyncio
 import socket
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from aiohttp import web
 
 from local.aws import Endpoint
 from local.front import front
 from local.patience import REQUEST_SECONDS, Patience
-from local.processes import end_with_parent
 from local.target import target
 
 # Longer addresses and headers are for the gateway to judge.
@@ -53,8 +51,7 @@ async def _serve(application: web.Application, listener: socket.socket, patience
 
 def main() -> None:
     """Serve the applications that the command line describes."""
-    temporary_folder, target_socket, *fronted = sys.argv[1:]
-    end_with_parent(Path(temporary_folder))
+    target_socket, *fronted = sys.argv[1:]
     applications = {int(target_socket): target()}
     if fronted:
         task_socket, url = fronted

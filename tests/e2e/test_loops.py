@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from local.cloud import LocalCloud
-from local.deployment import stack_at
+from local.stack import Stack
 from tests.support.api import Api, eventually
 from tests.support.behaviours import answer, failing
 from tests.support.targets import HttpTarget
@@ -159,7 +159,7 @@ def test_the_local_cloud_lets_a_function_loop_that_may(cloud: LocalCloud, loopin
 
 
 def test_a_deployment_allows_what_the_template_allows(cloud: LocalCloud) -> None:
-    functions, stack = cloud.client("lambda"), stack_at(cloud.endpoint)
+    functions, stack = cloud.client("lambda"), Stack(cloud.endpoint)
     loops = {
         name: functions.get_function_recursion_config(FunctionName=stack.physical_id(name))["RecursiveLoop"]
         for name in ("ApiFunction", "DocsFunction", "EventsFunction", "ExecutorFunction", "FailuresFunction")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.cloud import LocalCloud
-from local.deployment import stack_at
+from local.stack import Stack
 from task_service.adapters.aws.dynamodb.task_items import task_key
 from tests.support.api import Api, eventually
 from tests.support.aws_proxy import AwsProxy
@@ -36,7 +36,7 @@ class FaultyCloud:
         self._queue_url = cloud.outputs["QueueUrl"]
         self._functions = cloud.client("lambda")
         self._queues = cloud.client("sqs")
-        stack = stack_at(cloud.endpoint)
+        stack = Stack(cloud.endpoint)
         self._configure(stack.physical_id("ApiFunction"))
         self._configure(stack.physical_id("FailuresFunction"))
         # As short as no deployment is allowed to have it.

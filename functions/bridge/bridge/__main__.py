@@ -13,13 +13,13 @@ from aiohttp import web
 from prometheus_client import disable_created_metrics
 
 from bridge.buffer import Buffer
-from bridge.forwarder import SENDERS, Forwarder
+from bridge.forwarder import Forwarder
 from bridge.logs import write_logs
 from bridge.metrics import Metrics
 from bridge.queue import EventQueue
 from bridge.settings import Settings, SettingsError
 from bridge.source import Source
-from bridge.web import Health, application
+from bridge.web import application
 
 log = logging.getLogger("bridge")
 
@@ -36,12 +36,9 @@ async def serve(settings: Settings) -> None:
     queue = _queue(settings, metrics)
     forwarder = Forwarder(buffer, queue, metrics)
     source = Source(settings.nats, forwarder, metrics)
-    metrics.watch(buffered=lambda: len(buffer), connected=lambda: source.delivers)
+    metrics.watch(buffered=lambda: len(buffer), connected=lambda: source.fault is None)
 
-    def health() -> Health:
-        return Health(nats_fault=source.fault, queue_fault=queue.fault, buffered=len(buffer))
-
-    runner = web.AppRunner(application(health, metrics), access_log=None)
+    runner = web.AppRunner(application(source, buffer, queue, metrics), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, settings.host, settings.port).start()
     log.info("started", extra={"action": "start", "subject": settings.nats.subject, "stream": settings.nats.stream})
@@ -70,10 +67,10 @@ def _queue(settings: Settings, metrics: Metrics) -> EventQueue:
     if settings.database_url:
         from bridge.postgres import PostgresEventQueue
 
-        return PostgresEventQueue(settings.database_url, metrics, senders=SENDERS)
+        return PostgresEventQueue(settings.database_url, metrics)
     from bridge.sqs import SqsEventQueue
 
-    return SqsEventQueue(settings.queue_url, metrics, region=settings.region, senders=SENDERS)
+    return SqsEventQueue(settings.queue_url, metrics, region=settings.region)
 
 
 async def _finish(settings: Settings, source: Source, buffer: Buffer) -> None:

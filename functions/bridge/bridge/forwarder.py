@@ -9,12 +9,10 @@ from typing import Protocol
 from bridge.buffer import BATCH, Buffer, Delivery, Event
 from bridge.envelope import MAX_BYTES
 from bridge.metrics import BUFFER_FULL, MALFORMED, REFUSED, STOPPED, TOO_LARGE, Metrics
-from bridge.queue import Refusal
+from bridge.queue import SENDERS, Refusal
 
 log = logging.getLogger("bridge")
 
-SENDERS = 4
-"""Requests to the queue at the same time."""
 PROBES = SENDERS * BATCH
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0

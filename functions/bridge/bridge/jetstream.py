@@ -99,11 +99,10 @@ async def consumer_of(client: Client, settings: NatsSettings) -> Consumer:
         info = await jetstream.consumer_info(stream, settings.durable)
     except NotFoundError:
         info = await _create_consumer(jetstream, settings)
-    if not _is_fit(info.config):
-        raise WrongConsumerError
+    consumer = _consumer(info.config)
     if _filter_fault(info.config, settings) is not None:
         await _bring_consumer_in_line(client, info, settings)
-    return Consumer(info.config.deliver_subject or "", info.config.deliver_group or "")
+    return consumer
 
 
 async def check_consumer(client: Client, settings: NatsSettings, consumer: Consumer) -> None:
@@ -113,9 +112,7 @@ async def check_consumer(client: Client, settings: NatsSettings, consumer: Consu
     operator or another bridge has it deliver nothing, or something else.
     """
     info = await client.jetstream(timeout=CHECK_TIMEOUT_SECONDS).consumer_info(settings.stream or "", settings.durable)
-    if not _is_fit(info.config) or Consumer(info.config.deliver_subject or "", info.config.deliver_group or "") != (
-        consumer
-    ):
+    if _consumer(info.config) != consumer:
         raise WrongConsumerError
     if (fault := _filter_fault(info.config, settings)) is not None:
         raise NothingArrivesError(fault)
@@ -147,14 +144,12 @@ def covers(wide: str, narrow: str) -> bool:
     return len(outer) == len(inner)
 
 
-def _is_fit(config: ConsumerConfig) -> bool:
-    return bool(
-        config.deliver_subject
-        and config.deliver_group
-        and config.ack_policy == AckPolicy.EXPLICIT
-        and not config.flow_control
-        and not config.headers_only
-    )
+def _consumer(config: ConsumerConfig) -> Consumer:
+    """Where a consumer with this configuration delivers. Raises WrongConsumerError for one that does not fit."""
+    is_whole = config.ack_policy == AckPolicy.EXPLICIT and not config.flow_control and not config.headers_only
+    if not (config.deliver_subject and config.deliver_group and is_whole):
+        raise WrongConsumerError
+    return Consumer(config.deliver_subject, config.deliver_group)
 
 
 def _filter_fault(config: ConsumerConfig, settings: NatsSettings) -> str | None:

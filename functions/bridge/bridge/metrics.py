@@ -3,9 +3,6 @@
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
-
-__all__ = ["BUFFER_FULL", "CONTENT_TYPE_LATEST", "MALFORMED", "REFUSED", "STOPPED", "TOO_LARGE", "Metrics"]
 
 BUFFER_FULL = "buffer_full"
 """Core NATS only: while the queue took no messages, more events came than the buffer holds."""
@@ -37,15 +34,11 @@ class Metrics:
         self.send_seconds = Histogram(
             "bridge_queue_send_seconds", "Time of a request to the event queue", registry=self.registry
         )
-        self._connects = Counter("bridge_nats_connects", "Connections made to NATS", registry=self.registry)
+        self.connects = Counter("bridge_nats_connects", "Connections made to NATS", registry=self.registry)
         self._buffered = Gauge(
             "bridge_events_buffered", "Events that the event queue does not have yet", registry=self.registry
         )
         self._connected = Gauge("bridge_nats_connected", "Whether NATS delivers", registry=self.registry)
-
-    def connected(self) -> None:
-        """Count a connection to NATS."""
-        self._connects.inc()
 
     def watch(self, *, buffered: Callable[[], float], connected: Callable[[], bool]) -> None:
         """Read these two whenever the metrics are read."""

@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from bridge.metrics import Metrics
-from bridge.queue import EventQueue, Refusal
+from bridge.queue import SENDERS, EventQueue, Refusal
 from bridge.settings import SettingsError
 
 log = logging.getLogger("bridge")
@@ -38,15 +38,15 @@ _SEND: Final = """
 class PostgresEventQueue(EventQueue):
     """One queue of PGMQ."""
 
-    def __init__(self, url: str, metrics: Metrics, *, senders: int) -> None:
+    def __init__(self, url: str, metrics: Metrics) -> None:
         """Raises SettingsError."""
-        super().__init__("PostgreSQL", metrics, senders=senders)
+        super().__init__("PostgreSQL", metrics)
         self._pool = ConnectionPool(
             _conninfo(url),
             # Whatever the role has as default: an event may have any character.
             kwargs={"autocommit": True, "prepare_threshold": None, "client_encoding": "utf8"},
             min_size=0,
-            max_size=senders,
+            max_size=SENDERS,
             timeout=5,
             # Then each batch makes it try again. The pool doubles its pauses: with more, it would notice minutes late
             # that a server is back.

@@ -12,6 +12,9 @@ from bridge.metrics import Metrics
 
 log = logging.getLogger("bridge")
 
+SENDERS = 4
+"""Requests to the queue at the same time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -24,10 +27,10 @@ class Refusal:
 class EventQueue(ABC):
     """A queue, named after the service that keeps it."""
 
-    def __init__(self, service: str, metrics: Metrics, *, senders: int) -> None:
+    def __init__(self, service: str, metrics: Metrics) -> None:
         self._service = service
         self._metrics = metrics
-        self._threads = ThreadPoolExecutor(senders, thread_name_prefix=service)
+        self._threads = ThreadPoolExecutor(SENDERS, thread_name_prefix=service)
         self.fault: str | None = None
         """The reason why the latest request failed; None if it did not."""
 

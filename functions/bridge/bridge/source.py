@@ -75,11 +75,6 @@ class Source:
         self.fault: str | None = "not connected yet"
         """Why NATS does not deliver; None where it does. Without addresses."""
 
-    @property
-    def delivers(self) -> bool:
-        """Whether events come as they are published."""
-        return self.fault is None
-
     async def run(self) -> None:
         """Stay connected until cancelled."""
         while True:
@@ -123,11 +118,11 @@ class Source:
 
         async def on_disconnect() -> None:
             # A fault that is known already says why.
-            if self.delivers:
+            if self.fault is None:
                 self._note(client.last_error or nats.errors.ConnectionClosedError())
 
         async def on_reconnect() -> None:
-            self._metrics.connected()
+            self._metrics.connects.inc()
             self._changed.set()
 
         await client.connect(
@@ -137,17 +132,14 @@ class Source:
             disconnected_cb=on_disconnect,
             reconnected_cb=on_reconnect,
         )
-        self._metrics.connected()
+        self._metrics.connects.inc()
         if self._settings.stream is None:
             consumer = None
-            subscription = await client.subscribe(
-                self._settings.subject, queue=self._settings.queue_group, cb=self._receive_from_core
-            )
+            subject, group = self._settings.subject, self._settings.queue_group
         else:
             consumer = await consumer_of(client, self._settings)
-            subscription = await client.subscribe(
-                consumer.deliver_subject, queue=consumer.deliver_group, cb=self._receive_from_stream
-            )
+            subject, group = consumer.deliver_subject, consumer.deliver_group
+        subscription = await client.subscribe(subject, queue=group, cb=self._receive)
         await client.flush()
         self._client, self._subscription, self._consumer = client, subscription, consumer
 
@@ -174,13 +166,8 @@ class Source:
             if client.is_connected:
                 self._note(None)
 
-    async def _receive_from_core(self, message: Msg) -> None:
-        await self._receive(message, CORE)
-
-    async def _receive_from_stream(self, message: Msg) -> None:
-        await self._receive(message, JetStreamDelivery(message))
-
-    async def _receive(self, message: Msg, delivery: Delivery) -> None:
+    async def _receive(self, message: Msg) -> None:
+        delivery: Delivery = CORE if self._settings.stream is None else JetStreamDelivery(message)
         if isinstance(message.headers, BadHeaders):
             await self._forwarder.refuse(delivery, message.headers.fault)
         else:

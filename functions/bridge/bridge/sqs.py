@@ -26,9 +26,9 @@ _HOPELESS = frozenset({"InvalidMessageContents", "InvalidParameterValue"})
 class SqsEventQueue(EventQueue):
     """One SQS queue."""
 
-    def __init__(self, url: str, metrics: Metrics, *, region: str | None, senders: int) -> None:
+    def __init__(self, url: str, metrics: Metrics, *, region: str | None) -> None:
         """Raises SettingsError."""
-        super().__init__("SQS", metrics, senders=senders)
+        super().__init__("SQS", metrics)
         self._url = url
         self._client = _client(region)
 

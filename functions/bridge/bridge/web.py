@@ -5,44 +5,31 @@
 - `/metrics`: for Prometheus.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from aiohttp import web
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from bridge.metrics import CONTENT_TYPE_LATEST, Metrics
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Health:
-    """The state of the bridge."""
-
-    nats_fault: str | None
-    queue_fault: str | None
-    buffered: int
-
-    @property
-    def is_good(self) -> bool:
-        """Whether events can arrive and be sent on."""
-        return self.nats_fault is None and self.queue_fault is None
+from bridge.buffer import Buffer
+from bridge.metrics import Metrics
+from bridge.queue import EventQueue
+from bridge.source import Source
 
 
-def application(health: Callable[[], Health], metrics: Metrics) -> web.Application:
+def application(source: Source, buffer: Buffer, queue: EventQueue, metrics: Metrics) -> web.Application:
     """The three routes as a web application."""
 
     async def live(_: web.Request) -> web.Response:
         return web.json_response({"service": "bridge", "status": "up"})
 
     async def show_health(_: web.Request) -> web.Response:
-        now = health()
+        is_good = source.fault is None and queue.fault is None
         body = {
             "service": "bridge",
-            "status": "up" if now.is_good else "down",
-            "nats": {"delivers": now.nats_fault is None, "fault": now.nats_fault},
-            "queue": {"takes": now.queue_fault is None, "fault": now.queue_fault},
-            "buffered": now.buffered,
+            "status": "up" if is_good else "down",
+            "nats": {"delivers": source.fault is None, "fault": source.fault},
+            "queue": {"takes": queue.fault is None, "fault": queue.fault},
+            "buffered": len(buffer),
         }
-        return web.json_response(body, status=200 if now.is_good else 503)
+        return web.json_response(body, status=200 if is_good else 503)
 
     async def show_metrics(_: web.Request) -> web.Response:
         return web.Response(body=metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -13,8 +13,8 @@ import pytest
 import requests
 
 from local.cloud import LocalCloud
-from local.deployment import stack_at
 from local.environment import PROJECT
+from local.stack import Stack
 from local.template import API, Template
 from task_service.adapters.aws.secrets import AwsSecret
 from task_service.adapters.identity.oauth import ClientCredentials
@@ -287,6 +287,6 @@ def test_functions_may_read_that_one_secret(world: World) -> None:
 
 
 def policy_on_the_executor(cloud: LocalCloud, name: str) -> dict[str, Any]:
-    role = stack_at(cloud.endpoint).physical_id("ExecutorRole")
+    role = Stack(cloud.endpoint).physical_id("ExecutorRole")
     document: dict[str, Any] = cloud.client("iam").get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
     return document
