@@ -29,9 +29,9 @@ LARGE = '"' + "a" * 100_000 + '"'
 
 RETRY = {"maxAttempts": 3, "minDelaySeconds": 0, "maxDelaySeconds": 0}
 
-CLAIM = ":lease_until"
-FINISH = "finishedAt = :now"
-SCHEDULE = "notBefore = :not_before"
+CLAIM = "#lease = :new_lease"
+FINISH = "#finishedAt = :new_finishedAt"
+SCHEDULE = "#notBefore = :new_notBefore"
 """What requests of these steps mention."""
 
 

@@ -107,7 +107,8 @@ def test_a_crash_at_any_point_leaves_no_task_behind_and_repeats_no_step_that_was
     paths = [f"/bad/{number}" for number in range(3)]
     bad = [faulty.api.template(target.on(path, failing(1, answer())), retry=RETRY) for path in paths]
     crash = Crash()
-    finish, schedule, second = "finishedAt = :now", "notBefore = :not_before", '\\"attempt\\": 2'
+    finish, schedule = "#finishedAt = :new_finishedAt", "#notBefore = :new_notBefore"
+    second = '\\"attempt\\": 2'
     with faulty.queue_held():
         unfinished, finished = faulty.api.create(good), faulty.api.create(good)
         unscheduled, unsent, sent = (faulty.api.create(name) for name in bad)
