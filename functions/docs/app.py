@@ -9,7 +9,7 @@ from task_service.entrypoints.telemetry import observed
 def document() -> dict[str, Any]:
     """The API's OpenAPI document."""
     # The models that it is made of take longer to import than the page takes to serve.
-    from task_service.entrypoints.docs.document import openapi
+    from task_service.entrypoints.docs.openapi import openapi
 
     return openapi()
 

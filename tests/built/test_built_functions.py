@@ -12,7 +12,7 @@ import pytest
 from local.cloud import LocalCloud
 from local.ports import HOST, claim
 from local.sam_local import sample_event
-from task_service.entrypoints.docs.document import openapi
+from task_service.entrypoints.docs.openapi import openapi
 from tests.built.conftest import Resources, Started, sample
 from tests.support.behaviours import answer
 from tests.support.runtime import PROJECT, Build, BuiltFunction

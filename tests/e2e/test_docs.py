@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from local.cloud import LocalCloud
-from task_service.entrypoints.docs.document import openapi
+from task_service.entrypoints.docs.openapi import openapi
 from tests.support.api import Api
 from tests.support.browser import Visit, visit
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from task_service.adapters.cache_service import CacheService
+from task_service.adapters.http.client import HttpClient
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import anywhere
-from task_service.adapters.http.target import HttpClient
 from task_service.domain.call import CallRefused
 from task_service.wiring.services import utc_now
 from tests.support.behaviours import answer

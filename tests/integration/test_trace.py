@@ -10,9 +10,9 @@ import pytest
 from aws_lambda_powertools import Metrics
 
 from task_service.adapters.cache_service import CacheService
+from task_service.adapters.http.client import HttpClient
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import anywhere
-from task_service.adapters.http.target import HttpClient
 from task_service.adapters.policies.remote import RemotePolicies
 from task_service.domain.template import StoredTemplate
 from task_service.domain.trace import Trace

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from task_service.adapters.http.target import HttpClient
+from task_service.adapters.http.client import HttpClient
 from task_service.domain.call import Answered, CallRefused, HttpCall
 
 JSON = {"Content-Type": "application/json", "Idempotency-Key": "task-1"}

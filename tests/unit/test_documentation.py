@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.template import Template
-from task_service.entrypoints.docs.document import operations
+from task_service.entrypoints.docs.openapi import operations
 from tests.support.documents import (
     DOCUMENTS,
     LANGUAGES,

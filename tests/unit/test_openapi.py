@@ -16,11 +16,11 @@ from task_service.domain.errors import BadRequest, InsufficientScope, TaskServic
 from task_service.domain.task import State
 from task_service.entrypoints.api.routes import ROUTES
 from task_service.entrypoints.api.status import task_status
-from task_service.entrypoints.docs import document as document_module
+from task_service.entrypoints.docs import openapi as openapi_module
 from task_service.entrypoints.docs.answers import TaskStatus
 from task_service.entrypoints.docs.common import GATEWAY
-from task_service.entrypoints.docs.document import openapi, operations
 from task_service.entrypoints.docs.examples import raised_by
+from task_service.entrypoints.docs.openapi import openapi, operations
 from tests.support.builders import task
 from tests.support.gateway import DOCS
 
@@ -144,7 +144,7 @@ def test_a_message_of_the_document_s_own_is_noticed(source: str, count: int) -> 
 
 
 def test_the_document_has_no_messages_of_its_own() -> None:
-    modules = sorted(Path(document_module.__file__).parent.glob("*.py"))
+    modules = sorted(Path(openapi_module.__file__).parent.glob("*.py"))
     assert len(modules) > 10
     written = {module.name: messages_written_in(module.read_text(encoding="utf-8")) for module in modules}
     assert {name: calls for name, calls in written.items() if calls} == {}

@@ -11,7 +11,7 @@ from aws_lambda_powertools import Metrics
 from local.template import API, Template
 from task_service.entrypoints.api.app import Api
 from task_service.entrypoints.api.routes import ADMIN_METHODS, OPEN, ROUTES, Route, methods_of
-from task_service.entrypoints.docs.document import operations
+from task_service.entrypoints.docs.openapi import operations
 from tests.support.builders import task
 from tests.support.gateway import DOCS
 from tests.unit.test_api import World

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from task_service.adapters.http.client import HttpClient
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import Egress
-from task_service.adapters.http.target import HttpClient
 from task_service.domain.call import CallRefused, HttpCall
 from task_service.domain.errors import BadRequest, NotFound, PreconditionFailed, TooLarge, TurnedOff
 from task_service.domain.limits import MAX_DOCUMENT_BYTES

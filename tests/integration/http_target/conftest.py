@@ -5,9 +5,9 @@ from contextlib import closing
 
 import pytest
 
+from task_service.adapters.http.client import HttpClient
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import Egress
-from task_service.adapters.http.target import HttpClient
 from task_service.wiring.services import utc_now
 from tests.support.targets import HttpTarget
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from task_service.adapters.http.target import HttpClient
+from task_service.adapters.http.client import HttpClient
 from task_service.domain import json_text
 from task_service.domain.call import Answered
 from tests.support.behaviours import answer, chunks, compressed, failing, hang, raw, response

@@ -4,8 +4,8 @@ import zlib
 
 import pytest
 
+from task_service.adapters.http.client import HttpClient
 from task_service.adapters.http.head import BROKEN
-from task_service.adapters.http.target import HttpClient
 from tests.support.behaviours import answer, raw, raw_and_stay
 from tests.support.codings import gzipped
 from tests.support.http_calls import call, refused

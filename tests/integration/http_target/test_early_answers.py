@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from task_service.adapters.http.target import HttpClient
+from task_service.adapters.http.client import HttpClient
 from task_service.domain.call import Answered
 from tests.support import behaviours
 from tests.support.behaviours import answer, in_turn, response

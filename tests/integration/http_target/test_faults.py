@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from task_service.adapters.http.client import HttpClient
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import Egress
-from task_service.adapters.http.target import HttpClient
 from task_service.domain import json_text
 from task_service.domain.call import CallRefused
 from task_service.wiring.services import utc_now

@@ -6,9 +6,9 @@ from contextlib import closing
 
 import pytest
 
+from task_service.adapters.http.client import HttpClient
 from task_service.adapters.http.connections import Address, Dialler
 from task_service.adapters.http.egress import Egress, anywhere
-from task_service.adapters.http.target import HttpClient
 from task_service.domain.call import CallRefused
 from task_service.wiring.services import utc_now
 from tests.support.behaviours import answer, redirect

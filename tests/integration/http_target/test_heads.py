@@ -2,8 +2,8 @@
 
 import pytest
 
+from task_service.adapters.http.client import HttpClient
 from task_service.adapters.http.head import BROKEN, MAX_BYTES, MAX_LINES
-from task_service.adapters.http.target import HttpClient
 from tests.support.behaviours import raw, raw_and_stay
 from tests.support.http_calls import call, refused
 from tests.support.targets import HttpTarget

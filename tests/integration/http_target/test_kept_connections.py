@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from task_service.adapters.http.client import HttpClient
 from task_service.adapters.http.connections import IDLE_SECONDS
-from task_service.adapters.http.target import HttpClient
 from task_service.domain.call import CallRefused
 from tests.support import behaviours
 from tests.support.behaviours import answer, hang, in_turn, raw

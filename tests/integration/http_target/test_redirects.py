@@ -5,7 +5,7 @@ import itertools
 import pytest
 import requests
 
-from task_service.adapters.http.target import HttpClient
+from task_service.adapters.http.client import HttpClient
 from task_service.domain.call import Answered
 from tests.support.behaviours import answer, chunks, echo, raw, redirect, reset, stream
 from tests.support.http_calls import JSON, call, out_of_time, refused

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from task_service.adapters.http.target import HttpClient
+from task_service.adapters.http.client import HttpClient
 from tests.support.behaviours import answer, drip_body, drip_header, hang, response, stream
 from tests.support.http_calls import call, out_of_time, refused
 from tests.support.targets import HttpTarget

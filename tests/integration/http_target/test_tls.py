@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from task_service.adapters.cache_service import CacheService
+from task_service.adapters.http.client import HttpClient
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import anywhere
 from task_service.adapters.http.endpoint import ask_endpoint
-from task_service.adapters.http.target import HttpClient
 from task_service.adapters.http.trust import tls_context
 from task_service.adapters.policies.remote import RemotePolicies
 from task_service.domain.call import Answered

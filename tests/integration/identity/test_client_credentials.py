@@ -15,9 +15,9 @@ from urllib.parse import parse_qs
 import pytest
 
 from task_service.adapters.cache_service import CacheService
+from task_service.adapters.http.client import HttpClient
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import anywhere
-from task_service.adapters.http.target import HttpClient
 from task_service.adapters.identity.oauth import ClientCredentials
 from task_service.domain.call import CallRefused
 from task_service.domain.errors import Unavailable

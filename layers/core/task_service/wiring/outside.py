@@ -69,9 +69,9 @@ class RealOutside:
     @cached_property
     def target(self) -> HttpTarget:
         """Calls targets, where the deployment's fence lets it."""
+        from task_service.adapters.http.client import HttpClient
         from task_service.adapters.http.connections import Dialler
         from task_service.adapters.http.egress import Egress
-        from task_service.adapters.http.target import HttpClient
 
         return HttpClient(Dialler(permits=Egress.from_text(self.settings.egress_allow).permits), clock=self.clock)
 
@@ -103,9 +103,9 @@ class RealOutside:
         if not self.settings.cache_address:
             return None
         from task_service.adapters.cache_service import CacheService
+        from task_service.adapters.http.client import HttpClient
         from task_service.adapters.http.connections import Dialler
         from task_service.adapters.http.egress import anywhere
-        from task_service.adapters.http.target import HttpClient
 
         return CacheService(
             address=self.settings.cache_address,

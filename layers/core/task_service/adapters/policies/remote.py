@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
+from task_service.adapters.http.client import HttpClient
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import anywhere
-from task_service.adapters.http.target import HttpClient
 from task_service.domain import json_text, strict_json
 from task_service.domain.call import Answered, CallRefused, HttpCall
 from task_service.domain.retry import is_retryable

@@ -1,4 +1,4 @@
-"""HTTP targets, called under a time budget that holds, and with bounded memory.
+"""The HTTP client: calls targets under a time budget that holds, and with bounded memory.
 
 The modules beside this one hold what each part of a call knows: `request` and `stream` send it, `head`, `body`,
 `decoding` and `charset` read the answer and believe no part of it unchecked, `redirects` says what follows, and
