@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -15,11 +14,11 @@ from helm_python.errors import HelmError
 
 from bridge.settings import Settings as BridgeSettings
 from host.settings import Settings, SettingsError
+from local.environment import PROJECT
 from local.template import Template, setting_name
 from task_service.wiring.settings import Settings as FunctionSettings
 from tests.support.environments import known_variables
 
-PROJECT = Path(__file__).resolve().parents[2]
 CHART = PROJECT / "host" / "chart"
 
 KUBERNETES = ("1.25", "1.32", "1.37")

@@ -7,9 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
+from local.environment import PROJECT
 
 
 @contextmanager
