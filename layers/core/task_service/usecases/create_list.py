@@ -1,4 +1,4 @@
-"""Creating a task list: one record and one message, whatever its length."""
+"""Creating a task list: one record and one message, whatever its length, which `creator` makes durable together."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Creating a task."""
+"""Creating a task: its record and its message, which `creator` makes durable together."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

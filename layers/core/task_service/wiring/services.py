@@ -1,4 +1,4 @@
-"""The composition root: makes the use cases, and is with `settings` the only place that reads the environment.
+"""The composition root: makes the use cases of the settings, which `settings` reads from the environment.
 
 A module that only some requests need is imported where it is used: a cold start pays for every module that it imports.
 """
