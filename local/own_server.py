@@ -69,7 +69,14 @@ class OwnServer(LocalService):
     def load(self) -> None:
         """Start the others, load the examples, and return when API and bridge answer."""
         self._migrate()
-        self._start(HOST_PROCESS, "host", "all", log=self.host_log, environment=lambda: self.environment)
+        self._start(
+            HOST_PROCESS,
+            "host",
+            "all",
+            log=self.host_log,
+            # Where what a kill leaves is removed.
+            environment=lambda: {**self.environment, "TMPDIR": str(self._temporary)},
+        )
         self._start_bridge(lambda: self.environment)
         self._await_answer(f"{self.api_url}/readiness", HOST_PROCESS, self.host_log)
         if self._has_examples and self._settings["TEMPLATE_WRITES"].lower() in ("on", "true"):

@@ -219,6 +219,7 @@ def data() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="task-service-postgres-"))
     yield folder
     shutil.rmtree(folder)
+    folder.with_suffix(".lock").unlink()
 
 
 def test_what_was_created_is_there_after_everything_is_killed(data: Path, tmp_path: Path, target: HttpTarget) -> None:
