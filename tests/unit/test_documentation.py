@@ -23,6 +23,9 @@ from tests.support.transcripts import CommandFailed, Transcript
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
+IN_THE_PACKAGE = r"`((?:adapters|domain|entrypoints|schemas|testing|usecases|wiring)/[\w/]+\.py)"
+"""A file of task_service, as the documents name it."""
+
 RUNNABLE = {"curl", "taskctl", ".venv/bin/taskctl"}
 """Programs that tests/e2e/test_documentation.py starts; a block with another one has to say why no test runs it."""
 
@@ -43,6 +46,14 @@ def test_every_block_of_commands_is_run_by_a_test_or_says_why_not(document: Path
         if command.program not in RUNNABLE
     ]
     assert neither == []
+
+
+@each_document
+def test_every_file_that_it_names_is_there(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    named = re.findall(r"\b((?:cli|docs|functions|host|layers|local|tests)/[\w./-]+\.\w+)", text)
+    named += [f"layers/core/task_service/{path}" for path in re.findall(IN_THE_PACKAGE, text)]
+    assert [path for path in named if not (PROJECT / path).exists()] == []
 
 
 @each_document
