@@ -1,6 +1,7 @@
 """Whose clock decides: the database's, however wrong the host's is."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -184,6 +185,23 @@ def test_a_database_that_does_not_answer_does_not_stop_the_clock_nor_is_it_asked
     for _ in range(3):
         assert clock() == NOW + timedelta(seconds=MEASURED_AGAIN)
     assert len(database.answers) == 1
+
+
+def test_while_the_database_is_asked_others_need_not_wait_for_its_answer() -> None:
+    clock, counting, database = clock_of((0.0, NOW), (0.0, NOW))
+    clock()
+    counting.count += MEASURED_AGAIN
+    told = list[datetime]()
+    answer = database.rows
+    with ThreadPoolExecutor(1) as others:
+
+        def rows(statement: str) -> list[dict[str, Any]]:
+            told.append(others.submit(clock).result(timeout=10))
+            return answer(statement)
+
+        database.rows = rows  # type: ignore[method-assign]
+        clock()
+    assert told == [NOW + timedelta(seconds=MEASURED_AGAIN)]
 
 
 def test_there_is_no_time_before_the_database_has_answered() -> None:

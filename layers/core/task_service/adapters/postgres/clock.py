@@ -69,7 +69,11 @@ class DatabaseClock:
             self._due = answered + MEASURED_AGAIN
 
     def _measured(self) -> tuple[datetime, float]:
-        with self._lock:
+        # While one thread measures, perhaps for seconds, the others go on with what they know.
+        if not self._lock.acquire(blocking=self._reference is None):
+            assert self._reference is not None
+            return self._reference
+        try:
             # Another thread may have measured it meanwhile.
             if self._reference is None or self._counting() >= self._due:
                 try:
@@ -81,6 +85,8 @@ class DatabaseClock:
                     log.warning(str(error), extra={"action": "measure clock"})
             assert self._reference is not None
             return self._reference
+        finally:
+            self._lock.release()
 
     def _measure(self) -> None:
         """Ask up to three times, as the first answer may have waited for a connection; the fastest one counts."""
