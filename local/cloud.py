@@ -133,8 +133,8 @@ class LocalCloud(LocalService):
         return [
             process.pid
             for process in psutil.process_iter(["cmdline"])
-            # One that has just ended has no command line.
-            if any(argument.startswith(worker) for argument in process.info["cmdline"] or ())
+            # One that has just ended has no command line. The processes of policies name the layer's folder further on.
+            if any(argument.startswith(worker) for argument in (process.info["cmdline"] or ())[1:2])
         ]
 
     @property

@@ -414,6 +414,16 @@ def test_closing_meets_another_thread_that_takes_the_last_process(embedded: Embe
     assert embedded.result("x := 1") == {"x": 1}
 
 
+def test_a_process_for_which_no_time_was_left_is_kept(embedded: Embedded) -> None:
+    before = children()
+    embedded.result("x := 1")
+    (pid,) = children() - before
+
+    assert embedded.refusal("x := 1", seconds=0).can_retry
+    assert embedded.result("x := 1") == {"x": 1}
+    assert children() - before == {pid}
+
+
 def test_closing_ends_the_processes(embedded: Embedded) -> None:
     before = children()
     embedded.result("x := 1")

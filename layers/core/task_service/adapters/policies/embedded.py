@@ -71,9 +71,13 @@ class EmbeddedPolicies:
         """Compile, and evaluate where there is an input; what that came to, and its text."""
         while True:
             process, is_new = self._take(deadline, policy.uses_tokens)
-            seconds = min(self._seconds, self._left(deadline))
             try:
+                seconds = min(self._seconds, self._left(deadline))
                 answer = _work(process, policy, input_text, Budget(seconds))
+            except CallRefused:
+                # Its time was over before it was asked anything.
+                self._idle[policy.uses_tokens].append(process)
+                raise
             except TimeoutError as error:
                 process.kill()
                 self._log(name, "ran out of time")
