@@ -1,5 +1,6 @@
 """Calling test targets with the real adapter."""
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -56,7 +57,10 @@ def out_of_time(client: HttpClient, url: str, *, budget: float = 0.3, **rest: ob
     started = time.monotonic()
     refusal = refused(client, url, budget=budget, **rest)
     took = time.monotonic() - started
-    assert refusal.reason == f"the target did not answer completely within {budget:g} s", refusal.reason
+    said = re.fullmatch(r"the target did not answer completely within ([0-9.]+) s", refusal.reason)
+    assert said, refusal.reason
+    # On a busy machine some of it has passed before the client looks at its clock.
+    assert budget - 0.05 <= float(said[1]) <= budget
     assert budget - 0.05 <= took <= budget + TOLERANCE, f"it took {took} s"
     assert refusal.can_retry
     return refusal
