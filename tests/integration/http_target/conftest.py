@@ -8,7 +8,7 @@ import pytest
 from task_service.adapters.http.client import HttpClient
 from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import Egress
-from task_service.wiring.services import utc_now
+from tests.support.builders import NOW
 from tests.support.targets import HttpTarget
 
 LOOPBACK_OPEN = Egress.from_text("127.0.0.0/8, ::1")
@@ -24,5 +24,5 @@ def target() -> Iterator[HttpTarget]:
 @pytest.fixture
 def client() -> Iterator[HttpClient]:
     """The adapter that calls it; loopback is open, and nothing else that is not public."""
-    with closing(HttpClient(Dialler(permits=LOOPBACK_OPEN.permits), clock=utc_now)) as client:
+    with closing(HttpClient(Dialler(permits=LOOPBACK_OPEN.permits), clock=lambda: NOW)) as client:
         yield client

@@ -16,9 +16,9 @@ from task_service.adapters.http.connections import Dialler
 from task_service.adapters.http.egress import Egress
 from task_service.domain import json_text
 from task_service.domain.call import CallRefused
-from task_service.wiring.services import utc_now
 from tests.support import behaviours
 from tests.support.behaviours import answer, bad_chunks, drip_header, gzip_bomb, raw, response, stream
+from tests.support.builders import NOW
 from tests.support.http_calls import TOLERANCE, call, refused
 from tests.support.targets import HttpTarget
 from tests.support.wire import Behaviour
@@ -195,7 +195,7 @@ def test_a_call_ends_with_json_or_a_refusal_for_random_bytes_of_a_target(
 
 def test_no_connection_is_left_open(target: HttpTarget) -> None:
     before = len(os.listdir("/dev/fd"))
-    with closing(HttpClient(Dialler(permits=Egress().permits), clock=utc_now)) as client:
+    with closing(HttpClient(Dialler(permits=Egress().permits), clock=lambda: NOW)) as client:
         for behave in (answer(), behaviours.reset, behaviours.short_body, drip_header(), bad_chunks()):
             with suppress(CallRefused):
                 call(client, target.on("/a", behave), budget=0.1)

@@ -10,8 +10,8 @@ from task_service.adapters.http.client import HttpClient
 from task_service.adapters.http.connections import Address, Dialler
 from task_service.adapters.http.egress import Egress, anywhere
 from task_service.domain.call import CallRefused
-from task_service.wiring.services import utc_now
 from tests.support.behaviours import answer, redirect
+from tests.support.builders import NOW
 from tests.support.http_calls import call, refused
 from tests.support.targets import HttpTarget
 
@@ -53,7 +53,7 @@ def names() -> Names:
 
 
 def client(allow: str, names: Names) -> HttpClient:
-    return HttpClient(Dialler(permits=Egress.from_text(allow).permits, resolve=names.resolve), clock=utc_now)
+    return HttpClient(Dialler(permits=Egress.from_text(allow).permits, resolve=names.resolve), clock=lambda: NOW)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_and_would_have_been_reached(target: HttpTarget, url: str) -> None:
     target.on("/a", answer())
 
     # Without a fence, to know that it was the fence.
-    with closing(HttpClient(Dialler(permits=anywhere, resolve=names().resolve), clock=utc_now)) as unfenced:
+    with closing(HttpClient(Dialler(permits=anywhere, resolve=names().resolve), clock=lambda: NOW)) as unfenced:
         assert call(unfenced, url.format(port=target.port)).status == 200
     assert target.connections == 1
 
@@ -351,6 +351,6 @@ def test_a_proxy_of_the_environment_is_no_way_around(
 
 
 def test_the_fence_is_closed_by_default(target: HttpTarget) -> None:
-    with closing(HttpClient(Dialler(permits=Egress().permits), clock=utc_now)) as default:
+    with closing(HttpClient(Dialler(permits=Egress().permits), clock=lambda: NOW)) as default:
         assert refused(default, target.on("/a", answer())).reason == FENCED
     assert target.connections == 0
